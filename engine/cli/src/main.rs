@@ -1,0 +1,2 @@
+//! The command line of stanch.
+fn main() {}

@@ -1,0 +1,63 @@
+//! Text from outside, made safe to show.
+//!
+//! A guest, an alert and a server's answer may all carry characters that move a cursor, hide what follows or turn the
+//! direction of reading. They are taken out once, where the text enters, so that a terminal, a log line, a chat message
+//! and a page can show it as it is.
+
+/// `text` without control and direction characters; line feeds and tabs stay.
+pub fn clean(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || *c == '\t' || !is_unsafe(*c)).collect()
+}
+
+/// `text` as one line: like [`clean`], with line feeds and tabs as spaces.
+pub fn clean_line(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !is_unsafe(*c)).collect()
+}
+
+/// [`clean`], cut to at most `most` characters; what was cut shows as `…`.
+pub fn clean_to(text: &str, most: usize) -> String {
+    cut(&clean(text), most)
+}
+
+/// [`clean_line`], cut to at most `most` characters; what was cut shows as `…`.
+pub fn clean_line_to(text: &str, most: usize) -> String {
+    cut(&clean_line(text), most)
+}
+
+/// At most `most` characters of `text`, the last of them `…` where something was cut.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Control characters (C0, DEL, C1), and what Unicode has to change direction, join invisibly or hide: bidirectional
+/// controls (UAX #9), zero-width characters, line and paragraph separators, the soft hyphen, variation and tag characters.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_direction_marks_are_gone_and_the_words_stay() {
+        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m\u{202e}b\u{200b}\r\nc\td"), "a[31mred[0mb\nc\td");
+        assert_eq!(clean_line("two\nlines\tand\u{7}"), "two lines and");
+        assert_eq!(clean("Zürich, 東京, عربى, 👍"), "Zürich, 東京, عربى, 👍");
+    }
+
+    #[test]
+    fn a_cut_says_so() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(clean_line_to("a\nbcdef", 3), "a …");
+    }
+}

@@ -1,0 +1,331 @@
+//! A runbook that was checked: what the loader makes of the TOML, what runs and pages are made from.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stanch_contract::{Digest, PluginKey, Rate, Span, StepId};
+
+use crate::expr::{Expr, Params, Template};
+use crate::matcher::Matcher;
+
+/// How much a runbook may do by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Plan and record, never act.
+    Shadow,
+    /// A person decides on each change.
+    #[default]
+    Ask,
+    /// Acts by itself, asks only where a step has an approval.
+    Auto,
+}
+
+/// How bad it is for users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nobody notices.
+    Low,
+    /// Some notice.
+    Medium,
+    /// Many notice.
+    High,
+    /// It is down.
+    Critical,
+}
+
+/// The two phases that may change the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangePhase {
+    /// Stop the bleeding.
+    Mitigation,
+    /// Fix the root cause.
+    Resolution,
+}
+
+/// A checked runbook.
+#[derive(Debug, Clone)]
+pub struct Runbook {
+    /// kebab-case, unique, the same as the file's name.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Who owns it.
+    pub owner: String,
+    /// The team of its folder.
+    pub team: String,
+    /// The runbook's own mode, already limited to the folder's `max_mode`.
+    pub mode: Mode,
+    /// Of its [`crate::RunbookSource`].
+    pub digest: Digest,
+    /// `[vars]` of stanch.toml as pinned.
+    pub vars: Value,
+    /// When it applies; without one it is started by hand only.
+    pub trigger: Option<Trigger>,
+    /// What it is asked for, or takes from the alert.
+    pub inputs: Vec<Input>,
+    /// What it means for users.
+    pub impact: Impact,
+    /// Pages a person would open.
+    pub links: Vec<Link>,
+    /// The checklist.
+    pub diagnosis: Vec<Check>,
+    /// Stop the bleeding, in order.
+    pub mitigation: Vec<Step>,
+    /// Fix the root cause, in order.
+    pub resolution: Vec<Step>,
+    /// When it is over.
+    pub recovery: Recovery,
+    /// Who is told when it goes wrong, in order until one is delivered.
+    pub escalation: Vec<Notice>,
+    /// On top of the engine's own.
+    pub guardrails: Guardrails,
+}
+
+/// When a runbook applies.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// Alert names; one of them.
+    pub alerts: Vec<String>,
+    /// Matchers on labels; all of them.
+    pub matchers: Vec<Matcher>,
+    /// A further condition.
+    pub when: Option<Expr>,
+    /// One run for all alerts alike in these labels; empty: one for each alert.
+    pub group_by: Vec<String>,
+    /// Still firing after this long.
+    pub after: Option<Span>,
+    /// Still firing this long after the run closed: another run. Absent: never.
+    pub again: Option<Span>,
+}
+
+/// The type of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputType {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// true or false.
+    Boolean,
+}
+
+/// Something a runbook is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name: `inputs.NAME`.
+    pub name: String,
+    /// Its type.
+    pub kind: InputType,
+    /// Where it comes from when an alert starts the run.
+    pub from: Option<Expr>,
+    /// What it is where nothing gives it.
+    pub default: Option<Value>,
+}
+
+/// What it means for users.
+#[derive(Debug, Clone)]
+pub struct Impact {
+    /// How bad.
+    pub severity: Severity,
+    /// In words.
+    pub summary: String,
+}
+
+/// A page a person would open.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// What it shows.
+    pub title: String,
+    /// Where, with outside values escaped for a URL.
+    pub url: Template,
+}
+
+/// Who does it.
+#[derive(Debug, Clone)]
+pub enum Worker {
+    /// A plugin, with these parameters.
+    Plugin {
+        /// The operator's key.
+        uses: PluginKey,
+        /// The parameters, to be evaluated.
+        with: Params,
+    },
+    /// A person.
+    Person,
+}
+
+/// A question, answered yes, no or unknown; changes nothing.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// `diagnosis.ID`.
+    pub id: StepId,
+    /// The question.
+    pub ask: String,
+    /// Who answers.
+    pub worker: Worker,
+    /// How a person does it.
+    pub by_hand: Option<String>,
+    /// Checks that must have been answered before (explicitly, or because its parameters read them).
+    pub needs: Vec<StepId>,
+}
+
+/// One step of mitigation or resolution.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// `mitigation.ID` or `resolution.ID`.
+    pub id: StepId,
+    /// Only where this holds.
+    pub when: Option<Expr>,
+    /// What it is.
+    pub kind: StepKind,
+    /// How a person does it without the engine.
+    pub by_hand: Option<String>,
+    /// Whether the run goes on after a failure.
+    pub on_failure: OnFailure,
+    /// Tries where nothing was changed, or what was is repeat-safe.
+    pub retry: Option<Retry>,
+}
+
+/// The kinds of step.
+#[derive(Debug, Clone)]
+pub enum StepKind {
+    /// `ask`: looks only, between changes.
+    Look {
+        /// The question.
+        ask: String,
+        /// Who answers.
+        worker: Worker,
+    },
+    /// `do` with `uses`: a change by a plugin.
+    Change(Box<Change>),
+    /// `do` without `uses`: a person does it and says done or not done.
+    ByHand {
+        /// What to do.
+        what: String,
+        /// The approval's `expires` is how long an answer is waited for.
+        expires: Span,
+    },
+}
+
+/// A change by a plugin.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What it does, for people.
+    pub what: String,
+    /// The plugin.
+    pub uses: PluginKey,
+    /// Its parameters.
+    pub with: Params,
+    /// Limits within the operator's ceilings.
+    pub limits: Limits,
+    /// When it is undone.
+    pub undo: Undo,
+    /// Who is asked; absent in `auto` where the step names none.
+    pub approval: Option<Approval>,
+    /// How it is found out whether it helped.
+    pub verify: Verify,
+}
+
+/// What a failure of a step does to the run. It always escalates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The later steps are skipped.
+    #[default]
+    Stop,
+    /// They are not.
+    Continue,
+}
+
+/// How often a step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Further tries after the first.
+    pub times: u32,
+    /// Time between them.
+    pub every: Span,
+}
+
+/// A runbook's own limits of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits {
+    /// Distinct things acted on.
+    pub targets: Option<u32>,
+    /// Share of the population, 0 to 1.
+    pub share: Option<f64>,
+}
+
+/// When a change is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Undo {
+    /// When the step fails after something was changed.
+    pub on_failure: bool,
+    /// When the alerts are resolved and the recovery checks held.
+    pub when_resolved: bool,
+}
+
+/// A question to people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// What they are asked.
+    pub ask: String,
+    /// `group:NAME` or a user's name; empty: whoever has role approver or more.
+    pub from: Vec<String>,
+    /// How many distinct people; at least 1.
+    pub quorum: u32,
+    /// No answer by then is a no.
+    pub expires: Span,
+}
+
+/// How it is found out whether a change helped.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// Whether the plugin's own verify is asked (it is, unless its manifest says that it cannot, or `verify = "none"`).
+    pub own: bool,
+    /// Besides: a diagnosis plugin that must answer yes.
+    pub also: Option<(PluginKey, Params)>,
+    /// For at most this long.
+    pub within: Span,
+    /// This often.
+    pub every: Span,
+}
+
+/// When a run is over.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// Alerts resolved and checks yes for this long without a break.
+    pub stable_for: Span,
+    /// Then escalate, undo nothing, stay open.
+    pub give_up_after: Span,
+    /// Must be yes for the whole of `stable_for`.
+    pub checks: Vec<Check>,
+    /// `trust = "alert"`: the alert alone is believed.
+    pub trust_alert: bool,
+}
+
+/// A message through a notification plugin.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// The plugin.
+    pub uses: PluginKey,
+    /// Its parameters.
+    pub with: Params,
+}
+
+/// What a runbook adds to the engine's guardrails.
+#[derive(Debug, Clone)]
+pub struct Guardrails {
+    /// One change at a time for one key, across all runbooks that name it.
+    pub lock: Option<Template>,
+    /// Between runs that changed something under this lock (under the runbook and group key where there is no lock).
+    pub cooldown: Option<Span>,
+    /// Runs that may change something.
+    pub rate: Option<Rate>,
+    /// What is older is looked at again before the first action.
+    pub fresh: Span,
+}

@@ -1,0 +1,2 @@
+//! What builds, tests, shows and measures stanch.
+fn main() {}
