@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What runs all day: alerts come in ([`intake`]), runs are driven, people decide, and runbooks, plugins and settings are
+//! swapped while this goes on ([`snapshot`]).
+
+pub mod clock;
+pub mod config;
+pub mod intake;
+pub mod snapshot;
+
+pub use snapshot::{Current, Installed, LoadedRunbook, Problem, ProblemKind, Snapshot};

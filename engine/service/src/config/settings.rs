@@ -1,0 +1,215 @@
+//! What stanch.toml says, checked: the operator's settings as the rest of the engine reads them.
+//!
+//! Nothing here is read from a file at use: paths are already relative to the working folder rather than to the file,
+//! units are parsed, names are resolved. Secrets are the exception: they are kept by name and have the value of now.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stanch_contract::{ByteSize, Digest, PluginKey, Span};
+use stanch_runbook::EngineGuardrails;
+use stanch_runbook::model::Mode;
+
+/// All of stanch.toml.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The file, as the operator named it.
+    pub path: PathBuf,
+    /// Of the file's text.
+    pub digest: Digest,
+    /// `[server]`.
+    pub server: Server,
+    /// `[store]`.
+    pub store: Store,
+    /// `[[runbooks]]`, in the file's order.
+    pub folders: Vec<Folder>,
+    /// `[vars]`, a JSON object.
+    pub vars: Value,
+    /// `[[intake]]`.
+    pub intakes: Vec<Arc<Intake>>,
+    /// `[[users]]`.
+    pub users: Vec<Arc<User>>,
+    /// `[approvals] break_glass`; absent: nobody decides alone where a runbook asks for others.
+    pub break_glass: Option<BreakGlass>,
+    /// `[guardrails]`, with every `plugins.KEY.targets`.
+    pub guardrails: EngineGuardrails,
+}
+
+/// `[server]`. Cannot change while running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where alerts come in. `127.0.0.1:9440` unless set.
+    pub listen: SocketAddr,
+    /// Whether a proxy in front speaks TLS; required where `listen` is beyond loopback.
+    pub tls_upstream: bool,
+}
+
+/// `[store]`. Cannot change while running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// The data folder: SQLite, compiled plugins, content by digest, the control socket. `data` unless set.
+    pub path: PathBuf,
+    /// How long closed runs are kept. 90 days unless set.
+    pub keep: Span,
+    /// Set aside at start, given back when the disk is full. 64 MiB unless set.
+    pub reserve: ByteSize,
+}
+
+/// One of `[[runbooks]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    /// The folder, for opening.
+    pub path: PathBuf,
+    /// The folder as the operator wrote it, for messages and for the runbooks' sources.
+    pub written: String,
+    /// The team; empty where none is named.
+    pub team: String,
+    /// Which plugins its runbooks may use.
+    pub plugins: PluginFilter,
+    /// The most autonomy its runbooks may give themselves.
+    pub max_mode: Mode,
+    /// `[runbooks.defaults]`, a JSON object.
+    pub defaults: Value,
+}
+
+/// Which plugins the runbooks of a folder may use: keys, where `*` stands for any part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginFilter(pub Vec<String>);
+
+impl PluginFilter {
+    /// Whether this installation may be used.
+    pub fn allows(&self, key: &PluginKey) -> bool {
+        self.0.iter().any(|pattern| matches(pattern, key.as_str()))
+    }
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
+        }),
+    }
+}
+
+/// One of `[[intake]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intake {
+    /// Who sends.
+    pub kind: IntakeKind,
+    /// The URL's path, beginning with a slash; unique. It is also the intake's name.
+    pub path: String,
+    /// How the sender proves who it is; absent only where `listen` is on loopback.
+    pub auth: Option<IntakeAuth>,
+}
+
+/// The senders that this version understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntakeKind {
+    /// Alertmanager's webhook, version 4.
+    Alertmanager,
+}
+
+/// What a sender must present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntakeAuth {
+    /// `Authorization: Bearer` with the value of this secret.
+    Bearer {
+        /// The secret's name.
+        secret: String,
+    },
+    /// `Authorization: Basic`.
+    Basic {
+        /// The user's name, as written.
+        user: String,
+        /// The secret's name.
+        secret: String,
+    },
+}
+
+/// What somebody may do; each includes those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Decide on what is asked.
+    Approver,
+    /// Start, cancel and undo runs, pause and resume.
+    Operator,
+    /// Everything, breaking the glass included.
+    Admin,
+}
+
+/// One of `[[users]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Unique.
+    pub name: String,
+    /// Of the token that the user presents.
+    pub token: Option<Digest>,
+    /// The operating system's user that this is on the control socket.
+    pub os_user: Option<String>,
+    /// `group:NAME` in a runbook's `from`.
+    pub groups: Vec<String>,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// `[approvals] break_glass`: deciding alone, audited, told to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// Who may, at least.
+    pub role: Role,
+    /// Whether a reason must be given.
+    pub reason: bool,
+}
+
+impl Settings {
+    /// The user whose token this is. Every user is compared, each in constant time.
+    pub fn user_by_token(&self, token: &str) -> Option<&Arc<User>> {
+        use subtle::ConstantTimeEq;
+        let presented = Digest::of(token.as_bytes());
+        self.users.iter().fold(None, |found, user| {
+            let same = user
+                .token
+                .is_some_and(|token| token.as_bytes().ct_eq(presented.as_bytes()).into());
+            if same { Some(user) } else { found }
+        })
+    }
+
+    /// The user that this user of the operating system is on the control socket.
+    pub fn user_by_os_user(&self, os_user: &str) -> Option<&Arc<User>> {
+        self.users
+            .iter()
+            .find(|user| user.os_user.as_deref() == Some(os_user))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_filter_stands_for_any_part_of_a_key_and_for_nothing_else() {
+        let filter = PluginFilter(vec!["prometheus-*".into(), "page".into()]);
+        for (key, allowed) in [
+            ("prometheus-eu", true),
+            ("prometheus-", true),
+            ("prometheus", false),
+            ("page", true),
+            ("pager", false),
+        ] {
+            assert_eq!(filter.allows(&key.into()), allowed, "{key}");
+        }
+        assert!(PluginFilter(vec!["*".into()]).allows(&"anything".into()));
+        assert!(!PluginFilter(vec![]).allows(&"anything".into()));
+    }
+}

@@ -1,0 +1,5 @@
+//! How alerts come in over HTTP.
+
+pub mod sink;
+
+pub use sink::{Accepted, AlertSink, NotDurable};
