@@ -1,0 +1,29 @@
+//! Outgoing HTTP, as the gate lets it through.
+//!
+//! Nothing here knows phases or plans; that is [`crate::gate`].
+
+/// One request, in the words of plugin.wit. Nothing in it has been checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method, upper case.
+    pub method: String,
+    /// The absolute URL.
+    pub url: String,
+    /// Names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// Empty where there is none.
+    pub body: Vec<u8>,
+    /// How long to wait for the whole answer, in milliseconds; at most what is left of the call.
+    pub timeout_ms: Option<u32>,
+}
+
+/// One answer. Redirects are handed back as they are, and the values of the grant's secrets are gone from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status, 100 to 999.
+    pub status: u16,
+    /// Names (lower case) and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body as it was sent, never decompressed.
+    pub body: Vec<u8>,
+}
