@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stanch_contract::{Alert, RunId};
 
 /// Takes alerts and answers only when they are durable.
@@ -17,7 +17,7 @@ pub trait AlertSink: Send + Sync + 'static {
 }
 
 /// What became of some alerts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// How many were recorded.
     pub alerts: usize,

@@ -1,0 +1,80 @@
+//! The control socket: how the command line talks to a running engine.
+//!
+//! HTTP/1 and JSON over a unix socket in the data folder, on the routes that the remote API has. The routes know who is
+//! asking ([`actor`]) and how far that person's role reaches; everything else they hand to the [`Control`] of the engine.
+
+pub mod actor;
+pub mod types;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use stanch_contract::{Alert, RunId, StepId};
+
+use self::actor::Actor;
+use self::types::{
+    AnswerCheck, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope,
+    PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter, RunSummary, RunView, Settle,
+    StartRun, Status, UndoRun,
+};
+
+use crate::config::Settings;
+use crate::intake::Accepted;
+
+/// What an operation gives: what was asked for, or why not.
+pub type Answer<T> = Result<T, Problem>;
+
+/// What the engine does for people. The roles were checked before; who may decide a question (`from`, never the one who
+/// asked for the run) is checked here, because it depends on the run.
+///
+/// An operation that changes a run returns once that is durable.
+#[async_trait]
+pub trait Control: Send + Sync + 'static {
+    /// The settings of the loaded generation.
+    fn settings(&self) -> Arc<Settings>;
+
+    /// What the engine is doing.
+    async fn status(&self) -> Answer<Status>;
+    /// Runs, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Answer<Vec<RunSummary>>;
+    /// The run that a text means: its id, or a beginning or end of it that no other run has.
+    async fn find_run(&self, text: &str) -> Answer<RunId>;
+    /// A run, whole.
+    async fn run(&self, run: &RunId) -> Answer<RunView>;
+    /// Says each time that a run changed; ends when it is closed. Changes that follow closely may be told once.
+    async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>>;
+
+    /// Starts a run by hand.
+    async fn start(&self, actor: &Actor, request: StartRun) -> Answer<RunId>;
+    /// Takes in alerts as a sender would.
+    async fn alerts(&self, actor: &Actor, alerts: Vec<Alert>) -> Answer<Accepted>;
+    /// Yes or no to a question.
+    async fn decide(&self, actor: &Actor, run: &RunId, step: &StepId, request: Decide) -> Answer<()>;
+    /// A person's answer to a check.
+    async fn answer(&self, actor: &Actor, run: &RunId, check: &StepId, request: AnswerCheck) -> Answer<()>;
+    /// What a person says of a step done by hand.
+    async fn by_hand(&self, actor: &Actor, run: &RunId, step: &StepId, request: ByHand) -> Answer<()>;
+    /// A person settles a doubt.
+    async fn settle(&self, actor: &Actor, run: &RunId, step: &StepId, request: Settle) -> Answer<()>;
+    /// Puts back what a run changed.
+    async fn undo(&self, actor: &Actor, run: &RunId, request: UndoRun) -> Answer<()>;
+    /// Ends a run.
+    async fn cancel(&self, actor: &Actor, run: &RunId, request: CancelRun) -> Answer<()>;
+    /// Stops changes.
+    async fn pause(&self, actor: &Actor, request: PauseRequest) -> Answer<()>;
+    /// Lets changes go on.
+    async fn resume(&self, actor: &Actor, scope: &PauseScope) -> Answer<()>;
+
+    /// Which runbooks an alert would start, and why not the others.
+    async fn explain(&self, request: ExplainRequest) -> Answer<Explanation>;
+    /// A dry run.
+    async fn plan(&self, actor: &Actor, request: PlanRequest) -> Answer<DryRun>;
+    /// The installed plugins.
+    async fn plugins(&self) -> Answer<Vec<PluginView>>;
+
+    /// Loads runbooks, plugins and stanch.toml again.
+    async fn reload(&self, actor: &Actor) -> Answer<Reloaded>;
+    /// Goes back to an earlier generation.
+    async fn rollback(&self, actor: &Actor, request: RollbackRequest) -> Answer<Reloaded>;
+}

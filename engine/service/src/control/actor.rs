@@ -1,0 +1,244 @@
+//! Who is asking, and how far their role reaches.
+//!
+//! The rule, in this order: the user whose token came along; else the `[[users]]` entry with the peer's `os_user`; else
+//! the socket's owner, as `os:NAME`, admin, in no group; anybody else is refused. A token that nobody has is refused and
+//! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
+
+use serde::{Deserialize, Serialize};
+
+use super::types::{Code, Problem};
+use crate::config::Settings;
+use crate::config::settings::{Role, User};
+
+/// Somebody who was recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The user's name, or `os:NAME` for the socket's owner.
+    pub name: String,
+    /// How far they reach.
+    pub role: Role,
+    /// Their groups.
+    pub groups: Vec<String>,
+}
+
+impl Actor {
+    /// Refuses unless the role reaches.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`], with the role that is needed.
+    pub fn must_be(&self, least: Role, what: &str) -> Result<(), Problem> {
+        if self.role >= least {
+            return Ok(());
+        }
+        let (name, role, least) = (&self.name, word(self.role), word(least));
+        Err(Problem::new(
+            Code::Forbidden,
+            format!("`{name}` has role {role}; to {what} takes role {least}"),
+        )
+        .hint(format!(
+            "ask somebody with role {least}, or have `role` raised in this user's [[users]] entry"
+        )))
+    }
+}
+
+/// An account of this machine, as the kernel told it of the other end of the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its number.
+    pub uid: u32,
+    /// Its name, where the machine knows one.
+    pub name: Option<String>,
+}
+
+impl Account {
+    /// Its name, else its number.
+    fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+}
+
+/// Who is asking, by the rule at the top of this file.
+///
+/// # Errors
+/// [`Code::NotAuthenticated`], where nobody is recognised.
+pub fn recognise(
+    settings: &Settings,
+    owner: &Account,
+    peer: &Account,
+    token: Option<&str>,
+) -> Result<Actor, Problem> {
+    if let Some(token) = token {
+        return settings.user_by_token(token.trim()).map(|user| actor(user)).ok_or_else(|| {
+            Problem::new(Code::NotAuthenticated, "the token is none of stanch.toml's users'").hint(
+                "check STANCH_TOKEN, or make a token with `stanch user token NAME` and put its line in stanch.toml",
+            )
+        });
+    }
+    let by_name = peer
+        .name
+        .as_deref()
+        .and_then(|name| settings.user_by_os_user(name));
+    if let Some(user) = by_name.or_else(|| settings.user_by_os_user(&peer.uid.to_string())) {
+        return Ok(actor(user));
+    }
+    if peer.uid == owner.uid {
+        return Ok(Actor {
+            name: format!("os:{}", owner.label()),
+            role: Role::Admin,
+            groups: Vec::new(),
+        });
+    }
+    Err(Problem::new(
+        Code::NotAuthenticated,
+        format!("the account `{}` is none of stanch.toml's users", peer.label()),
+    )
+    .hint("set STANCH_TOKEN, or have `os_user` set in your [[users]] entry"))
+}
+
+fn actor(user: &User) -> Actor {
+    Actor {
+        name: user.name.clone(),
+        role: user.role,
+        groups: user.groups.clone(),
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Approver => "approver",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stanch_contract::{ByteSize, Digest, Span};
+    use stanch_runbook::EngineGuardrails;
+
+    use super::*;
+    use crate::config::settings::{Server, Store};
+
+    const TOKEN: &str = "5d41402abc4b2a76b9719d911017c592";
+
+    fn account(uid: u32, name: &str) -> Account {
+        Account {
+            uid,
+            name: Some(name.into()),
+        }
+    }
+
+    fn settings() -> Settings {
+        let user = |name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role| {
+            Arc::new(User {
+                name: name.into(),
+                token: token.map(|token| Digest::of(token.as_bytes())),
+                os_user: Some(os_user.into()),
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                role,
+            })
+        };
+        Settings {
+            path: "stanch.toml".into(),
+            digest: Digest::of(b""),
+            server: Server {
+                listen: "127.0.0.1:9440".parse().unwrap(),
+                tls_upstream: false,
+            },
+            store: Store {
+                path: "data".into(),
+                keep: Span::ZERO,
+                reserve: ByteSize(0),
+            },
+            folders: vec![],
+            vars: serde_json::json!({}),
+            intakes: vec![],
+            users: vec![
+                user("dana", Some(TOKEN), "dana-os", &["sre"], Role::Approver),
+                user("eve", None, "1003", &[], Role::Viewer),
+            ],
+            break_glass: None,
+            guardrails: EngineGuardrails::default(),
+        }
+    }
+
+    #[test]
+    fn who_is_asking_is_found_by_token_then_account_then_ownership() {
+        let owner = account(1000, "stanch");
+        let table: [(Account, Option<&str>, Option<(&str, Role)>); 10] = [
+            // The token counts, whoever's account it comes from.
+            (
+                account(1000, "stanch"),
+                Some(TOKEN),
+                Some(("dana", Role::Approver)),
+            ),
+            (
+                account(4242, "stranger"),
+                Some(TOKEN),
+                Some(("dana", Role::Approver)),
+            ),
+            // A wrong token is refused, also from an account that would be let in.
+            (account(1000, "stanch"), Some("0000"), None),
+            (account(1001, "dana-os"), Some(""), None),
+            // The digest itself is no token.
+            (
+                account(1000, "stanch"),
+                Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+                None,
+            ),
+            // The account, by name and by number.
+            (account(1001, "dana-os"), None, Some(("dana", Role::Approver))),
+            (account(1003, "eve-os"), None, Some(("eve", Role::Viewer))),
+            // A user's name is not an account's name.
+            (account(1002, "dana"), None, None),
+            // The owner; nobody else, root neither.
+            (account(1000, "stanch"), None, Some(("os:stanch", Role::Admin))),
+            (account(0, "root"), None, None),
+        ];
+        for (peer, token, expected) in table {
+            let got = recognise(&settings(), &owner, &peer, token).ok();
+            assert_eq!(
+                got.as_ref().map(|a| (a.name.as_str(), a.role)),
+                expected,
+                "{peer:?} {token:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_owner_with_an_entry_of_its_own_is_that_user_and_not_admin() {
+        let owner = account(1001, "dana-os");
+        let actor = recognise(&settings(), &owner, &owner, None).unwrap();
+        assert_eq!((actor.name.as_str(), actor.role), ("dana", Role::Approver));
+        assert_eq!(actor.groups, ["sre"]);
+    }
+
+    #[test]
+    fn the_owner_is_in_no_group_and_an_account_without_a_name_goes_by_its_number() {
+        let owner = Account { uid: 77, name: None };
+        let actor = recognise(&settings(), &owner, &owner, None).unwrap();
+        assert_eq!((actor.name.as_str(), actor.groups.len()), ("os:77", 0));
+    }
+
+    #[test]
+    fn a_role_may_do_what_lower_roles_may_and_nothing_above() {
+        let roles = [Role::Viewer, Role::Approver, Role::Operator, Role::Admin];
+        for (has, role) in roles.iter().enumerate() {
+            let actor = Actor {
+                name: "x".into(),
+                role: *role,
+                groups: vec![],
+            };
+            for (needs, least) in roles.iter().enumerate() {
+                assert_eq!(
+                    actor.must_be(*least, "do it").is_ok(),
+                    has >= needs,
+                    "{role:?} {least:?}"
+                );
+            }
+        }
+    }
+}
