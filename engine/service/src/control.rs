@@ -3,7 +3,16 @@
 //! HTTP/1 and JSON over a unix socket in the data folder, on the routes that the remote API has. The routes know who is
 //! asking ([`actor`]) and how far that person's role reaches; everything else they hand to the [`Control`] of the engine.
 
+mod account;
 pub mod actor;
+mod extract;
+#[cfg(test)]
+mod fixtures;
+mod routes;
+mod server;
+pub mod socket;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 use std::sync::Arc;
@@ -21,6 +30,8 @@ use self::types::{
 
 use crate::config::Settings;
 use crate::intake::Accepted;
+
+pub use self::server::Server;
 
 /// What an operation gives: what was asked for, or why not.
 pub type Answer<T> = Result<T, Problem>;

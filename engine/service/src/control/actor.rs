@@ -114,13 +114,8 @@ fn word(role: Role) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use stanch_contract::{ByteSize, Digest, Span};
-    use stanch_runbook::EngineGuardrails;
-
     use super::*;
-    use crate::config::settings::{Server, Store};
+    use crate::control::fixtures;
 
     const TOKEN: &str = "5d41402abc4b2a76b9719d911017c592";
 
@@ -132,37 +127,10 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        let user = |name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role| {
-            Arc::new(User {
-                name: name.into(),
-                token: token.map(|token| Digest::of(token.as_bytes())),
-                os_user: Some(os_user.into()),
-                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-                role,
-            })
-        };
-        Settings {
-            path: "stanch.toml".into(),
-            digest: Digest::of(b""),
-            server: Server {
-                listen: "127.0.0.1:9440".parse().unwrap(),
-                tls_upstream: false,
-            },
-            store: Store {
-                path: "data".into(),
-                keep: Span::ZERO,
-                reserve: ByteSize(0),
-            },
-            folders: vec![],
-            vars: serde_json::json!({}),
-            intakes: vec![],
-            users: vec![
-                user("dana", Some(TOKEN), "dana-os", &["sre"], Role::Approver),
-                user("eve", None, "1003", &[], Role::Viewer),
-            ],
-            break_glass: None,
-            guardrails: EngineGuardrails::default(),
-        }
+        fixtures::settings(vec![
+            fixtures::user("dana", Some(TOKEN), "dana-os", &["sre"], Role::Approver),
+            fixtures::user("eve", None, "1003", &[], Role::Viewer),
+        ])
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! What the routes take out of a request: who is asking, and what for; and how a problem leaves.
+
+use std::ops::Deref;
+
+use axum::body::Bytes;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::serve::IncomingStream;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+
+use super::account;
+use super::actor::{Actor, recognise};
+use super::routes::Shared;
+use super::types::{Code, Problem};
+
+/// The account at the other end; absent where the kernel did not say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) Option<u32>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+    }
+}
+
+/// Who is asking.
+pub(super) struct Caller(Actor);
+
+impl Deref for Caller {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let token = parts.headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
+        let Some(ConnectInfo(Peer(Some(uid)))) = parts.extensions.get::<ConnectInfo<Peer>>() else {
+            return Err(Problem::new(
+                Code::NotAuthenticated,
+                "the kernel did not say who is asking",
+            ));
+        };
+        let peer = account::by_number(*uid);
+        recognise(&shared.control.settings(), &shared.owner, &peer, token).map(Self)
+    }
+}
+
+fn bearer(header: &HeaderValue) -> Result<&str, Problem> {
+    let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    token.ok_or_else(|| {
+        Problem::new(
+            Code::NotAuthenticated,
+            "`authorization` must be `Bearer` and a token",
+        )
+    })
+}
+
+/// A JSON body; an empty one is `{}`.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, shared).await.map_err(|rejection| {
+            Problem::new(
+                Code::BadRequest,
+                format!("the body cannot be read: {}", rejection.body_text()),
+            )
+        })?;
+        let bytes = if bytes.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            bytes
+        };
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+            let error = stanch_contract::text::clean_line_to(&error.to_string(), 300);
+            Problem::new(
+                Code::BadRequest,
+                format!("the body is not what this route takes: {error}"),
+            )
+        })
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}

@@ -1,0 +1,127 @@
+//! What the tests of this module share.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use stanch_contract::{Alert, ByteSize, Digest, RunId, Span, StepId};
+use stanch_runbook::EngineGuardrails;
+
+use super::actor::Actor;
+use super::types::{
+    Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
+    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter,
+    RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+};
+use super::{Answer, Control};
+use crate::config::Settings;
+use crate::config::settings::{Role, Server, Store, User};
+
+/// A user with a token, an account and groups.
+pub(super) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role: Role) -> Arc<User> {
+    Arc::new(User {
+        name: name.into(),
+        token: token.map(|token| Digest::of(token.as_bytes())),
+        os_user: Some(os_user.into()),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        role,
+    })
+}
+
+/// Settings with these users and nothing else.
+pub(super) fn settings(users: Vec<Arc<User>>) -> Settings {
+    Settings {
+        path: "stanch.toml".into(),
+        digest: Digest::of(b""),
+        server: Server {
+            listen: "127.0.0.1:9440".parse().unwrap(),
+            tls_upstream: false,
+        },
+        store: Store {
+            path: "data".into(),
+            keep: Span::ZERO,
+            reserve: ByteSize(0),
+        },
+        folders: vec![],
+        vars: serde_json::json!({}),
+        intakes: vec![],
+        users,
+        break_glass: None,
+        guardrails: EngineGuardrails::default(),
+    }
+}
+
+/// Behind the routes: says that it was reached, and by whom, and does nothing. What the engine does is tested with the
+/// engine; this shows who gets there.
+pub(super) struct Wall(pub(super) Settings);
+
+fn reached<T>(who: &str) -> Answer<T> {
+    Err(Problem::new(Code::Internal, format!("reached by {who}")))
+}
+
+#[async_trait]
+impl Control for Wall {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::new(self.0.clone())
+    }
+    async fn status(&self) -> Answer<Status> {
+        reached("a reader")
+    }
+    async fn runs(&self, _: &RunFilter) -> Answer<Vec<RunSummary>> {
+        reached("a reader")
+    }
+    async fn find_run(&self, text: &str) -> Answer<RunId> {
+        Ok(RunId::from(text))
+    }
+    async fn run(&self, _: &RunId) -> Answer<RunView> {
+        reached("a reader")
+    }
+    async fn changes(&self, _: &RunId) -> Answer<BoxStream<'static, ()>> {
+        reached("a reader")
+    }
+    async fn start(&self, actor: &Actor, _: StartRun) -> Answer<RunId> {
+        reached(&actor.name)
+    }
+    async fn alerts(&self, actor: &Actor, _: Vec<Alert>) -> Answer<Accepted> {
+        reached(&actor.name)
+    }
+    async fn decide(&self, actor: &Actor, _: &RunId, _: &StepId, _: Decide) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn answer(&self, actor: &Actor, _: &RunId, _: &StepId, _: AnswerCheck) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn by_hand(&self, actor: &Actor, _: &RunId, _: &StepId, _: ByHand) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn settle(&self, actor: &Actor, _: &RunId, _: &StepId, _: Settle) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn undo(&self, actor: &Actor, _: &RunId, _: UndoRun) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn cancel(&self, actor: &Actor, _: &RunId, _: CancelRun) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn pause(&self, actor: &Actor, _: PauseRequest) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn resume(&self, actor: &Actor, _: &PauseScope) -> Answer<()> {
+        reached(&actor.name)
+    }
+    async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {
+        reached("a reader")
+    }
+    async fn plan(&self, actor: &Actor, _: PlanRequest) -> Answer<DryRun> {
+        reached(&actor.name)
+    }
+    async fn plugins(&self) -> Answer<Vec<PluginView>> {
+        reached("a reader")
+    }
+    async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {
+        reached(&actor.name)
+    }
+    async fn rollback(&self, actor: &Actor, _: RollbackRequest) -> Answer<Reloaded> {
+        reached(&actor.name)
+    }
+}

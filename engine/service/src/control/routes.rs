@@ -1,0 +1,312 @@
+//! The routes under `/api/v1`: who may, then the engine.
+//!
+//! Each handler names the role that it takes and hands the request on. Nothing here decides anything about a run.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use axum::routing::{delete, get, post};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use stanch_contract::{Alert, RunId, StepId};
+use tokio_util::sync::CancellationToken;
+
+use super::actor::Account;
+use super::extract::{Body, Caller};
+use super::types::{
+    Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
+    PauseRequest, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter, RunSummary,
+    RunView, Settle, StartRun, Status, UndoRun,
+};
+use super::{Answer, Control};
+use crate::config::settings::Role;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) control: Arc<dyn Control>,
+    pub(super) owner: Arc<Account>,
+    /// Ends the streams, so that the server can end.
+    pub(super) ending: CancellationToken,
+}
+
+/// The routes.
+pub(super) fn router(shared: Shared) -> Router {
+    let runs = Router::new()
+        .route("/", get(list).post(start))
+        .route("/{run}", get(show))
+        .route("/{run}/events", get(follow))
+        .route("/{run}/undo", post(undo))
+        .route("/{run}/cancel", post(cancel))
+        .route("/{run}/steps/{step}/decision", post(decide))
+        .route("/{run}/steps/{step}/answer", post(answer))
+        .route("/{run}/steps/{step}/by-hand", post(by_hand))
+        .route("/{run}/steps/{step}/settle", post(settle));
+    let api = Router::new()
+        .route("/status", get(status))
+        .nest("/runs", runs)
+        .route("/alerts", post(alerts))
+        .route("/explain", post(explain))
+        .route("/plan", post(plan))
+        .route("/plugins", get(plugins))
+        .route("/plugins/{key}", get(plugin))
+        .route("/pauses", post(pause))
+        .route("/pauses/{scope}", delete(resume))
+        .route("/reload", post(reload))
+        .route("/rollback", post(rollback));
+    Router::new()
+        .nest("/api/v1", api)
+        .fallback(nowhere)
+        .with_state(shared)
+}
+
+async fn nowhere() -> Problem {
+    Problem::new(Code::NotFound, "there is no such route")
+        .hint("engine and command line may be of different versions")
+}
+
+async fn status(who: Caller, State(shared): State<Shared>) -> Answer<Json<Status>> {
+    who.must_be(Role::Viewer, "read")?;
+    shared.control.status().await.map(Json)
+}
+
+async fn list(
+    who: Caller,
+    State(shared): State<Shared>,
+    filter: Result<Query<RunFilter>, axum::extract::rejection::QueryRejection>,
+) -> Answer<Json<Vec<RunSummary>>> {
+    who.must_be(Role::Viewer, "read")?;
+    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
+    shared.control.runs(&filter).await.map(Json)
+}
+
+async fn show(who: Caller, State(shared): State<Shared>, Path(run): Path<String>) -> Answer<Json<RunView>> {
+    who.must_be(Role::Viewer, "read")?;
+    let run = shared.control.find_run(&run).await?;
+    shared.control.run(&run).await.map(Json)
+}
+
+/// Each event is the whole run as it is then, so a reader that missed one has missed nothing.
+async fn follow(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path(run): Path<String>,
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    who.must_be(Role::Viewer, "read")?;
+    let run = shared.control.find_run(&run).await?;
+    // Subscribed before it is read: a change in between is told.
+    let changes = shared.control.changes(&run).await?;
+    let control = Arc::clone(&shared.control);
+    let events = stream::once(async {}).chain(changes).then(move |()| {
+        let (control, run) = (Arc::clone(&control), run.clone());
+        async move { Ok(event(control.run(&run).await)) }
+    });
+    let events = events.take_until(shared.ending.cancelled_owned());
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
+}
+
+fn event(view: Answer<RunView>) -> Event {
+    let (name, data) = match &view {
+        Ok(view) => ("run", serde_json::to_string(view)),
+        Err(problem) => ("problem", serde_json::to_string(problem)),
+    };
+    Event::default().event(name).data(data.unwrap_or_default())
+}
+
+async fn start(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<StartRun>,
+) -> Answer<(StatusCode, Json<RunId>)> {
+    who.must_be(Role::Operator, "start a run")?;
+    let run = shared.control.start(&who, request).await?;
+    Ok((StatusCode::CREATED, Json(run)))
+}
+
+async fn decide(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path((run, step)): Path<(String, StepId)>,
+    Body(request): Body<Decide>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Approver, "decide")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .decide(&who, &run, &step, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn answer(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path((run, check)): Path<(String, StepId)>,
+    Body(request): Body<AnswerCheck>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Approver, "answer a check")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .answer(&who, &run, &check, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn by_hand(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path((run, step)): Path<(String, StepId)>,
+    Body(request): Body<ByHand>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Approver, "say what was done by hand")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .by_hand(&who, &run, &step, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn settle(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path((run, step)): Path<(String, StepId)>,
+    Body(request): Body<Settle>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Operator, "settle a doubt")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .settle(&who, &run, &step, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn undo(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path(run): Path<String>,
+    Body(request): Body<UndoRun>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Operator, "undo")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .undo(&who, &run, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn cancel(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path(run): Path<String>,
+    Body(request): Body<CancelRun>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Operator, "cancel a run")?;
+    let run = shared.control.find_run(&run).await?;
+    shared
+        .control
+        .cancel(&who, &run, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn alerts(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(alerts): Body<Vec<Alert>>,
+) -> Answer<(StatusCode, Json<Accepted>)> {
+    who.must_be(Role::Operator, "hand in an alert")?;
+    let accepted = shared.control.alerts(&who, alerts).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn explain(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<ExplainRequest>,
+) -> Answer<Json<Explanation>> {
+    who.must_be(Role::Viewer, "read")?;
+    shared.control.explain(request).await.map(Json)
+}
+
+/// A dry run changes nothing, but it calls plugins with the operator's credentials.
+async fn plan(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<PlanRequest>,
+) -> Answer<Json<DryRun>> {
+    who.must_be(Role::Operator, "make a dry run")?;
+    shared.control.plan(&who, request).await.map(Json)
+}
+
+async fn plugins(who: Caller, State(shared): State<Shared>) -> Answer<Json<Vec<PluginView>>> {
+    who.must_be(Role::Viewer, "read")?;
+    shared.control.plugins().await.map(Json)
+}
+
+async fn plugin(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+) -> Answer<Json<PluginView>> {
+    who.must_be(Role::Viewer, "read")?;
+    let found = shared
+        .control
+        .plugins()
+        .await?
+        .into_iter()
+        .find(|plugin| plugin.key.as_str() == key);
+    found.map(Json).ok_or_else(|| {
+        let key = stanch_contract::text::clean_line_to(&key, 80);
+        Problem::new(Code::PluginNotFound, format!("no plugin `{key}` is installed"))
+            .hint("`stanch plugin list` shows those that are")
+    })
+}
+
+async fn pause(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<PauseRequest>,
+) -> Answer<StatusCode> {
+    who.must_be(Role::Operator, "pause")?;
+    shared
+        .control
+        .pause(&who, request)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn resume(who: Caller, State(shared): State<Shared>, Path(scope): Path<String>) -> Answer<StatusCode> {
+    who.must_be(Role::Operator, "resume")?;
+    let scope = scope
+        .parse()
+        .map_err(|error| Problem::new(Code::BadRequest, format!("{error}")))?;
+    shared
+        .control
+        .resume(&who, &scope)
+        .await
+        .map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn reload(who: Caller, State(shared): State<Shared>) -> Answer<Json<Reloaded>> {
+    who.must_be(Role::Operator, "reload")?;
+    shared.control.reload(&who).await.map(Json)
+}
+
+async fn rollback(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<RollbackRequest>,
+) -> Answer<Json<Reloaded>> {
+    who.must_be(Role::Operator, "roll back")?;
+    shared.control.rollback(&who, request).await.map(Json)
+}

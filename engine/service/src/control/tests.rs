@@ -1,0 +1,227 @@
+//! Who gets through the routes, and who does not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::connect_info::ConnectInfo;
+use axum::http::{Request, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::actor::Account;
+use super::extract::Peer;
+use super::fixtures::{Wall, settings, user};
+use super::routes::{Shared, router};
+use super::server::Server;
+use super::socket::path_in;
+use crate::config::settings::Role;
+
+const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn shared() -> Shared {
+    let users = vec![
+        user("vera", None, "9001", &[], Role::Viewer),
+        user("anna", None, "9002", &[], Role::Approver),
+        user("otto", None, "9003", &[], Role::Operator),
+        user("adam", None, "9004", &[], Role::Admin),
+    ];
+    Shared {
+        control: Arc::new(Wall(settings(users))),
+        owner: Arc::new(Account {
+            uid: 9000,
+            name: None,
+        }),
+        ending: CancellationToken::new(),
+    }
+}
+
+async fn ask(method: &str, path: &str, body: Value, uid: u32) -> (u16, Value) {
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("/api/v1{path}"))
+        .body(Body::from(body))
+        .unwrap();
+    request.extensions_mut().insert(ConnectInfo(Peer(Some(uid))));
+    let response = router(shared()).oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn every_route_takes_its_role_and_refuses_the_one_below() {
+    let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
+    let table = [
+        ("GET", "/status", Value::Null, 9001),
+        ("GET", "/runs?open=true&runbook=disk-full", Value::Null, 9001),
+        ("GET", "/runs/r1", Value::Null, 9001),
+        ("GET", "/runs/r1/events", Value::Null, 9001),
+        ("GET", "/plugins", Value::Null, 9001),
+        ("GET", "/plugins/waf", Value::Null, 9001),
+        ("POST", "/explain", json!({"fingerprint": "f"}), 9001),
+        (
+            "POST",
+            "/runs/r1/steps/s/decision",
+            json!({"yes": true, "digest": DIGEST}),
+            9002,
+        ),
+        ("POST", "/runs/r1/steps/s/answer", json!({"verdict": "yes"}), 9002),
+        ("POST", "/runs/r1/steps/s/by-hand", json!({"done": false}), 9002),
+        (
+            "POST",
+            "/runs/r1/steps/s/settle",
+            json!({"happened": true, "go_on": false}),
+            9003,
+        ),
+        ("POST", "/runs", json!({"runbook": "disk-full"}), 9003),
+        ("POST", "/runs/r1/undo", Value::Null, 9003),
+        ("POST", "/runs/r1/cancel", json!({"undo": true}), 9003),
+        ("POST", "/alerts", json!([alert]), 9003),
+        ("POST", "/plan", json!({"runbook": "disk-full"}), 9003),
+        (
+            "POST",
+            "/pauses",
+            json!({"scope": "all", "reason": "maintenance"}),
+            9003,
+        ),
+        ("DELETE", "/pauses/runbook:disk-full", Value::Null, 9003),
+        ("POST", "/reload", Value::Null, 9003),
+        ("POST", "/rollback", Value::Null, 9003),
+    ];
+    for (method, path, body, least) in table {
+        for uid in 9001..=9004 {
+            let (status, answer) = ask(method, path, body.clone(), uid).await;
+            let expected = if uid >= least {
+                (500, "internal")
+            } else {
+                (403, "forbidden")
+            };
+            assert_eq!(
+                (status, answer["code"].as_str().unwrap()),
+                expected,
+                "{method} {path} as {uid}: {answer}"
+            );
+        }
+        let (status, answer) = ask(method, path, body.clone(), 4242).await;
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (401, Some("not-authenticated")),
+            "{method} {path}"
+        );
+        let (status, _) = ask(method, path, body, 9000).await;
+        assert_eq!(status, 500, "the owner gets through: {method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_engine_is_told_who_decided() {
+    let (_, answer) = ask(
+        "POST",
+        "/runs/r1/steps/s/decision",
+        json!({"yes": true, "digest": DIGEST}),
+        9002,
+    )
+    .await;
+    assert_eq!(answer["detail"], "reached by anna");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_understood_is_a_problem_that_says_so() {
+    let table = [
+        (
+            "POST",
+            "/runs/r1/steps/s/decision",
+            json!({"yes": true, "digest": "e3b0c44298fc"}),
+            "SHA-256",
+        ),
+        (
+            "POST",
+            "/runs/r1/steps/s/decision",
+            json!({"yes": true}),
+            "digest",
+        ),
+        (
+            "POST",
+            "/runs",
+            json!({"runbook": "x", "input": {}}),
+            "unknown field `input`",
+        ),
+        ("POST", "/alerts", json!({"alerts": []}), "sequence"),
+        (
+            "DELETE",
+            "/pauses/everything",
+            Value::Null,
+            "`everything` is not what can be paused",
+        ),
+        ("GET", "/runs?colour=red", Value::Null, "unknown field `colour`"),
+    ];
+    for (method, path, body, says) in table {
+        let (status, answer) = ask(method, path, body, 9004).await;
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (400, Some("bad-request")),
+            "{path}: {answer}"
+        );
+        assert!(
+            answer["detail"].as_str().unwrap().contains(says),
+            "{path}: {answer}"
+        );
+    }
+    let (status, answer) = ask("GET", "/nothing", Value::Null, 9004).await;
+    assert_eq!((status, answer["code"].as_str()), (404, Some("not-found")));
+}
+
+async fn raw(path: &Path, authorization: Option<&str>) -> String {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    let authorization = authorization.map(|value| format!("{}: {value}\r\n", header::AUTHORIZATION));
+    let request = format!(
+        "GET /api/v1/status HTTP/1.1\r\nhost: stanch\r\nconnection: close\r\n{}\r\n",
+        authorization.unwrap_or_default()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn over_the_real_socket_the_kernel_says_who_is_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::bind(folder.path()).unwrap();
+    let ending = CancellationToken::new();
+    let users = vec![user("dana", Some("s3cret"), "9001", &[], Role::Viewer)];
+    let serving = tokio::spawn(server.serve(Arc::new(Wall(settings(users))), ending.clone()));
+    let path = path_in(folder.path());
+
+    let owner = raw(&path, None).await;
+    assert!(
+        owner.starts_with("HTTP/1.1 500") && owner.contains("reached by"),
+        "{owner}"
+    );
+    assert!(owner.contains("application/problem+json"), "{owner}");
+    assert!(
+        raw(&path, Some("Bearer s3cret"))
+            .await
+            .starts_with("HTTP/1.1 500")
+    );
+    for wrong in ["Bearer wrong", "Bearer ", "Basic ZGFuYTpzM2NyZXQ=", "s3cret"] {
+        assert!(
+            raw(&path, Some(wrong)).await.starts_with("HTTP/1.1 401"),
+            "{wrong}"
+        );
+    }
+
+    ending.cancel();
+    serving.await.unwrap().unwrap();
+    assert!(!path.exists());
+}
