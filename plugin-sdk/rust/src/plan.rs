@@ -1,0 +1,424 @@
+//! Plans, built from typed actions and told in the contract's words.
+//!
+//! The host compares each changing call with the plan byte for byte, so a plan must name target and content exactly as the
+//! call will have them. An [`Action`] is both: the plan's words are made from the very request or files that
+//! [`carry_out`](crate::carry_out) sends. What the words cannot hold (bytes that are not JSON, sizes of files) travels in the
+//! action's `extra`, which the engine hands back untouched.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use stanch_contract::plan::{Action as WireAction, ChangePlan};
+use stanch_contract::{Digest, canonical};
+
+use crate::files::{Entry, EntryKind};
+use crate::finding::{data_from_wire, data_to_wire};
+use crate::http::Request;
+use crate::{Failure, FailureContext};
+
+/// What would be changed. Without actions there is nothing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan<Data> {
+    /// One sentence.
+    pub summary: String,
+    /// What would be done, in order.
+    pub actions: Vec<Action>,
+    /// What `apply`, `verify` and later steps can read. Not part of what is decided on.
+    pub data: Option<Data>,
+}
+
+impl<Data> Plan<Data> {
+    /// A plan that does nothing yet.
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self {
+            summary: summary.into(),
+            actions: Vec::new(),
+            data: None,
+        }
+    }
+
+    /// With one more action.
+    pub fn action(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// With more actions.
+    pub fn actions(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        self.actions.extend(actions);
+        self
+    }
+
+    /// With what `apply`, `verify` and later steps can read.
+    pub fn data(mut self, data: Data) -> Self {
+        self.data = Some(data);
+        self
+    }
+}
+
+impl<Data: Serialize> Plan<Data> {
+    pub(crate) fn into_wire(self) -> Result<ChangePlan, Failure> {
+        Ok(ChangePlan {
+            summary: self.summary,
+            actions: self.actions.iter().map(Action::to_wire).collect(),
+            population: None,
+            data: data_to_wire(self.data)?,
+            extra: Value::Null,
+        })
+    }
+}
+
+impl<Data: DeserializeOwned> Plan<Data> {
+    pub(crate) fn from_wire(wire: ChangePlan) -> Result<Self, Failure> {
+        let actions = wire
+            .actions
+            .into_iter()
+            .map(Action::from_wire)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            summary: wire.summary,
+            actions,
+            data: data_from_wire(wire.data),
+        })
+    }
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    pub(crate) work: Work,
+    expect: Option<String>,
+    reason: String,
+}
+
+/// What an action does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    Send(Request),
+    Remove { folder: String, files: Vec<Entry> },
+    Write { path: String, content: Vec<u8> },
+}
+
+impl Action {
+    fn new(work: Work) -> Self {
+        Self {
+            work,
+            expect: None,
+            reason: String::new(),
+        }
+    }
+
+    /// Sends this request. Of its headers only the content type is part of the plan.
+    pub fn send(request: Request) -> Self {
+        Self::new(Work::Send(request))
+    }
+
+    /// `POST` with this value as JSON.
+    pub fn post(url: impl AsRef<str>, body: &impl Serialize) -> Result<Self, Failure> {
+        Ok(Self::send(crate::http::post(url).json(body)?))
+    }
+
+    /// `PUT` with this value as JSON.
+    pub fn put(url: impl AsRef<str>, body: &impl Serialize) -> Result<Self, Failure> {
+        Ok(Self::send(crate::http::put(url).json(body)?))
+    }
+
+    /// `PATCH` with this value as JSON.
+    pub fn patch(url: impl AsRef<str>, body: &impl Serialize) -> Result<Self, Failure> {
+        Ok(Self::send(crate::http::patch(url).json(body)?))
+    }
+
+    /// `DELETE`.
+    pub fn delete(url: impl AsRef<str>) -> Self {
+        Self::send(crate::http::delete(url))
+    }
+
+    /// Removes these files of a folder (at any depth below it), each only if it is still the one that was seen.
+    pub fn remove(folder: impl Into<String>, files: impl IntoIterator<Item = Entry>) -> Self {
+        Self::new(Work::Remove {
+            folder: path(folder),
+            files: files.into_iter().collect(),
+        })
+    }
+
+    /// Writes a file.
+    pub fn write(file: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self::new(Work::Write {
+            path: path(file),
+            content: content.into(),
+        })
+    }
+
+    /// Only if the target's entity tag is still this one; the host sends it as `If-Match`.
+    pub fn expect_etag(self, etag: &str) -> Self {
+        self.expect(format!("etag:{etag}"))
+    }
+
+    /// Only if the file was last changed then.
+    pub fn expect_modified_ms(self, ms: i64) -> Self {
+        self.expect(format!("modified-ms:{ms}"))
+    }
+
+    fn expect(mut self, what: String) -> Self {
+        self.expect = Some(what);
+        self
+    }
+
+    /// Why, for the person who decides.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// The request, where the action is one.
+    pub fn request(&self) -> Option<&Request> {
+        match &self.work {
+            Work::Send(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The files that would be removed; empty where the action is another.
+    pub fn removes(&self) -> &[Entry] {
+        match &self.work {
+            Work::Remove { files, .. } => files,
+            _ => &[],
+        }
+    }
+
+    /// In the contract's words.
+    pub(crate) fn to_wire(&self) -> WireAction {
+        let mut wire = match &self.work {
+            Work::Send(request) => send_to_wire(request),
+            Work::Remove { folder, files } => remove_to_wire(folder, files),
+            Work::Write { path, content } => write_to_wire(path, content),
+        };
+        wire.expect = self.expect.clone();
+        wire.reason = self.reason.clone();
+        wire
+    }
+
+    pub(crate) fn from_wire(wire: WireAction) -> Result<Self, Failure> {
+        let work = match (wire.verb.as_str(), wire.target.strip_prefix("file:")) {
+            ("remove", Some(folder)) => remove_from_wire(folder, &wire)?,
+            ("write", Some(path)) => Work::Write {
+                path: path.to_owned(),
+                content: kept_bytes(&wire.extra).context("the plan's content")?,
+            },
+            (_, None) if wire.target.contains("://") => send_from_wire(&wire)?,
+            _ => {
+                return Err(Failure::failed(format!(
+                    "The kit does not know how to `{}` `{}`",
+                    wire.verb, wire.target
+                )));
+            }
+        };
+        Ok(Self {
+            work,
+            expect: wire.expect,
+            reason: wire.reason,
+        })
+    }
+}
+
+/// Without slashes at the end, which the host's canonical paths do not have either.
+fn path(path: impl Into<String>) -> String {
+    path.into().trim_end_matches('/').to_owned()
+}
+
+fn wire(verb: &str, target: String) -> WireAction {
+    WireAction {
+        verb: verb.to_owned(),
+        target,
+        expect: None,
+        content: None,
+        items: Vec::new(),
+        reason: String::new(),
+        extra: Value::Null,
+    }
+}
+
+/// A body that is JSON is in the content itself; of another the content has the digest, and `extra` keeps the bytes.
+fn send_to_wire(request: &Request) -> WireAction {
+    let mut wire = wire(&request.method, request.url.clone());
+    let must_have = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+    if !must_have && request.body.is_empty() {
+        return wire;
+    }
+    let content_type = request.header_value("content-type").unwrap_or_default();
+    let body = match serde_json::from_slice::<Value>(&request.body) {
+        Ok(body) => body,
+        Err(_) => {
+            wire.extra = keep_bytes(&request.body);
+            Value::String(digest(&request.body))
+        }
+    };
+    wire.content = Some(canonical::to_string(
+        &json!({ "contentType": content_type, "body": body }),
+    ));
+    wire
+}
+
+fn send_from_wire(wire: &WireAction) -> Result<Work, Failure> {
+    let request = Request::new(&wire.verb, &wire.target);
+    let Some(content) = &wire.content else {
+        return Ok(Work::Send(request));
+    };
+    let content: Value = serde_json::from_str(content).context("the plan's content")?;
+    let body = match kept_bytes(&wire.extra) {
+        Some(bytes) => bytes,
+        None => canonical::to_string(content.get("body").context("the plan's content has no `body`")?)
+            .into_bytes(),
+    };
+    let content_type = content
+        .get("contentType")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let request = match content_type {
+        "" => Request { body, ..request },
+        content_type => request.body(content_type, body),
+    };
+    Ok(Work::Send(request))
+}
+
+fn remove_to_wire(folder: &str, files: &[Entry]) -> WireAction {
+    let mut wire = wire("remove", format!("file:{folder}"));
+    wire.items = files.iter().map(Entry::item).collect();
+    wire.extra = json!({ "bytes": files.iter().map(|file| file.bytes).collect::<Vec<_>>() });
+    wire
+}
+
+fn remove_from_wire(folder: &str, wire: &WireAction) -> Result<Work, Failure> {
+    let sizes = wire
+        .extra
+        .get("bytes")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let files = wire.items.iter().enumerate().map(|(index, item)| {
+        let (path, modified) = item.rsplit_once('@').context("an item of the plan has no `@`")?;
+        Ok(Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File,
+            bytes: sizes.get(index).and_then(Value::as_u64).unwrap_or(0),
+            modified_ms: modified
+                .parse()
+                .context("an item of the plan has no time after `@`")?,
+        })
+    });
+    Ok(Work::Remove {
+        folder: folder.to_owned(),
+        files: files.collect::<Result<_, Failure>>()?,
+    })
+}
+
+fn write_to_wire(path: &str, content: &[u8]) -> WireAction {
+    let mut wire = wire("write", format!("file:{path}"));
+    wire.content = Some(digest(content));
+    wire.extra = keep_bytes(content);
+    wire
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", Digest::of(bytes))
+}
+
+fn keep_bytes(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({ "text": text }),
+        Err(_) => json!({ "hex": hex::encode(bytes) }),
+    }
+}
+
+fn kept_bytes(extra: &Value) -> Option<Vec<u8>> {
+    if let Some(text) = extra.get("text").and_then(Value::as_str) {
+        return Some(text.as_bytes().to_vec());
+    }
+    hex::decode(extra.get("hex")?.as_str()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http;
+
+    fn there_and_back(action: Action) -> WireAction {
+        let wire = action.to_wire();
+        assert_eq!(Action::from_wire(wire.clone()).unwrap(), action);
+        wire
+    }
+
+    #[test]
+    fn json_is_named_by_its_canonical_text() {
+        let wire = there_and_back(
+            Action::put("https://h/x?y=1", &json!({"b": 1, "a": 2.0}))
+                .unwrap()
+                .expect_etag("\"v1\""),
+        );
+        assert_eq!(
+            (wire.verb.as_str(), wire.target.as_str()),
+            ("PUT", "https://h/x?y=1")
+        );
+        assert_eq!(
+            wire.content.as_deref(),
+            Some(r#"{"body":{"a":2,"b":1},"contentType":"application/json"}"#)
+        );
+        assert_eq!(wire.expect.as_deref(), Some("etag:\"v1\""));
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_is_named_by_its_digest_and_still_sent() {
+        let wire = there_and_back(Action::send(
+            http::post("https://h").body("text/plain", "not json"),
+        ));
+        let digest = digest(b"not json");
+        assert_eq!(
+            wire.content.unwrap(),
+            format!(r#"{{"body":"{digest}","contentType":"text/plain"}}"#)
+        );
+        there_and_back(Action::send(
+            http::post("https://h").body("application/octet-stream", vec![0xff, 0]),
+        ));
+    }
+
+    #[test]
+    fn a_change_without_a_body_is_named_too() {
+        let wire = there_and_back(Action::send(http::post("https://h/do")));
+        assert!(
+            wire.content
+                .unwrap()
+                .starts_with(r#"{"body":"sha256:e3b0c44298fc"#)
+        );
+        assert_eq!(there_and_back(Action::delete("https://h/x")).content, None);
+    }
+
+    #[test]
+    fn files_are_named_with_the_time_that_they_were_seen_with() {
+        let file = |path: &str| Entry {
+            path: path.into(),
+            kind: EntryKind::File,
+            bytes: 7,
+            modified_ms: 1_700_000_000_123,
+        };
+        let wire = there_and_back(Action::remove(
+            "scratch/",
+            [file("scratch/a@b.log"), file("scratch/c")],
+        ));
+        assert_eq!(wire.target, "file:scratch");
+        assert_eq!(
+            wire.items,
+            ["scratch/a@b.log@1700000000123", "scratch/c@1700000000123"]
+        );
+
+        let wire = there_and_back(Action::write("scratch/x", "hello").because("it is missing"));
+        assert_eq!(wire.content, Some(digest(b"hello")));
+        assert_eq!(wire.reason, "it is missing");
+    }
+
+    #[test]
+    fn an_action_that_the_kit_did_not_make_is_refused_and_not_guessed() {
+        let mut wire = Action::delete("https://h/x").to_wire();
+        wire.target = "kubernetes:ns/_/pods/p".into();
+        assert!(Action::from_wire(wire).is_err());
+    }
+}
