@@ -1,0 +1,36 @@
+//! The interface `host`: what a plugin may ask of the call itself. Needs no grant.
+
+use std::time::Instant;
+
+use super::State;
+use crate::bindings::host::{Host, Level};
+use crate::notebook::LogLevel;
+
+impl Host for State {
+    fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        self.notebook.log(level, &message).map_err(wasmtime::Error::new)
+    }
+
+    fn now_ms(&mut self) -> wasmtime::Result<f64> {
+        Ok(self.notebook.now_ms() as f64)
+    }
+
+    fn remaining_ms(&mut self) -> wasmtime::Result<u32> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Ok(u32::try_from(left.as_millis()).unwrap_or(u32::MAX))
+    }
+
+    fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.cancel.is_cancelled())
+    }
+
+    fn settings(&mut self) -> wasmtime::Result<String> {
+        Ok(self.settings.as_ref().to_owned())
+    }
+}

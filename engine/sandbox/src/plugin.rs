@@ -1,0 +1,204 @@
+//! A plugin that was found good: compiled, linked, and its manifest read and compared with what its code says.
+
+use std::fmt;
+use std::time::Instant;
+
+use jsonschema::Validator;
+use serde_json::Value;
+use stanch_contract::{ByteSize, Digest, Manifest, PluginKind, Span, text};
+use tokio_util::sync::CancellationToken;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use crate::bindings::diagnosis::DiagnosisPluginPre;
+use crate::bindings::notification::NotificationPluginPre;
+use crate::bindings::remediation::RemediationPluginPre;
+use crate::call::{self, Answer, Ask, CallParts};
+use crate::error::InstallError;
+use crate::host::State;
+use crate::inspect::{self, Inspected, MOST_MANIFEST};
+use crate::limits::{Limits, MOST_MEMORY};
+use crate::schema;
+
+/// An installed plugin. Shared by all its installations; holds no state between calls.
+pub struct Plugin {
+    digest: Digest,
+    kind: PluginKind,
+    manifest: Manifest,
+    bytes: u64,
+    imports: Vec<String>,
+    pub(crate) params: Option<Validator>,
+    pub(crate) data: Option<Validator>,
+    pub(crate) code: Code,
+}
+
+/// The compiled component, linked, ready to make instances of.
+pub(crate) enum Code {
+    Diagnosis(DiagnosisPluginPre<State>),
+    Remediation(RemediationPluginPre<State>),
+    Notification(NotificationPluginPre<State>),
+}
+
+impl Code {
+    pub(crate) fn kind(&self) -> PluginKind {
+        match self {
+            Self::Diagnosis(_) => PluginKind::Diagnosis,
+            Self::Remediation(_) => PluginKind::Remediation,
+            Self::Notification(_) => PluginKind::Notification,
+        }
+    }
+}
+
+impl Plugin {
+    /// SHA-256 of the component.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What it exports.
+    pub fn kind(&self) -> PluginKind {
+        self.kind
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The component's size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Every interface that it imports, as it names them: what it could ask for, granted or not.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Why `params` are not what the manifest's schema says, in one line; `None` where they are.
+    pub fn check_params(&self, params: &Value) -> Option<String> {
+        self.params
+            .as_ref()
+            .and_then(|schema| schema::violations(schema, params))
+    }
+
+    /// Links `component` and compares what its code says of itself with what its section says.
+    pub(crate) async fn link(
+        engine: &Engine,
+        linker: &Linker<State>,
+        component: &Component,
+        inspected: Inspected,
+        digest: Digest,
+        bytes: u64,
+    ) -> Result<Self, InstallError> {
+        let Inspected {
+            kind,
+            manifest,
+            imports,
+        } = inspected;
+        let params = schema::compile(&manifest.params, "params")?;
+        let data = schema::compile(&manifest.data, "data")?;
+        let code = code(linker, component, kind).map_err(|error| mismatch(&error))?;
+        let said = describe(engine, &code).await?;
+        compare(&manifest, &said)?;
+        Ok(Self {
+            digest,
+            kind,
+            manifest,
+            bytes,
+            imports,
+            params,
+            data,
+            code,
+        })
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} ({}, {:?})",
+            self.manifest.name,
+            self.manifest.version,
+            self.kind.as_str(),
+            self.digest
+        )
+    }
+}
+
+fn code(linker: &Linker<State>, component: &Component, kind: PluginKind) -> wasmtime::Result<Code> {
+    let pre = linker.instantiate_pre(component)?;
+    Ok(match kind {
+        PluginKind::Diagnosis => Code::Diagnosis(DiagnosisPluginPre::new(pre)?),
+        PluginKind::Remediation => Code::Remediation(RemediationPluginPre::new(pre)?),
+        PluginKind::Notification => Code::Notification(NotificationPluginPre::new(pre)?),
+    })
+}
+
+/// A linker's error, in plain words: which interface or function, and what differs.
+fn mismatch(error: &wasmtime::Error) -> InstallError {
+    let chain: Vec<String> = error
+        .chain()
+        .map(|cause| text::clean_line_to(&cause.to_string(), 300))
+        .collect();
+    let named = |cause: &String| cause.split('`').nth(1).map(str::to_owned);
+    let mut names: Vec<String> = chain.iter().filter_map(named).collect();
+    names.dedup();
+    let interface = if names.is_empty() {
+        "the component".to_owned()
+    } else {
+        names.join("` → `")
+    };
+    let why = chain.last().cloned().unwrap_or_default();
+    InstallError::Mismatch { interface, why }
+}
+
+/// Asks the code what it is, with nothing in reach and little to use. Memory is the exception: what a Python plugin needs
+/// to start is more than what most need to work.
+async fn describe(engine: &Engine, code: &Code) -> Result<Manifest, InstallError> {
+    let limits = Limits {
+        memory: MOST_MEMORY,
+        cpu: Span::from_secs(2),
+        wall: Span::from_secs(10),
+        calls: 0,
+        log: ByteSize(4 << 10),
+        output: Some(ByteSize(MOST_MANIFEST)),
+    };
+    let parts = CallParts {
+        engine,
+        code,
+        limits: &limits,
+        settings: "{}".into(),
+        session: None,
+        cancel: CancellationToken::new(),
+        began: Instant::now(),
+    };
+    match call::call(parts, Ask::Describe)
+        .await
+        .result
+        .map_err(InstallError::Describe)?
+    {
+        Answer::Text(json) => inspect::manifest(json.as_bytes(), "answer of `describe`"),
+        _ => Err(InstallError::Host {
+            why: "`describe` was answered with something else".into(),
+        }),
+    }
+}
+
+fn compare(section: &Manifest, said: &Manifest) -> Result<(), InstallError> {
+    let members = |manifest: &Manifest| match serde_json::to_value(manifest) {
+        Ok(Value::Object(members)) => members,
+        _ => serde_json::Map::new(),
+    };
+    let (section, said) = (members(section), members(said));
+    match section
+        .iter()
+        .find(|(name, value)| said.get(*name) != Some(*value))
+    {
+        None => Ok(()),
+        Some((member, _)) => Err(InstallError::ManifestDiffers {
+            member: member.clone(),
+        }),
+    }
+}
