@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod intake;
+pub mod report;
 pub mod snapshot;
 
 pub use snapshot::{Current, Installed, LoadedRunbook, Problem, ProblemKind, Snapshot};
