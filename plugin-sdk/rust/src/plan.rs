@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stanch_contract::plan::{Action as WireAction, ChangePlan};
 use stanch_contract::{Digest, canonical};
 
@@ -238,45 +238,55 @@ fn wire(verb: &str, target: String) -> WireAction {
     }
 }
 
-/// A body that is JSON is in the content itself; of another the content has the digest, and `extra` keeps the bytes.
+/// A body of a JSON content type is in the content itself; of another the content has the digest, and `extra` keeps the
+/// bytes. A change without a body has the content `{}`.
 fn send_to_wire(request: &Request) -> WireAction {
     let mut wire = wire(&request.method, request.url.clone());
-    let must_have = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
-    if !must_have && request.body.is_empty() {
+    if request.body.is_empty() {
+        let must_have = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+        wire.content = must_have.then(|| "{}".to_owned());
         return wire;
     }
-    let content_type = request.header_value("content-type").unwrap_or_default();
-    let body = match serde_json::from_slice::<Value>(&request.body) {
-        Ok(body) => body,
-        Err(_) => {
-            wire.extra = keep_bytes(&request.body);
-            Value::String(digest(&request.body))
-        }
+    let mut content = Map::new();
+    let kind = request.header_value("content-type");
+    content.extend(kind.map(|kind| ("contentType".to_owned(), Value::from(kind))));
+    let json = if is_json(kind) {
+        serde_json::from_slice::<Value>(&request.body).ok()
+    } else {
+        None
     };
-    wire.content = Some(canonical::to_string(
-        &json!({ "contentType": content_type, "body": body }),
-    ));
+    if json.is_none() {
+        wire.extra = keep_bytes(&request.body);
+    }
+    content.insert(
+        "body".to_owned(),
+        json.unwrap_or_else(|| Value::String(digest(&request.body))),
+    );
+    wire.content = Some(canonical::to_string(&Value::Object(content)));
     wire
+}
+
+/// As the host has it: what the body is follows from the content type alone.
+fn is_json(content_type: Option<&str>) -> bool {
+    let essence = content_type
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 fn send_from_wire(wire: &WireAction) -> Result<Work, Failure> {
     let request = Request::new(&wire.verb, &wire.target);
-    let Some(content) = &wire.content else {
+    let content = wire.content.as_deref().unwrap_or("{}");
+    let content: Map<String, Value> = serde_json::from_str(content).context("the plan's content")?;
+    let Some(body) = content.get("body") else {
         return Ok(Work::Send(request));
     };
-    let content: Value = serde_json::from_str(content).context("the plan's content")?;
-    let body = match kept_bytes(&wire.extra) {
-        Some(bytes) => bytes,
-        None => canonical::to_string(content.get("body").context("the plan's content has no `body`")?)
-            .into_bytes(),
-    };
-    let content_type = content
-        .get("contentType")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let request = match content_type {
-        "" => Request { body, ..request },
-        content_type => request.body(content_type, body),
+    let body = kept_bytes(&wire.extra).unwrap_or_else(|| canonical::to_string(body).into_bytes());
+    let request = match content.get("contentType").and_then(Value::as_str) {
+        Some(content_type) => request.body(content_type, body),
+        None => Request { body, ..request },
     };
     Ok(Work::Send(request))
 }
@@ -383,11 +393,11 @@ mod tests {
 
     #[test]
     fn a_change_without_a_body_is_named_too() {
-        let wire = there_and_back(Action::send(http::post("https://h/do")));
-        assert!(
-            wire.content
-                .unwrap()
-                .starts_with(r#"{"body":"sha256:e3b0c44298fc"#)
+        assert_eq!(
+            there_and_back(Action::send(http::post("https://h/do")))
+                .content
+                .as_deref(),
+            Some("{}")
         );
         assert_eq!(there_and_back(Action::delete("https://h/x")).content, None);
     }

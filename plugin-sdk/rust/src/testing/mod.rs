@@ -44,6 +44,9 @@ use crate::{Context, Diagnosis, Failure, Message, Notification, Remediation, cal
 
 pub use web::reply;
 
+/// A finding in the contract's words, as [`Host::diagnose`] and [`Host::verify`] give it.
+pub type Found = stanch_contract::Finding;
+
 thread_local! {
     static CURRENT: RefCell<Option<Rc<State>>> = const { RefCell::new(None) };
 }
