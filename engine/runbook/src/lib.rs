@@ -1,12 +1,21 @@
 //! The runbook language: TOML text to a checked [`Runbook`], its expressions, its matching, and the page that a person
 //! reads. No I/O, no clock: everything comes in as an argument.
 
+mod escape;
 pub mod expr;
 pub mod guardrails;
+pub mod input;
+pub mod load;
 pub mod matcher;
 pub mod model;
+pub mod problem;
+pub mod schema;
 pub mod source;
 
 pub use guardrails::EngineGuardrails;
+pub use input::{InputError, convert_input};
+pub use load::{Loader, load};
 pub use model::Runbook;
+pub use problem::{LoadErrors, Problem};
+pub use schema::{Schema, SchemaError, validate};
 pub use source::{Catalogue, PluginFacts, RunbookSource};

@@ -1,8 +1,280 @@
 //! Alertmanager's matchers on labels: `name="value"`, `!=`, `=~`, `!~`.
+//!
+//! As in Alertmanager, a label that is not there is the same as one that is empty, and a pattern has to match the whole
+//! value. Patterns are RE2's, which the regex crate reads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use regex::{Regex, RegexBuilder};
+
+/// The most memory that one compiled pattern may take.
+const MOST_REGEX: usize = 1 << 20;
 
 /// One matcher.
 #[derive(Debug, Clone)]
 pub struct Matcher {
     /// The label.
     pub label: String,
+    /// How it is compared.
+    pub op: MatchOp,
+    /// With what: a value, or a pattern as it was written.
+    pub value: String,
+    regex: Option<Regex>,
+}
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Regex,
+    /// `!~`
+    NotRegex,
+}
+
+impl MatchOp {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        }
+    }
+}
+
+/// Why a text is not a matcher.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a matcher: {why}")]
+pub struct MatcherError {
+    text: String,
+    why: String,
+}
+
+impl Matcher {
+    /// Reads one matcher, with or without quotes around the value: `env="prod"`, `region=~"eu-.*"`.
+    ///
+    /// # Errors
+    /// Where it has no label, no operator, a value that is not closed, or a pattern that is none.
+    pub fn parse(text: &str) -> Result<Self, MatcherError> {
+        let wrong = |why: &str| MatcherError {
+            text: text.chars().take(80).collect(),
+            why: why.to_owned(),
+        };
+        let example =
+            "write it as `env=\"prod\"`, `env!=\"prod\"`, `region=~\"eu-.*\"` or `region!~\"eu-.*\"`";
+        let trimmed = text.trim();
+        let (label, rest) = if let Some(quoted) = trimmed.strip_prefix('"') {
+            let (label, rest) =
+                unquote(quoted).ok_or_else(|| wrong("the quotes of the label are not closed"))?;
+            (label, rest)
+        } else {
+            let end = trimmed.find(['=', '!', '~']).ok_or_else(|| wrong(example))?;
+            let (label, rest) = trimmed.split_at(end);
+            let label = label.trim_end();
+            let mut chars = label.chars();
+            let good = chars
+                .next()
+                .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
+                && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+            if !good {
+                return Err(wrong(
+                    "a label is letters, digits and `_`; put quotes around another",
+                ));
+            }
+            (label.to_owned(), rest)
+        };
+        let rest = rest.trim_start();
+        let ops = [
+            ("=~", MatchOp::Regex),
+            ("!~", MatchOp::NotRegex),
+            ("!=", MatchOp::NotEqual),
+            ("=", MatchOp::Equal),
+        ];
+        let (value, op) = ops
+            .iter()
+            .find_map(|(sign, op)| rest.strip_prefix(sign).map(|value| (value.trim_start(), *op)))
+            .ok_or_else(|| wrong(example))?;
+        let value = match value.strip_prefix('"') {
+            Some(quoted) => match unquote(quoted) {
+                Some((value, "")) => value,
+                Some(_) => {
+                    return Err(wrong(
+                        "there is more after the closing quote; write several matchers as several texts",
+                    ));
+                }
+                None => return Err(wrong("the quotes of the value are not closed")),
+            },
+            None if value.contains(['"', ',', '{', '}']) || value.starts_with(['=', '~']) => {
+                return Err(wrong("put quotes around the value"));
+            }
+            None => value.to_owned(),
+        };
+        let regex = match op {
+            MatchOp::Regex | MatchOp::NotRegex => {
+                // Alone first: `a)|(b` is a pattern only between the anchors' brackets.
+                let alone = regex_automata::util::syntax::parse(&value);
+                alone.map_err(|error| {
+                    wrong(&format!(
+                        "the pattern cannot be used: {}",
+                        last_line(&error.to_string())
+                    ))
+                })?;
+                let pattern = anchored(&value);
+                Some(
+                    RegexBuilder::new(&pattern)
+                        .size_limit(MOST_REGEX)
+                        .build()
+                        .map_err(|error| {
+                            wrong(&format!(
+                                "the pattern cannot be used: {}",
+                                last_line(&error.to_string())
+                            ))
+                        })?,
+                )
+            }
+            MatchOp::Equal | MatchOp::NotEqual => None,
+        };
+        Ok(Self {
+            label,
+            op,
+            value,
+            regex,
+        })
+    }
+
+    /// Whether labels match; one that is not there counts as empty.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&self.label).map_or("", String::as_str);
+        match (self.op, &self.regex) {
+            (MatchOp::Equal, _) => value == self.value,
+            (MatchOp::NotEqual, _) => value != self.value,
+            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
+            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            // A pattern is compiled where there is one.
+            (MatchOp::Regex | MatchOp::NotRegex, None) => false,
+        }
+    }
+}
+
+/// What a multi-line message of the regex crate comes to.
+fn last_line(message: &str) -> &str {
+    message
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+}
+
+/// `pattern`, to match a whole value. Line feeds are characters like others, as in Prometheus.
+pub(crate) fn anchored(pattern: &str) -> String {
+    format!("^(?s:{pattern})$")
+}
+
+/// The text up to the closing quote, with `\"`, `\\` and `\n` read, and what follows.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut out = String::new();
+    let mut chars = text.char_indices();
+    while let Some((offset, c)) = chars.next() {
+        match c {
+            '"' => return Some((out, text.get(offset + 1..)?)),
+            '\\' => match chars.next()?.1 {
+                'n' => out.push('\n'),
+                c @ ('"' | '\\') => out.push(c),
+                // As in Alertmanager: other escapes belong to the pattern.
+                c => {
+                    out.push('\\');
+                    out.push(c);
+                }
+            },
+            c => out.push(c),
+        }
+    }
+    None
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self
+            .value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        write!(f, "{}{}\"{value}\"", self.label, self.op.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn matchers_match_as_alertmanagers_do() {
+        let have = labels(&[("env", "prod"), ("region", "eu-west-1"), ("note", "a\nb")]);
+        let table = [
+            ("env=\"prod\"", true),
+            ("env=prod", true),
+            (" env = \"prod\" ", true),
+            ("env=\"dev\"", false),
+            ("env!=\"dev\"", true),
+            ("env!=\"prod\"", false),
+            ("region=~\"eu-.*\"", true),
+            ("region=~\"eu\"", false),
+            ("region=~\"us|eu-west-1\"", true),
+            ("region!~\"us-.*\"", true),
+            ("region!~\"eu-.*\"", false),
+            ("note=~\"a.b\"", true),
+            ("team=\"\"", true),
+            ("team!=\"\"", false),
+            ("team=~\".+\"", false),
+            ("team=~\".*\"", true),
+            ("\"env\"=\"prod\"", true),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Matcher::parse(text).unwrap().matches(&have), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alternative_does_not_escape_its_anchors() {
+        let matcher = Matcher::parse("region=~\"us|eu\"").unwrap();
+        assert!(!matcher.matches(&labels(&[("region", "us-west")])));
+        assert!(!matcher.matches(&labels(&[("region", "x-eu")])));
+        assert!(Matcher::parse("region=~\"us)|(eu\"").is_err());
+    }
+
+    #[test]
+    fn what_is_not_a_matcher_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("prod", "write it as"),
+            ("=\"prod\"", "a label is letters"),
+            ("env=\"prod", "not closed"),
+            ("env=\"prod\",a=\"b\"", "several texts"),
+            ("env=~\"(\"", "the pattern cannot be used"),
+            ("env==\"prod\"", "put quotes around the value"),
+            ("env=~\"(a{1000}){1000}\"", "the pattern cannot be used"),
+        ] {
+            let error = Matcher::parse(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_matcher_is_read_back_from_what_it_prints() {
+        let matcher = Matcher::parse(r#"path="a\"b\\c""#).unwrap();
+        assert_eq!(matcher.value, r#"a"b\c"#);
+        assert_eq!(Matcher::parse(&matcher.to_string()).unwrap().value, matcher.value);
+    }
 }

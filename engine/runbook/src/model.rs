@@ -81,6 +81,33 @@ pub struct Runbook {
     pub escalation: Vec<Notice>,
     /// On top of the engine's own.
     pub guardrails: Guardrails,
+    /// The file it was read from, for people.
+    pub path: String,
+    /// Every value that has a default, and where it comes from.
+    pub settings: Vec<Setting>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The runbook's file.
+    Runbook,
+    /// The defaults of its folder, in stanch.toml.
+    Folder,
+    /// The engine's default.
+    Engine,
+}
+
+/// A value that applies, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The key, such as `mitigation.reroute.approval.quorum`.
+    pub key: String,
+    /// The value, as a runbook would write it.
+    pub value: String,
+    /// Where it comes from.
+    pub from: Origin,
 }
 
 /// When a runbook applies.
@@ -189,6 +216,8 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// Tries where nothing was changed, or what was is repeat-safe.
     pub retry: Option<Retry>,
+    /// How long it waits for a by-hand check that its `when` reads: the `expires` that applies to it.
+    pub waits: Span,
 }
 
 /// The kinds of step.

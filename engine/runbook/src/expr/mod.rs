@@ -1,29 +1,47 @@
 //! Expressions (CEL), templates with `${…}`, and the scope they are evaluated in.
+//!
+//! An expression is parsed and checked once, when its runbook loads: every name it reads is known to exist and to be
+//! readable at its place. What is left for evaluation are values: a label that this alert has not, an answer that this
+//! check did not give. Those are errors too, never an empty text and never false.
+
+mod check;
+mod compile;
+mod functions;
+mod resolve;
+mod template;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use cel::common::ast::IdedExpr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stanch_contract::{Alert, RunId, StepId};
+use stanch_contract::{Alert, RunId, StepId, text};
 
 use crate::model::Impact;
+
+pub(crate) use check::{InputFacts, Part, Readable, Step as StepFacts, Steps, Trust};
+pub(crate) use compile::compile;
+pub(crate) use template::{Check, Piece, Put, Tree, as_text as template_text, split};
+pub use template::{Params, Template};
 
 /// A CEL expression that was parsed and checked at load.
 #[derive(Debug, Clone)]
 pub struct Expr {
-    source: String,
+    inner: Arc<Compiled>,
 }
 
-/// A string with `${…}` in it.
-#[derive(Debug, Clone)]
-pub struct Template {
+/// What compiling an expression gives; shared by its clones.
+#[derive(Debug)]
+pub(crate) struct Compiled {
     source: String,
-}
-
-/// The parameters of a step: any TOML value with templates in its strings.
-#[derive(Debug, Clone)]
-pub struct Params {
-    source: Value,
+    tree: IdedExpr,
+    reads: Vec<StepId>,
+    /// Every path that is read, such as `alert.labels.cluster`, in the order of the expression: to name what is missing.
+    paths: Vec<Vec<String>>,
+    trust: Trust,
+    /// The whole expression is `raw(…)`.
+    raw: bool,
 }
 
 /// How a check or step ended, as later expressions read it.
@@ -106,58 +124,74 @@ pub enum EvalError {
 }
 
 impl Expr {
+    pub(crate) fn new(compiled: Compiled) -> Self {
+        Self {
+            inner: Arc::new(compiled),
+        }
+    }
+
     /// As the runbook wrote it.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.inner.source
     }
+
     /// Its truth.
     ///
     /// # Errors
     /// Where it has no value, or one that is not true or false.
-    pub fn eval_bool(&self, _scope: &Scope<'_>) -> Result<bool, EvalError> {
-        Err(EvalError::Failed { expression: self.source.clone(), reason: "not built yet".into() })
+    pub fn eval_bool(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
+        match self.eval(scope)? {
+            Value::Bool(truth) => Ok(truth),
+            other => Err(self.failed(format!("its value is {}, not true or false", kind(&other)))),
+        }
     }
+
     /// Its value.
     ///
     /// # Errors
     /// Where it has none.
-    pub fn eval(&self, _scope: &Scope<'_>) -> Result<Value, EvalError> {
-        Err(EvalError::Failed { expression: self.source.clone(), reason: "not built yet".into() })
+    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, EvalError> {
+        resolve::evaluate(&self.inner.tree, scope).map_err(|error| match error {
+            resolve::NoValue::Key(key) => resolve::blame(self, &key, scope),
+            resolve::NoValue::Other(reason) => self.failed(reason),
+        })
     }
+
     /// The checks and steps whose results it reads.
     pub fn reads(&self) -> &[StepId] {
-        &[]
+        &self.inner.reads
+    }
+
+    /// Whether its value can hold text that came from outside.
+    pub(crate) fn trust(&self) -> Trust {
+        self.inner.trust
+    }
+
+    /// Whether the whole of it is `raw(…)`.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.inner.raw
+    }
+
+    pub(crate) fn paths(&self) -> &[Vec<String>] {
+        &self.inner.paths
+    }
+
+    pub(crate) fn failed(&self, reason: impl AsRef<str>) -> EvalError {
+        EvalError::Failed {
+            expression: self.inner.source.clone(),
+            reason: text::clean_line_to(reason.as_ref(), 300),
+        }
     }
 }
 
-impl Template {
-    /// As the runbook wrote it.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-    /// Its text.
-    ///
-    /// # Errors
-    /// Where one of its expressions has no value.
-    pub fn render(&self, _scope: &Scope<'_>) -> Result<String, EvalError> {
-        Err(EvalError::Failed { expression: self.source.clone(), reason: "not built yet".into() })
-    }
-}
-
-impl Params {
-    /// As the runbook wrote them, as JSON.
-    pub fn source(&self) -> &Value {
-        &self.source
-    }
-    /// Their values.
-    ///
-    /// # Errors
-    /// Where one of their expressions has no value.
-    pub fn render(&self, _scope: &Scope<'_>) -> Result<Value, EvalError> {
-        Err(EvalError::Failed { expression: self.source.to_string(), reason: "not built yet".into() })
-    }
-    /// The checks and steps whose results they read.
-    pub fn reads(&self) -> &[StepId] {
-        &[]
+/// "text", "a list": for messages.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }

@@ -1,0 +1,429 @@
+//! `[[mitigation]]` and `[[resolution]]`: the steps, each looking (`ask`), changing (`do` with `uses`) or done by a person.
+
+use stanch_contract::{PluginKey, PluginKind, Span};
+
+use crate::expr::{Part, StepFacts};
+use crate::load::checks::{id, question, worker};
+use crate::load::defaults::{ApprovalKeys, approval, expires};
+use crate::load::fields::{Fields, Got};
+use crate::load::node::{Data, Node};
+use crate::load::{Cx, params, text};
+use crate::model::{Change, Limits, Mode, OnFailure, Origin, Retry, Step, StepKind, Undo, Verify, Worker};
+use crate::source::PluginFacts;
+
+/// The plugin's own verify is asked for at most this long.
+const VERIFY_WITHIN: Span = Span::from_secs(120);
+/// This often.
+const VERIFY_EVERY: Span = Span::from_secs(5);
+
+/// The steps of one part, in order.
+pub(crate) fn steps(top: &mut Fields<'_, '_>, part: Part, cx: &mut Cx<'_>) -> Vec<Step> {
+    let (key, what) = match part {
+        Part::Resolution => ("resolution", "a step of resolution"),
+        _ => ("mitigation", "a step of mitigation"),
+    };
+    let nodes = top.tables(key, &mut cx.problems);
+    nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| step(node, StepFacts { part, index }, what, cx))
+        .collect()
+}
+
+fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) -> Option<Step> {
+    let mut fields = Fields::of(node, what, &mut cx.problems)?;
+    fields.not_yet(&["on", "ramp", "batch"], &mut cx.problems);
+    let id = id(&mut fields, cx);
+    let name = match &id {
+        Some(id) => format!("{}.{id}", place.part.word()),
+        None => place.part.word().to_owned(),
+    };
+    let when = fields
+        .text("when", &mut cx.problems)
+        .and_then(|got| params::expression(&got, &cx.known.in_run(Some(place), "`when`"), &mut cx.problems));
+    let on_failure = on_failure(&mut fields, &name, cx);
+    let (asks, does) = (fields.entry("ask"), fields.entry("do"));
+    let (kind, by_hand, waits, retry) = match (asks, does) {
+        (Some(_), Some(does)) => {
+            let help = "split it: a step looks (`ask`) or changes something (`do`)".to_owned();
+            cx.problems.add(
+                &does.key_at,
+                "a step has `ask` or `do`, not both",
+                "besides `ask`",
+                help,
+            );
+            return None;
+        }
+        (None, None) => {
+            fields.missing("do", "do = \"Restart the hung pods\"", &mut cx.problems);
+            // What else it has is read all the same, for what else is wrong with it.
+            let _ = change_or_by_hand(&mut fields, place, &name, None, cx);
+            fields.finish(&mut cx.problems);
+            return None;
+        }
+        (Some(_), None) => look(&mut fields, place, &name, cx),
+        (None, Some(_)) => {
+            let what = text::line(&mut fields, "do", "do = \"…\"", cx);
+            change_or_by_hand(&mut fields, place, &name, what, cx)
+        }
+    };
+    fields.finish(&mut cx.problems);
+    Some(Step {
+        id: id?,
+        when,
+        kind: kind?,
+        by_hand,
+        on_failure,
+        retry,
+        waits,
+    })
+}
+
+fn on_failure(fields: &mut Fields<'_, '_>, name: &str, cx: &mut Cx<'_>) -> OnFailure {
+    let words = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
+    let got = fields.word("on_failure", &words, &mut cx.problems);
+    let from = if got.is_some() {
+        Origin::Runbook
+    } else {
+        Origin::Engine
+    };
+    let value = got.map_or(OnFailure::Stop, |got| got.value);
+    let word = if value == OnFailure::Stop {
+        "stop"
+    } else {
+        "continue"
+    };
+    cx.set(format!("{name}.on_failure"), word, from);
+    value
+}
+
+type Read = (Option<StepKind>, Option<String>, Span, Option<Retry>);
+
+/// `ask`: looks only, between changes.
+fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'_>) -> Read {
+    for key in ["limits", "undo", "approval", "verify"] {
+        let help = "a step that only looks changes nothing; take it away, or write `do` instead of `ask`";
+        fields.not_here(key, "has no meaning in a step with `ask`", help, &mut cx.problems);
+    }
+    let retry = retry(fields, cx);
+    let question = question(fields, place, "a step", cx);
+    if matches!(question.worker, Some(Worker::Person)) {
+        let message = "a step with `ask` looks with a plugin; a person is asked in `[[diagnosis]]`";
+        let help = "add `uses` with a diagnosis plugin, or move the question to `[[diagnosis]]`".to_owned();
+        cx.problems.add(fields.at(), message, "needs `uses`", help);
+    }
+    let waits = expires(&ApprovalKeys::default(), name, cx);
+    let kind = match (question.ask, question.worker) {
+        (Some(ask), Some(worker)) => Some(StepKind::Look { ask, worker }),
+        _ => None,
+    };
+    (kind, question.by_hand, waits, retry)
+}
+
+fn change_or_by_hand(
+    fields: &mut Fields<'_, '_>,
+    place: StepFacts,
+    name: &str,
+    what: Option<String>,
+    cx: &mut Cx<'_>,
+) -> Read {
+    let by_hand = fields
+        .text("by_hand", &mut cx.problems)
+        .map(|got| got.value.to_owned());
+    let (own, ask, has_approval) = approval_keys(fields, cx);
+    let waits = expires(&own, name, cx);
+    let Some(uses) = fields.text("uses", &mut cx.problems) else {
+        return (
+            done_by_hand(fields, &own, &ask, what, waits, cx),
+            by_hand,
+            waits,
+            None,
+        );
+    };
+    let retry = retry(fields, cx);
+    let with = fields.node("with");
+    let limits = limits(fields, cx);
+    let owner = fields.at().clone();
+    let plugin = cx.plugin(&uses, PluginKind::Remediation);
+    let verify = verify(
+        fields,
+        place,
+        name,
+        plugin.as_ref().map(|(key, facts)| (key, *facts)),
+        &uses,
+        cx,
+    );
+    let undo = undo(fields, plugin.as_ref().map(|(key, facts)| (key, *facts)), cx);
+    let worker =
+        plugin.and_then(|_| worker(&uses, with, &owner, PluginKind::Remediation, place, "a step", cx));
+    let question = ask.or_else(|| what.as_deref().map(as_question));
+    let approval = (has_approval || cx.mode != Mode::Auto)
+        .then(|| approval(&own, question.unwrap_or_default(), waits, name, cx));
+    let kind = match (what, worker) {
+        (Some(what), Some(Worker::Plugin { uses, with })) => Some(StepKind::Change(Box::new(Change {
+            what,
+            uses,
+            with,
+            limits,
+            undo,
+            approval,
+            verify,
+        }))),
+        _ => None,
+    };
+    (kind, by_hand, waits, retry)
+}
+
+/// "Restart the hung pods" as it is asked where the step has no question of its own.
+fn as_question(what: &str) -> String {
+    format!("{}?", what.trim_end_matches(['.', '!', '?']))
+}
+
+fn approval_keys(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> (ApprovalKeys, Option<String>, bool) {
+    let Some(node) = fields.node("approval") else {
+        return (ApprovalKeys::default(), None, false);
+    };
+    let Some(mut inner) = Fields::of(node, "`approval`", &mut cx.problems) else {
+        return (ApprovalKeys::default(), None, true);
+    };
+    let keys = ApprovalKeys::read(&mut inner, &mut cx.problems);
+    let ask = inner.text("ask", &mut cx.problems).map(|got| {
+        text::plain(&got, "ask", &mut cx.problems);
+        got.value.to_owned()
+    });
+    inner.finish(&mut cx.problems);
+    (keys, ask, true)
+}
+
+/// `do` without `uses`: a person does it and says done or not done.
+fn done_by_hand(
+    fields: &mut Fields<'_, '_>,
+    own: &ApprovalKeys,
+    ask: &Option<String>,
+    what: Option<String>,
+    expires: Span,
+    cx: &mut Cx<'_>,
+) -> Option<StepKind> {
+    let why = "has no meaning in a step that is done by hand: it has no plan";
+    for key in ["undo", "limits", "retry"] {
+        fields.not_here(
+            key,
+            why,
+            "take it away, or add `uses` with a remediation plugin",
+            &mut cx.problems,
+        );
+    }
+    if let Some(with) = fields.node("with") {
+        let help = "name the plugin: `uses = \"…\"`".to_owned();
+        cx.problems.add(
+            &with.at,
+            "`with` without `uses`: there is no plugin to give it to",
+            "for whom?",
+            help,
+        );
+    }
+    if let Some(entry) = fields.entry("verify") {
+        let has_uses = matches!(&entry.node.data, Data::Table(table) if table.get("uses").is_some());
+        let (message, help) = if has_uses {
+            (
+                "`verify` of a step that is done by hand is not in this version",
+                "ask it as the next step, with `ask` and `uses`",
+            )
+        } else {
+            (
+                "`verify` without `uses` on a step that is done by hand has nothing to ask",
+                "take it away",
+            )
+        };
+        cx.problems
+            .add(&entry.key_at, message, "not here", help.to_owned());
+    }
+    if own.says_who() || ask.is_some() {
+        let message = "a step that is done by hand has no approval: its doing is the decision";
+        let help = "of `approval` only `expires` applies: how long done or not done is waited for".to_owned();
+        cx.problems
+            .add(fields.at(), message, "nothing to decide on", help);
+    }
+    Some(StepKind::ByHand { what: what?, expires })
+}
+
+fn retry(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Retry> {
+    let node = fields.node("retry")?;
+    let mut inner = Fields::of(node, "`retry`", &mut cx.problems)?;
+    let times = inner.count("times", 1, 100, &mut cx.problems);
+    let every: Option<Got<Span>> = inner.parsed("every", &mut cx.problems);
+    if times.is_none() && node_lacks(node, "times") {
+        inner.missing("times", "times = 3", &mut cx.problems);
+    }
+    if every.is_none() && node_lacks(node, "every") {
+        inner.missing("every", "every = \"5s\"", &mut cx.problems);
+    }
+    inner.finish(&mut cx.problems);
+    Some(Retry {
+        times: times?.value,
+        every: every?.value,
+    })
+}
+
+fn node_lacks(node: &Node<'_>, key: &str) -> bool {
+    matches!(&node.data, Data::Table(table) if table.get(key).is_none())
+}
+
+fn limits(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(node) = fields.node("limits") else {
+        return limits;
+    };
+    let Some(mut inner) = Fields::of(node, "`limits`", &mut cx.problems) else {
+        return limits;
+    };
+    limits.targets = inner
+        .count("targets", 1, 1_000_000, &mut cx.problems)
+        .map(|got| got.value);
+    if let Some(got) = inner.text("share", &mut cx.problems) {
+        let share = got
+            .value
+            .strip_suffix('%')
+            .and_then(|number| number.parse::<f64>().ok());
+        match share.filter(|share| *share > 0.0 && *share <= 100.0) {
+            Some(share) => limits.share = Some(share / 100.0),
+            None => {
+                let help = "write a percentage, as in `25%`".to_owned();
+                cx.problems.add(
+                    &got.at,
+                    format!("`share` cannot be `{}`", got.value),
+                    "cannot be read",
+                    help,
+                );
+            }
+        }
+    }
+    inner.finish(&mut cx.problems);
+    limits
+}
+
+fn undo(fields: &mut Fields<'_, '_>, plugin: Option<(&PluginKey, &PluginFacts)>, cx: &mut Cx<'_>) -> Undo {
+    #[derive(Clone, Copy, PartialEq)]
+    enum When {
+        OnFailure,
+        WhenResolved,
+    }
+    let mut undo = Undo::default();
+    let Some(entry) = fields.entry("undo") else {
+        return undo;
+    };
+    for got in fields.texts("undo", &mut cx.problems).unwrap_or_default() {
+        let words = [
+            ("on-failure", When::OnFailure),
+            ("when-resolved", When::WhenResolved),
+        ];
+        match crate::load::fields::one_of(&got, "undo", &words, &mut cx.problems) {
+            Some(When::OnFailure) => undo.on_failure = true,
+            Some(When::WhenResolved) => {
+                undo.when_resolved = true;
+                if !cx.knows_recovery {
+                    let message = "`when-resolved` needs something that says that it is over: once traffic is moved away, the alert alone proves nothing";
+                    let help =
+                        "add a `[[recovery.check]]`, or say `trust = \"alert\"` in `[recovery]`".to_owned();
+                    cx.problems.add(&got.at, message, "no recovery check", help);
+                }
+            }
+            None => {}
+        }
+    }
+    if let Some((key, facts)) = plugin
+        && !facts.manifest.reversible
+    {
+        let message = format!("the plugin `{key}` cannot undo: its manifest says that it is not reversible");
+        cx.problems.add(
+            &entry.key_at,
+            message,
+            "cannot be undone",
+            "take `undo` away".to_owned(),
+        );
+    }
+    undo
+}
+
+fn verify(
+    fields: &mut Fields<'_, '_>,
+    place: StepFacts,
+    name: &str,
+    plugin: Option<(&PluginKey, &PluginFacts)>,
+    uses: &Got<&str>,
+    cx: &mut Cx<'_>,
+) -> Verify {
+    let verifies = plugin.is_none_or(|(_, facts)| facts.manifest.verifies);
+    let mut verify = Verify {
+        own: verifies,
+        also: None,
+        within: VERIFY_WITHIN,
+        every: VERIFY_EVERY,
+    };
+    let (mut within_from, mut every_from) = (Origin::Engine, Origin::Engine);
+    let mut says_none = false;
+    let mut asks_plugin = false;
+    match fields.node("verify") {
+        None => {}
+        Some(node) if matches!(node.data, Data::Text(_)) => {
+            says_none = fields
+                .word("verify", &[("none", true)], &mut cx.problems)
+                .is_some();
+            verify.own = false;
+        }
+        Some(node) => {
+            let Some(mut inner) = Fields::of(node, "`verify`", &mut cx.problems) else {
+                return verify;
+            };
+            if let Some(got) = inner.parsed("within", &mut cx.problems) {
+                (verify.within, within_from) = (got.value, Origin::Runbook);
+            }
+            if let Some(got) = inner.parsed("every", &mut cx.problems) {
+                (verify.every, every_from) = (got.value, Origin::Runbook);
+                if got.value == Span::ZERO {
+                    cx.problems.add(
+                        &got.at,
+                        "`every` has to be more than nothing",
+                        "no time between",
+                        None,
+                    );
+                }
+            }
+            let with = inner.node("with");
+            if let Some(uses) = inner.text("uses", &mut cx.problems) {
+                asks_plugin = true;
+                let owner = inner.at().clone();
+                if let Some(Worker::Plugin { uses, with }) =
+                    worker(&uses, with, &owner, PluginKind::Diagnosis, place, "`verify`", cx)
+                {
+                    verify.also = Some((uses, with));
+                }
+            } else if let Some(with) = with {
+                let help = "name the plugin: `uses = \"…\"`".to_owned();
+                cx.problems.add(
+                    &with.at,
+                    "`with` without `uses`: there is no plugin to give it to",
+                    "for whom?",
+                    help,
+                );
+            }
+            inner.finish(&mut cx.problems);
+        }
+    }
+    if !verifies && !asks_plugin && !says_none {
+        let message = format!(
+            "the plugin `{}` cannot tell whether it helped, and nothing else does",
+            uses.value
+        );
+        let help =
+            "add `[….verify]` with `uses` of a diagnosis plugin, or say `verify = \"none\"`".to_owned();
+        cx.problems.add(&uses.at, message, "needs `verify`", help);
+    }
+    if says_none {
+        cx.set(format!("{name}.verify"), "none", Origin::Runbook);
+    } else {
+        cx.set(format!("{name}.verify.within"), verify.within, within_from);
+        cx.set(format!("{name}.verify.every"), verify.every, every_from);
+    }
+    verify
+}

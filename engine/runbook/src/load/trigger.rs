@@ -1,0 +1,169 @@
+//! `[trigger]` and `[inputs]`: when a runbook applies, and what it is told.
+
+use serde_json::Value;
+use stanch_contract::Span;
+
+use crate::expr::{InputFacts, Trust};
+use crate::input::{self, InputError};
+use crate::load::fields::{Fields, Got};
+use crate::load::node::Data;
+use crate::load::{Cx, is_snake, params};
+use crate::matcher::Matcher;
+use crate::model::{Input, InputType, Trigger};
+
+/// `[trigger]`; without one the runbook is started by hand only.
+pub(crate) fn trigger(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Trigger> {
+    let node = top.node("trigger")?;
+    let mut fields = Fields::of(node, "`[trigger]`", &mut cx.problems)?;
+    fields.not_yet(&["at_least"], &mut cx.problems);
+    let alerts = fields.texts("alert", &mut cx.problems);
+    let matches = fields.texts("match", &mut cx.problems);
+    if alerts.as_ref().is_none_or(Vec::is_empty) && matches.as_ref().is_none_or(Vec::is_empty) {
+        let message = "`[trigger]` names no alert: it would apply to every one";
+        let help = "add `alert = \"NAME\"`, or `match = ['label=\"value\"']`".to_owned();
+        cx.problems
+            .add(fields.at(), message, "applies to everything", help);
+    }
+    let mut matchers = Vec::new();
+    for got in matches.into_iter().flatten() {
+        match Matcher::parse(got.value) {
+            Ok(matcher) => matchers.push(matcher),
+            Err(error) => cx.problems.add(&got.at, error.to_string(), "not a matcher", None),
+        }
+    }
+    let when = fields.text("when", &mut cx.problems).and_then(|got| {
+        params::expression(
+            &got,
+            &cx.known.before_run("a trigger's condition"),
+            &mut cx.problems,
+        )
+    });
+    let group_by = fields.texts("group_by", &mut cx.problems).unwrap_or_default();
+    let mut labels: Vec<String> = Vec::new();
+    for got in group_by {
+        if labels.iter().any(|label| label == got.value) {
+            cx.problems.add(
+                &got.at,
+                format!("the label `{}` is named twice", got.value),
+                "again",
+                None,
+            );
+        }
+        labels.push(got.value.to_owned());
+    }
+    let after = fields
+        .parsed::<Span>("after", &mut cx.problems)
+        .map(|got| got.value);
+    let again = again(&mut fields, cx);
+    fields.finish(&mut cx.problems);
+    let alerts = alerts
+        .into_iter()
+        .flatten()
+        .map(|got| got.value.to_owned())
+        .collect();
+    Some(Trigger {
+        alerts,
+        matchers,
+        when,
+        group_by: labels,
+        after,
+        again,
+    })
+}
+
+fn again(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Span> {
+    let got = fields.text("again", &mut cx.problems)?;
+    if got.value == "never" {
+        return None;
+    }
+    match got.value.parse::<Span>() {
+        Ok(span) if span > Span::ZERO => Some(span),
+        _ => {
+            let help = "write `never`, or a length of time as in `1h`".to_owned();
+            cx.problems.add(
+                &got.at,
+                format!("`again` cannot be `{}`", got.value),
+                "cannot be read",
+                help,
+            );
+            None
+        }
+    }
+}
+
+/// `[inputs.NAME]`, in the order of the file. Makes them known to the expressions that follow.
+pub(crate) fn inputs(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    let Some(node) = top.node("inputs") else {
+        return inputs;
+    };
+    let Data::Table(table) = &node.data else {
+        crate::load::fields::wrong_type::<()>(node, "`inputs`", "tables: `[inputs.NAME]`", &mut cx.problems);
+        return inputs;
+    };
+    for entry in &table.entries {
+        let name = entry.key.as_ref();
+        if !is_snake(name) {
+            let help = "write lower-case letters, digits and `_`: expressions say `inputs.NAME`".to_owned();
+            cx.problems.add(
+                &entry.key_at,
+                format!("the input's name `{name}` is not snake_case"),
+                "not snake_case",
+                help,
+            );
+        }
+        let what = format!("`[inputs.{name}]`");
+        let Some(mut fields) = Fields::of(&entry.node, what, &mut cx.problems) else {
+            continue;
+        };
+        const WORDS: [(&str, InputType); 4] = [
+            ("string", InputType::String),
+            ("integer", InputType::Integer),
+            ("number", InputType::Number),
+            ("boolean", InputType::Boolean),
+        ];
+        let kind = fields
+            .needed_text("type", "type = \"string\"", &mut cx.problems)
+            .and_then(|got| crate::load::fields::one_of(&got, "type", &WORDS, &mut cx.problems));
+        let from = fields.text("from", &mut cx.problems).and_then(|got: Got<&str>| {
+            params::expression(&got, &cx.known.before_run("an input's `from`"), &mut cx.problems)
+        });
+        let default = fields
+            .node("default")
+            .map(|node| (node.to_json(&mut cx.problems), node.at.clone()));
+        fields.finish(&mut cx.problems);
+        let kind = kind.unwrap_or(InputType::String);
+        let outside =
+            kind == InputType::String && from.as_ref().is_some_and(|from| from.trust() != Trust::Ours);
+        let trust = if outside { Trust::Outside } else { Trust::Ours };
+        cx.known.inputs.insert(name.to_owned(), InputFacts { trust });
+        let mut input = Input {
+            name: name.to_owned(),
+            kind,
+            from,
+            default: None,
+        };
+        input.default = default.and_then(|(value, at)| check_default(&input, value, &at, cx));
+        inputs.push(input);
+    }
+    inputs
+}
+
+fn check_default(input: &Input, value: Value, at: &crate::problem::At, cx: &mut Cx<'_>) -> Option<Value> {
+    let fits = match (&value, input.kind) {
+        // A default is written by the author: it has its type already.
+        (Value::String(_), InputType::String) => true,
+        (Value::String(_), _) | (_, InputType::String) => false,
+        _ => true,
+    };
+    match input::convert_input(input, value) {
+        Ok(value) if fits => Some(value),
+        Ok(_) | Err(InputError::Wrong { .. } | InputError::Missing { .. }) => {
+            let wanted = input::type_word(input.kind);
+            let message = format!("the default of `{}` does not fit its type", input.name);
+            cx.problems.add(at, message, format!("has to be {wanted}"), None);
+            None
+        }
+        Err(InputError::Eval { .. }) => None,
+    }
+}

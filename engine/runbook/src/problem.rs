@@ -1,0 +1,375 @@
+//! What is wrong with a file, for the person who wrote it: one [`Problem`] for each mistake, all of them at once, each with
+//! file, line, column, the text underlined and what would be right.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+/// Where something was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum At {
+    /// In the file, by byte offsets.
+    File(Range<usize>),
+    /// In the folder's defaults, which are in the operator's file: a path of keys.
+    Defaults(String),
+}
+
+impl At {
+    /// The beginning of the file.
+    pub(crate) fn start() -> Self {
+        Self::File(0..0)
+    }
+}
+
+/// One mistake in a file.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    message: String,
+    label: String,
+    help: Option<String>,
+    at: At,
+    line: usize,
+    column: usize,
+    source: Arc<NamedSource<String>>,
+}
+
+impl Problem {
+    /// What failed, on what, and why; one sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What would be right, where the engine can tell.
+    pub fn hint(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The file, as the operator wrote its folder.
+    pub fn path(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The line, from 1; absent where the mistake is in the folder's defaults.
+    pub fn line(&self) -> Option<usize> {
+        matches!(self.at, At::File(_)).then_some(self.line)
+    }
+
+    /// The column in characters, from 1; absent where the mistake is in the folder's defaults.
+    pub fn column(&self) -> Option<usize> {
+        matches!(self.at, At::File(_)).then_some(self.column)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        matches!(self.at, At::File(_)).then_some(&*self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let At::File(span) = &self.at else { return None };
+        let label = (!self.label.is_empty()).then(|| self.label.clone());
+        Some(Box::new(std::iter::once(LabeledSpan::new(
+            label,
+            span.start,
+            span.len(),
+        ))))
+    }
+}
+
+/// Everything that is wrong with one file.
+#[derive(Debug, Clone)]
+pub struct LoadErrors {
+    path: String,
+    problems: Vec<Problem>,
+}
+
+impl LoadErrors {
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The mistakes, in the order of the file; at least one.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The mistakes as a terminal shows them, each with its line underlined, `width` columns wide.
+    pub fn render(&self, colours: bool, width: usize) -> String {
+        let theme = if colours {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width)
+            .with_links(false);
+        let mut out = String::new();
+        for problem in &self.problems {
+            // Writing to a String cannot fail; were it to, the plain message still tells.
+            if handler.render_report(&mut out, problem).is_err() {
+                out.push_str(&problem.message);
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Display for LoadErrors {
+    /// One line for each mistake: `file:line:column: what (what would be right)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            match &problem.at {
+                At::File(_) => write!(
+                    f,
+                    "{}:{}:{}: {}",
+                    self.path, problem.line, problem.column, problem.message
+                )?,
+                At::Defaults(_) => write!(f, "{}: {}", self.path, problem.message)?,
+            }
+            if let Some(help) = &problem.help {
+                write!(f, " ({help})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadErrors {}
+
+impl Diagnostic for LoadErrors {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(
+            self.problems.iter().map(|problem| problem as &dyn Diagnostic),
+        ))
+    }
+}
+
+/// Collects what is wrong while a file is read.
+pub(crate) struct Problems<'t> {
+    path: &'t str,
+    text: &'t str,
+    found: Vec<Found>,
+}
+
+struct Found {
+    at: At,
+    message: String,
+    label: String,
+    help: Option<String>,
+}
+
+impl<'t> Problems<'t> {
+    pub(crate) fn new(path: &'t str, text: &'t str) -> Self {
+        Self {
+            path,
+            text,
+            found: Vec::new(),
+        }
+    }
+
+    /// The file's text.
+    pub(crate) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// Something is wrong at `at`: the sentence, the words under the underlined text, what would be right.
+    pub(crate) fn add(
+        &mut self,
+        at: &At,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        let message = match at {
+            At::File(_) => message.into(),
+            At::Defaults(path) => format!(
+                "{} (`{path}` of the folder's defaults in stanch.toml)",
+                message.into()
+            ),
+        };
+        self.found.push(Found {
+            at: at.clone(),
+            message,
+            label: label.into(),
+            help: help.into(),
+        });
+    }
+
+    /// How many so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// All of them; none is good.
+    pub(crate) fn finish(self) -> Result<(), LoadErrors> {
+        if self.found.is_empty() {
+            Ok(())
+        } else {
+            Err(self.into_errors())
+        }
+    }
+
+    /// One about the file as a whole, with those found so far.
+    pub(crate) fn whole(mut self, message: &str) -> LoadErrors {
+        self.add(&At::start(), message, "", None);
+        self.into_errors()
+    }
+
+    /// In the order of the file.
+    fn into_errors(mut self) -> LoadErrors {
+        self.found.sort_by_key(|found| match &found.at {
+            At::File(span) => (0, span.start),
+            At::Defaults(_) => (1, 0),
+        });
+        let source = Arc::new(NamedSource::new(self.path, self.text.to_owned()));
+        let problems = self
+            .found
+            .into_iter()
+            .map(|found| {
+                let at = match found.at {
+                    At::File(span) => At::File(within(self.text, span)),
+                    at => at,
+                };
+                let (line, column) = match &at {
+                    At::File(span) => line_and_column(self.text, span.start),
+                    At::Defaults(_) => (0, 0),
+                };
+                let Found {
+                    message, label, help, ..
+                } = found;
+                Problem {
+                    message,
+                    label,
+                    help,
+                    at,
+                    line,
+                    column,
+                    source: Arc::clone(&source),
+                }
+            })
+            .collect();
+        LoadErrors {
+            path: self.path.to_owned(),
+            problems,
+        }
+    }
+}
+
+/// `span`, cut to the text and to whole characters, so that showing it cannot fail.
+fn within(text: &str, span: Range<usize>) -> Range<usize> {
+    let floor = |mut offset: usize| {
+        offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    };
+    let start = floor(span.start);
+    start..floor(span.end).max(start)
+}
+
+/// Line and column in characters of a byte offset, from 1.
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// Of `known`, what was probably meant by `word`.
+pub(crate) fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let most = 1 + word.chars().count() / 4;
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= most && *candidate != word)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `x`?", else the list of what there is.
+pub(crate) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(meant) = near(word, known.iter().copied()) {
+        return Some(format!("did you mean `{meant}`?"));
+    }
+    if known.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> = known.iter().take(24).map(|name| format!("`{name}`")).collect();
+    let more = if known.len() > 24 { ", …" } else { "" };
+    Some(format!("known here: {}{more}", shown.join(", ")))
+}
+
+/// Edits between two words, a swap of two neighbours counting as one (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 4 {
+        return usize::MAX;
+    }
+    let width = b.len() + 1;
+    let mut table = vec![0_usize; (a.len() + 1) * width];
+    let at =
+        |table: &[usize], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or(usize::MAX - 8);
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let cost = if i == 0 {
+                j
+            } else if j == 0 {
+                i
+            } else {
+                let same = usize::from(a.get(i - 1) != b.get(j - 1));
+                let mut least = (at(&table, i - 1, j) + 1)
+                    .min(at(&table, i, j - 1) + 1)
+                    .min(at(&table, i - 1, j - 1) + same);
+                if i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1) {
+                    least = least.min(at(&table, i - 2, j - 2) + 1);
+                }
+                least
+            };
+            if let Some(cell) = table.get_mut(i * width + j) {
+                *cell = cost;
+            }
+        }
+    }
+    at(&table, a.len(), b.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_recognised_and_a_far_one_is_not() {
+        assert_eq!(near("serverity", ["severity", "summary"]), Some("severity"));
+        assert_eq!(near("wehn", ["when", "with"]), Some("when"));
+        assert_eq!(near("colour", ["severity", "summary"]), None);
+    }
+
+    #[test]
+    fn a_span_is_cut_to_whole_characters() {
+        assert_eq!(within("aé", 1..2), 1..1);
+        assert_eq!(within("aé", 0..9), 0..3);
+        assert_eq!(line_and_column("a\né x", 5), (2, 3));
+    }
+}
