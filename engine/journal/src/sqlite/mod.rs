@@ -92,24 +92,14 @@ impl SqliteStore {
             .and_then(|_| File::open(folder)?.sync_all())
             .map_err(io("make", &path))?;
 
-        let failed = |error| failure("open", &path, &error);
-        let mut conn = Connection::open(&path).map_err(failed)?;
-        conn.busy_timeout(PATIENCE).map_err(failed)?;
-        conn.set_prepared_statement_cache_capacity(64);
-        schema::migrate(&mut conn, &path)?;
-        conn.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
-             PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY",
-        )
-        .map_err(failed)?;
-        conn.query_row("SELECT count(*) FROM (SELECT no FROM runs LIMIT 1)", [], |_| {
-            Ok(())
-        })
-        .map_err(failed)?;
-
         let aside = folder.join("reserve");
-        let reserve =
+        let mut reserve =
             reserve::Reserve::open(&aside, settings.reserve.0).map_err(io("set space aside in", &aside))?;
+        let conn = match connect(&path) {
+            // Even opening takes a little room, and the runs that are open must be able to end.
+            Err(StoreError::DiskFull) if reserve.release() => connect(&path)?,
+            opened => opened?,
+        };
         prepare_log(&folder.join("journal.db-wal"));
 
         let gauges = Arc::new(Gauges::default());
@@ -298,6 +288,21 @@ impl Store for SqliteStore {
             None => Ok(()),
         }
     }
+}
+
+/// The connection that writes.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |error| failure("open", path, &error);
+    let mut conn = Connection::open(path).map_err(failed)?;
+    conn.busy_timeout(PATIENCE).map_err(failed)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    schema::migrate(&mut conn, path)?;
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
+         PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY; BEGIN IMMEDIATE; ROLLBACK",
+    )
+    .map_err(failed)?;
+    Ok(conn)
 }
 
 /// Makes the log as long as it will get, so that no flush has to record that it grew. Where that fails, it grows.

@@ -183,6 +183,17 @@ impl Writer {
             .fetch_add(sum(|pending| pending.batch.writes.len()), Ordering::Relaxed);
     }
 
+    /// The disk is full; whether there was something set aside.
+    fn use_reserve(&mut self) -> bool {
+        self.gauges.full.store(true, Ordering::Relaxed);
+        let released = self.reserve.release();
+        self.gauges.reserved.store(self.reserve.held(), Ordering::Relaxed);
+        if released {
+            tracing::warn!("the disk under the journal is full: its reserve is given to the open runs");
+        }
+        released
+    }
+
     fn retake(&mut self) {
         if self.reserve.retake() {
             tracing::info!("there is room under the journal again: new work is taken");
@@ -217,6 +228,8 @@ impl Writer {
             Ok(_) => {
                 self.gauges.flushes.fetch_add(2, Ordering::Relaxed);
             }
+            // The log itself may go on for a while in the blocks it has, but it would not get shorter any more.
+            Err(error) if is_full(&error) && self.use_reserve() => self.checkpoint(),
             Err(error) => tracing::warn!(%error, "the journal's log could not be moved to the file"),
         }
     }

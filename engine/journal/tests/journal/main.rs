@@ -1,8 +1,16 @@
 //! The journal, held to what it promises.
 
-#![allow(missing_docs, reason = "nobody calls tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "all of this is tests"
+)]
 
 mod conformance;
+mod crash;
+mod full_disk;
 mod sqlite;
 
 use std::path::Path;

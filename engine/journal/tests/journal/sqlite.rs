@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use stanch_journal::{Append, Store, StoreError, Write};
+use bytes::Bytes;
+use stanch_journal::{Append, NewEvents, Store, StoreError, Write};
 
 use crate::conformance::Place;
 use crate::{NOW, events, id, open, run, try_open};
@@ -166,13 +167,29 @@ async fn the_log_does_not_grow_without_end() {
         .append(Append::barrier(NOW, vec![Write::Run(run(1))]))
         .await
         .unwrap();
-    for seq in 0..4_000 {
+    let payload = Bytes::from(vec![0x55; 60_000]);
+    for first_seq in 0..400 {
+        let row = NewEvents {
+            run: id(1),
+            first_seq,
+            count: 1,
+            payload: payload.clone(),
+        };
         store
-            .append(Append::barrier(NOW, vec![events(1, seq, 1)]))
+            .append(Append::barrier(NOW, vec![Write::Events(row)]))
             .await
             .unwrap();
     }
-    let log = folder.path().join("journal.db-wal").metadata().unwrap().len();
-    assert!(log <= 8 << 20, "{log} bytes");
-    assert!(store.counters().flushes > 4_000, "checkpoints are counted");
+    let length = |name| folder.path().join(name).metadata().unwrap().len();
+    assert!(
+        length("journal.db-wal") <= 10 << 20,
+        "{} bytes of log",
+        length("journal.db-wal")
+    );
+    assert!(
+        length("journal.db") >= 16 << 20,
+        "{} bytes were moved to the file",
+        length("journal.db")
+    );
+    assert!(store.counters().flushes > 401, "checkpoints are counted");
 }

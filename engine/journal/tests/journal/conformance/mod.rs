@@ -15,6 +15,7 @@ pub(crate) trait Place: Send + Sync {
     fn open(&self) -> Arc<dyn Store>;
 }
 
+/// Tests that the stores opened at a [`Place`] conform; the expression makes a new place for each.
 #[macro_export]
 macro_rules! conformance {
     ($place:expr) => {
