@@ -181,10 +181,8 @@ impl State {
         let change = self.change(index);
         let within = change.map(|change| change.verify.within).unwrap_or_default();
         match &work.stage {
-            Stage::Pending => {
-                if self.step_reads(index).iter().any(|id| self.waits_for_hand(id)) {
-                    due.push(self.cursor_since.plus(self.answer_time(index)));
-                }
+            Stage::Pending if self.step_reads(index).iter().any(|id| self.waits_for_hand(id)) => {
+                due.push(self.cursor_since.plus(self.answer_time(index)));
             }
             Stage::AwaitingPerson { until } | Stage::Waiting { until, .. } => due.push(*until),
             Stage::Held { next } => due.push(*next),
