@@ -22,6 +22,23 @@ pub fn path_in(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
 
+/// The control socket of the engine that an operator's file is for. Only `[store] path` is read, so that a file that does
+/// not load does not stand between a person and a running engine. The path is relative to the working folder, as it is for
+/// the engine.
+///
+/// # Errors
+/// Where the file cannot be read or is not TOML.
+pub fn of_config(config: &Path) -> io::Result<PathBuf> {
+    let text = fs::read_to_string(config)?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| io::Error::other(error.message().to_owned()))?;
+    let data = table
+        .get("store")
+        .and_then(|store| store.get("path"))
+        .and_then(toml::Value::as_str);
+    Ok(path_in(Path::new(data.unwrap_or("data"))))
+}
+
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
@@ -137,6 +154,25 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn the_socket_is_found_although_the_rest_of_the_file_does_not_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("stanch.toml");
+        let table = [
+            ("", Some("data/control.sock")),
+            (
+                "[store]\npath = \"/var/lib/stanch\"\n[nonsense]\n",
+                Some("/var/lib/stanch/control.sock"),
+            ),
+            ("[store", None),
+        ];
+        for (text, expected) in table {
+            io::Write::write_all(&mut fs::File::create(&config).unwrap(), text.as_bytes()).unwrap();
+            assert_eq!(of_config(&config).ok(), expected.map(PathBuf::from), "{text}");
+        }
+        assert!(of_config(&folder.path().join("nowhere.toml")).is_err());
+    }
 
     #[tokio::test]
     async fn only_the_owner_reaches_the_socket_and_its_file_goes_with_it() {

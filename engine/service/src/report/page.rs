@@ -3,7 +3,7 @@
 //! Every text that gets onto a page is cleaned here, so a page can be printed whatever its parts are made of.
 
 use stanch_contract::text::clean_line;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::control::types::Tone;
 
@@ -140,6 +140,35 @@ impl Page {
         }
     }
 
+    /// What fits a screen of this size: lines are cut at its right side, and the last one says how many are missing.
+    pub fn clipped(mut self, columns: usize, rows: usize) -> Self {
+        let missing = self.lines.len().saturating_sub(rows.max(1));
+        if missing > 0 {
+            self.lines.truncate(rows.max(1).saturating_sub(1));
+            self.lines.push(vec![Piece::new(
+                format!("… {} more lines", missing + 1),
+                Style::Faint,
+            )]);
+        }
+        for line in &mut self.lines {
+            let mut room = columns;
+            for piece in line {
+                let mut kept = String::new();
+                for c in piece.text.chars() {
+                    let width = c.width().unwrap_or(0);
+                    if width > room {
+                        room = 0;
+                        break;
+                    }
+                    room -= width;
+                    kept.push(c);
+                }
+                piece.text = kept;
+            }
+        }
+        self
+    }
+
     /// Without any style, a line feed after each line.
     pub fn to_plain(&self) -> String {
         let mut out = String::new();
@@ -215,6 +244,17 @@ mod tests {
             wrap(&format!("see {url} there"), 30),
             ["see", url.as_str(), "there"]
         );
+    }
+
+    #[test]
+    fn a_screen_that_is_too_small_says_how_much_is_missing() {
+        let mut page = Page::new(40);
+        for text in ["one and more", "two", "three", "東京 four"] {
+            page.line([Piece::plain(text), Piece::plain("!")]);
+        }
+        assert_eq!(page.clone().clipped(7, 3).to_plain(), "one and\ntwo!\n… 2 mor\n");
+        assert_eq!(page.clone().clipped(3, 9).to_plain(), "one\ntwo\nthr\n東\n");
+        assert_eq!(page.clone().clipped(40, 4), page);
     }
 
     #[test]

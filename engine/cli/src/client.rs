@@ -1,0 +1,224 @@
+//! The other end of the control socket: one connection for each request.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stanch_service::control::types::{Problem, RunView};
+use tokio::net::UnixStream;
+
+use crate::error::CliError;
+
+/// How long an answer is waited for. A dry run or a reload takes its time; a stream's first answer does not.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Where the engine is, and who is asking.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    token: Option<String>,
+}
+
+impl Client {
+    /// Of the engine that listens on this socket. With a token the actor is its user, else the peer's account.
+    pub fn new(socket: PathBuf, token: Option<String>) -> Self {
+        Self { socket, token }
+    }
+
+    /// Reads.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        read(self.send(Method::GET, path, None).await?).await
+    }
+
+    /// Asks for something.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        read(self.send(Method::POST, path, Some(json(body)?)).await?).await
+    }
+
+    /// Asks for something that has no answer but that it was done.
+    pub async fn act(&self, path: &str, body: &impl Serialize) -> Result<(), CliError> {
+        self.send(Method::POST, path, Some(json(body)?)).await.map(drop)
+    }
+
+    /// Takes something away.
+    pub async fn delete(&self, path: &str) -> Result<(), CliError> {
+        self.send(Method::DELETE, path, None).await.map(drop)
+    }
+
+    /// A run, each time that it changes, until it is closed.
+    pub async fn follow(&self, run: &str) -> Result<Following, CliError> {
+        let response = self
+            .send(Method::GET, &format!("/runs/{}/events", segment(run)), None)
+            .await?;
+        Ok(Following {
+            body: response.into_body(),
+            buffer: Vec::new(),
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Response<Incoming>, CliError> {
+        let unreachable = |why: String| CliError::NoEngine {
+            socket: self.socket.clone(),
+            why,
+        };
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/api/v1{path}"))
+            .header(HOST, "stanch");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|_| CliError::Usage {
+                message: "STANCH_TOKEN has characters that no token has".to_owned(),
+                hint: "set it to the token that `stanch user token` printed".to_owned(),
+            })?;
+        let response = tokio::time::timeout(PATIENCE, sender.send_request(request))
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} seconds", PATIENCE.as_secs())))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = collect(response).await?;
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(problem.into()),
+            Err(_) => Err(CliError::Answer(format!("status {status}"))),
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Bytes, CliError> {
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .map_err(|error| CliError::Answer(error.to_string()))
+}
+
+async fn collect(response: Response<Incoming>) -> Result<Bytes, CliError> {
+    let body = response.into_body().collect().await;
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|error| CliError::Answer(error.to_string()))
+}
+
+async fn read<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, CliError> {
+    serde_json::from_slice(&collect(response).await?).map_err(|error| CliError::Answer(error.to_string()))
+}
+
+/// One segment of a path: what is not a letter, a digit or `-._~:` is percent-encoded.
+pub fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// A run's events: each is the whole run.
+#[derive(Debug)]
+pub struct Following {
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+impl Following {
+    /// The run as it is now; nothing once it is closed or the engine ends. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<RunView>, CliError> {
+        loop {
+            while let Some(event) = take_event(&mut self.buffer) {
+                match event {
+                    Event::Run(view) => return Ok(Some(*view)),
+                    Event::Problem(problem) => return Err(problem.into()),
+                    Event::Other => {}
+                    Event::Broken(why) => return Err(CliError::Answer(why)),
+                }
+            }
+            let Some(frame) = self.body.frame().await else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|error| CliError::Answer(error.to_string()))?;
+            if let Some(data) = frame.data_ref() {
+                self.buffer.extend_from_slice(data);
+            }
+        }
+    }
+}
+
+enum Event {
+    Run(Box<RunView>),
+    Problem(Problem),
+    /// A comment that keeps the connection alive, or an event of a later version.
+    Other,
+    Broken(String),
+}
+
+/// The first whole event of a `text/event-stream`, taken out of the buffer.
+fn take_event(buffer: &mut Vec<u8>) -> Option<Event> {
+    let end = buffer.windows(2).position(|two| two == b"\n\n")? + 2;
+    let block: Vec<u8> = buffer.drain(..end).collect();
+    let (mut name, mut data) = (String::new(), String::new());
+    for line in String::from_utf8_lossy(&block).lines() {
+        if let Some(value) = line.strip_prefix("event:") {
+            name = value.trim().to_owned();
+        } else if let Some(value) = line.strip_prefix("data:") {
+            data.push_str(value.strip_prefix(' ').unwrap_or(value));
+        }
+    }
+    let broken = |error: serde_json::Error| Event::Broken(error.to_string());
+    Some(match name.as_str() {
+        "run" => serde_json::from_str(&data).map_or_else(broken, |view| Event::Run(Box::new(view))),
+        "problem" => serde_json::from_str(&data).map_or_else(broken, Event::Problem),
+        _ => Event::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_cannot_become_another_path() {
+        assert_eq!(segment("01hx"), "01hx");
+        assert_eq!(segment("../status?x#y"), "..%2Fstatus%3Fx%23y");
+        assert_eq!(segment("plugin:waf"), "plugin:waf");
+    }
+
+    #[test]
+    fn events_are_taken_whole_and_in_order() {
+        let mut buffer =
+            b":\n\nevent: problem\ndata: {\"code\":\"internal\",\"title\":\"t\",\"status\":500,".to_vec();
+        assert!(matches!(take_event(&mut buffer), Some(Event::Other)));
+        assert!(take_event(&mut buffer).is_none(), "the rest has not come yet");
+        buffer.extend_from_slice(b"\"detail\":\"d\"}\n\nevent: later\ndata: {}\n\nevent: run\ndata: {\n\n");
+        assert!(matches!(take_event(&mut buffer), Some(Event::Problem(problem)) if problem.detail == "d"));
+        assert!(matches!(take_event(&mut buffer), Some(Event::Other)));
+        assert!(matches!(take_event(&mut buffer), Some(Event::Broken(_))));
+        assert!(buffer.is_empty());
+    }
+}

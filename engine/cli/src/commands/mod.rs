@@ -1,0 +1,80 @@
+//! What each command does; one file for each group.
+
+mod completions;
+mod decide;
+mod engine;
+mod plugin;
+mod runs;
+mod start;
+mod user;
+
+use std::path::PathBuf;
+
+use stanch_service::control::socket;
+
+use crate::args::{Args, Command};
+use crate::client::Client;
+use crate::console::Console;
+use crate::error::{CliError, Exit};
+
+/// Does what the command line says.
+pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
+    let at = Whereabouts {
+        config: args.config,
+        socket: args.socket,
+    };
+    match args.command {
+        Command::Plan(it) => at.ask(async |client| start::plan(client, console, it).await),
+        Command::Run(it) => at.ask(async |client| start::run(client, console, it).await),
+        Command::Alert(it) => at.ask(async |client| start::alert(client, console, it).await),
+        Command::Explain(it) => at.ask(async |client| start::explain(client, console, it).await),
+        Command::Runs(it) => at.ask(async |client| runs::run(client, console, it).await),
+        Command::Export(it) => at.ask(async |client| runs::export(client, console, it).await),
+        Command::Approve(it) => at.ask(async |client| decide::approve(client, console, it).await),
+        Command::Deny(it) => at.ask(async |client| decide::deny(client, console, it).await),
+        Command::Answer(it) => at.ask(async |client| decide::answer(client, console, it).await),
+        Command::Done(it) => at.ask(async |client| decide::by_hand(client, console, it, true).await),
+        Command::NotDone(it) => at.ask(async |client| decide::by_hand(client, console, it, false).await),
+        Command::Settle(it) => at.ask(async |client| decide::settle(client, console, it).await),
+        Command::Undo(it) => at.ask(async |client| decide::undo(client, console, it).await),
+        Command::Cancel(it) => at.ask(async |client| decide::cancel(client, console, it).await),
+        Command::Pause(it) => at.ask(async |client| engine::pause(client, console, it).await),
+        Command::Resume(it) => at.ask(async |client| engine::resume(client, console, it).await),
+        Command::Status => at.ask(async |client| engine::status(client, console).await),
+        Command::Reload => at.ask(async |client| engine::reload(client, console).await),
+        Command::Rollback(it) => at.ask(async |client| engine::rollback(client, console, it).await),
+        Command::Plugin(it) => plugin::run(it, &at, console),
+        Command::User(it) => user::run(&it, console),
+        Command::Completions { shell } => completions::print(shell, console),
+    }
+}
+
+/// Where the engine is to be found.
+#[derive(Debug)]
+struct Whereabouts {
+    config: PathBuf,
+    socket: Option<PathBuf>,
+}
+
+impl Whereabouts {
+    /// Asks the engine.
+    fn ask(&self, work: impl AsyncFnOnce(&Client) -> Result<Exit, CliError>) -> Result<Exit, CliError> {
+        let client = Client::new(self.socket()?, std::env::var("STANCH_TOKEN").ok());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(work(&client))
+    }
+
+    /// The socket in the data folder that the operator's file names. A file that no longer loads does not stand between
+    /// a person and a running engine: only `[store] path` is read.
+    fn socket(&self) -> Result<PathBuf, CliError> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        socket::of_config(&self.config).map_err(|why| CliError::NoConfig {
+            config: self.config.clone(),
+            why: why.to_string(),
+        })
+    }
+}

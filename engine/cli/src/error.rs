@@ -1,0 +1,124 @@
+//! Why a command did not do what it was asked, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use stanch_service::control::types::Problem;
+
+/// What a command ends with. The numbers are documented in docs/cli.md and `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was done.
+    Done = 0,
+    /// It failed or was refused.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// No engine answers.
+    NoEngine = 3,
+    /// A file does not load, or a test of a runbook fails.
+    BadFiles = 4,
+}
+
+/// The exit codes with their meanings, for help and documentation.
+pub const EXITS: [(Exit, &str); 5] = [
+    (Exit::Done, "done"),
+    (
+        Exit::Failed,
+        "failed or refused; with --follow also: the run ended as failed",
+    ),
+    (Exit::Usage, "the command line is wrong"),
+    (Exit::NoEngine, "no engine answers on the control socket"),
+    (Exit::BadFiles, "a file does not load, or a runbook's test fails"),
+];
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments do not go together, in a way that clap cannot know.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// Nobody listens on the socket.
+    #[error("no engine answers on `{}`: {why}", socket.display())]
+    NoEngine {
+        /// The socket.
+        socket: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// It is not known where the engine's socket is.
+    #[error("`{}` does not say where the engine's data is: {why}", config.display())]
+    NoConfig {
+        /// The operator's file.
+        config: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The engine refused or failed.
+    #[error("{0}")]
+    Problem(#[from] Box<Problem>),
+    /// The engine's answer is not understood.
+    #[error("the engine's answer is not understood: {0}")]
+    Answer(String),
+    /// A file that was named cannot be used.
+    #[error("`{path}`: {why}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// The terminal or a pipe.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::NoEngine { .. } | Self::NoConfig { .. } => Exit::NoEngine,
+            Self::File { .. } => Exit::BadFiles,
+            // Whoever reads no further has seen what they wanted.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Problem(_) | Self::Answer(_) | Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Usage { hint, .. } => Some(hint),
+            Self::NoEngine { .. } => {
+                Some("start it with `stanch serve`, or name its stanch.toml with --config")
+            }
+            Self::NoConfig { .. } => {
+                Some("name it with --config or STANCH_CONFIG, or the socket with --socket")
+            }
+            Self::Answer(_) => {
+                Some("engine and command line may be of different versions: see `stanch --version`")
+            }
+            Self::Problem(problem) => problem.hint.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Problem> for CliError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}

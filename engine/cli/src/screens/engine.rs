@@ -1,0 +1,110 @@
+//! The engine's state, and what a reload did.
+
+use stanch_service::control::types::{FileProblem, Reloaded, Status, Tone};
+use stanch_service::report::{Page, Piece, Style, words};
+
+/// Problems first: whoever asks wants to know what is wrong.
+pub fn status(status: &Status, width: usize) -> Page {
+    let mut page = Page::new(width);
+    for pause in &status.pauses {
+        let since = words::length(words::between(pause.at, status.now));
+        page.line([
+            Piece::new("PAUSED", Style::State(Tone::Attention)),
+            Piece::plain(format!(
+                "  {}: {} (by {}, {since} ago)",
+                pause.scope, pause.reason, pause.by
+            )),
+        ]);
+    }
+    if status.storm {
+        page.line([
+            Piece::new("STORM", Style::State(Tone::Attention)),
+            Piece::plain("  too many alerts: diagnosis only"),
+        ]);
+    }
+    if status.draining {
+        page.line([
+            Piece::new("ENDING", Style::State(Tone::Attention)),
+            Piece::plain("  no new calls"),
+        ]);
+    }
+    if let Some(problem) = &status.store.problem {
+        page.line([
+            Piece::new("JOURNAL", Style::State(Tone::Bad)),
+            Piece::plain(format!("  {problem}")),
+        ]);
+    }
+    page.gap();
+    let up = words::length(words::between(status.started_at, status.now));
+    let loaded = words::length(words::between(status.loaded_at, status.now));
+    let rows = [
+        ("Engine", format!("stanch {}, up {up}", status.version)),
+        (
+            "Loaded",
+            format!(
+                "generation {}, {loaded} ago: {}, {}",
+                status.generation,
+                words::count(u64::from(status.runbooks), "runbook"),
+                words::count(u64::from(status.plugins), "plugin")
+            ),
+        ),
+        (
+            "Runs",
+            format!(
+                "{} open, {} waiting for a person",
+                status.open_runs, status.waiting_runs
+            ),
+        ),
+        (
+            "Journal",
+            format!(
+                "{}, {}",
+                words::bytes(status.store.bytes),
+                if status.store.writable {
+                    "written to"
+                } else {
+                    "cannot be written to"
+                }
+            ),
+        ),
+    ];
+    for (label, text) in rows {
+        page.beside(0, Piece::new(label, Style::Faint), 9, &text, Style::Plain);
+    }
+    problems(&mut page, &status.problems);
+    page
+}
+
+/// What is loaded now, and what is not.
+pub fn reloaded(reloaded: &Reloaded, width: usize) -> Page {
+    let mut page = Page::new(width);
+    page.text(0, &format!("generation {}", reloaded.generation), Style::Plain);
+    for change in &reloaded.changes {
+        page.text(2, change, Style::Plain);
+    }
+    if reloaded.changes.is_empty() {
+        page.text(2, "nothing changed", Style::Faint);
+    }
+    problems(&mut page, &reloaded.problems);
+    page
+}
+
+/// Files that do not load, each with its whole message.
+fn problems(page: &mut Page, problems: &[FileProblem]) {
+    for problem in problems {
+        page.gap();
+        let kept = match &problem.kept {
+            Some(digest) => format!("  the last good version ({}) stays", digest.short()),
+            None => "  nothing is in its place".to_owned(),
+        };
+        page.line([
+            Piece::new("DOES NOT LOAD", Style::State(Tone::Bad)),
+            Piece::plain(format!("  {}", problem.path.display())),
+            Piece::new(kept, Style::Faint),
+        ]);
+        // Not wrapped: it points at columns of the file.
+        for line in problem.rendered.lines() {
+            page.line([Piece::plain(format!("  {line}"))]);
+        }
+    }
+}

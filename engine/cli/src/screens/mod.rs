@@ -1,0 +1,9 @@
+//! What is shown besides a run: lists, status, explanations.
+
+mod engine;
+mod plugins;
+mod runs;
+
+pub use engine::{reloaded, status};
+pub use plugins::{plugin, plugins};
+pub use runs::{accepted, explained, runs};
