@@ -1,5 +1,7 @@
 //! The built binary without an engine: what it prints where, and what it exits with.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn who_is_asking_is_found_by_token_then_account_then_ownership() {
         let owner = account(1000, "stanch");
-        let table: [(Account, Option<&str>, Option<(&str, Role)>); 10] = [
+        type Row = (Account, Option<&'static str>, Option<(&'static str, Role)>);
+        let table: [Row; 10] = [
             // The token counts, whoever's account it comes from.
             (
                 account(1000, "stanch"),
