@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use stanch_contract::{Point, Verdict};
 
 use crate::Failure;
@@ -94,7 +94,7 @@ pub struct Finding<Data> {
     pub summary: String,
     /// What it rests on.
     pub evidence: Vec<Evidence>,
-    /// What later steps can read.
+    /// What later steps can read; none stands for the default.
     pub data: Option<Data>,
 }
 
@@ -127,7 +127,7 @@ impl<Data> Finding<Data> {
 
 said!(Finding);
 
-impl<Data: Serialize> Finding<Data> {
+impl<Data: Serialize + Default> Finding<Data> {
     pub(crate) fn into_wire(self) -> Result<stanch_contract::Finding, Failure> {
         Ok(stanch_contract::Finding {
             verdict: self.verdict,
@@ -146,7 +146,7 @@ pub struct Outcome<Data> {
     pub summary: String,
     /// What it rests on.
     pub evidence: Vec<Evidence>,
-    /// What later steps can read.
+    /// What later steps can read; none stands for the default.
     pub data: Option<Data>,
 }
 
@@ -163,7 +163,7 @@ impl<Data> Outcome<Data> {
 
 said!(Outcome);
 
-impl<Data: Serialize> Outcome<Data> {
+impl<Data: Serialize + Default> Outcome<Data> {
     pub(crate) fn into_wire(self) -> Result<stanch_contract::Outcome, Failure> {
         Ok(stanch_contract::Outcome {
             summary: self.summary,
@@ -184,12 +184,9 @@ impl<Data: for<'de> Deserialize<'de>> Outcome<Data> {
     }
 }
 
-/// `{}` where there is nothing to say, as the contract has it.
-pub(crate) fn data_to_wire<Data: Serialize>(data: Option<Data>) -> Result<Value, Failure> {
-    match data {
-        Some(data) => Ok(serde_json::to_value(data)?),
-        None => Ok(Value::Object(Map::new())),
-    }
+/// The default where there is nothing to say: what is sent has to fit the schema that the manifest gives.
+pub(crate) fn data_to_wire<Data: Serialize + Default>(data: Option<Data>) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(data.unwrap_or_default())?)
 }
 
 /// None where there was nothing to say, or something that another version of the plugin said.

@@ -11,8 +11,8 @@ use crate::{About, Attempt, Context, Failure, Finding, Message, Outcome, Plan, c
 pub trait Diagnosis {
     /// What a runbook's `with` gives. Say `#[serde(deny_unknown_fields)]`.
     type Params: DeserializeOwned + JsonSchema;
-    /// What later steps can read as `.data`.
-    type Data: Serialize + JsonSchema;
+    /// What later steps can read as `.data`. Its default is what is said where there is nothing to say.
+    type Data: Serialize + Default + JsonSchema;
     /// Name, version and one sentence.
     const ABOUT: About;
 
@@ -29,8 +29,9 @@ pub trait Diagnosis {
 pub trait Remediation {
     /// What a runbook's `with` gives. Say `#[serde(deny_unknown_fields)]`.
     type Params: DeserializeOwned + JsonSchema;
-    /// What plan, outcome and verify say, for later steps and for each other.
-    type Data: Serialize + DeserializeOwned + JsonSchema;
+    /// What plan, outcome and verify say, for later steps and for each other. Its default is what is said where there is
+    /// nothing to say.
+    type Data: Serialize + DeserializeOwned + Default + JsonSchema;
     /// Name, version, one sentence, and what it promises.
     const ABOUT: About;
 

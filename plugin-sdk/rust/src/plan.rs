@@ -56,7 +56,7 @@ impl<Data> Plan<Data> {
     }
 }
 
-impl<Data: Serialize> Plan<Data> {
+impl<Data: Serialize + Default> Plan<Data> {
     pub(crate) fn into_wire(self) -> Result<ChangePlan, Failure> {
         Ok(ChangePlan {
             summary: self.summary,

@@ -30,7 +30,7 @@ fn five() -> usize {
 }
 
 /// The figures.
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 struct Data {
     /// Size of the file system, in bytes.
     total_bytes: u64,
