@@ -241,7 +241,7 @@ impl<'t> Problems<'t> {
             At::File(span) => (0, span.start),
             At::Defaults(_) => (1, 0),
         });
-        let source = Arc::new(NamedSource::new(self.path, self.text.to_owned()));
+        let source = Arc::new(NamedSource::new(self.path, shown(self.text)));
         let problems = self
             .found
             .into_iter()
@@ -275,6 +275,22 @@ impl<'t> Problems<'t> {
     }
 }
 
+/// `text` as it can be shown: what would move the cursor or turn the direction is replaced by something as many bytes long.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' | '\r' => c,
+            c if stanch_contract::text::clean(c.encode_utf8(&mut [0; 4])).is_empty() => match c.len_utf8() {
+                1 => '?',
+                2 => '¿',
+                3 => '\u{fffd}',
+                _ => '🚫',
+            },
+            c => c,
+        })
+        .collect()
+}
+
 /// `span`, cut to the text and to whole characters, so that showing it cannot fail.
 fn within(text: &str, span: Range<usize>) -> Range<usize> {
     let floor = |mut offset: usize| {
@@ -298,7 +314,12 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 
 /// Of `known`, what was probably meant by `word`.
 pub(crate) fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let most = 1 + word.chars().count() / 4;
+    // Of a word of two letters every other is a near miss.
+    let most = if word.chars().count() < 3 {
+        0
+    } else {
+        1 + word.chars().count() / 4
+    };
     known
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))

@@ -2,7 +2,7 @@
 //! outside of itself is refused.
 
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, JsonType, Validator};
 use serde_json::Value;
 
 use crate::expr::Params;
@@ -113,9 +113,9 @@ fn misfit(error: &ValidationError<'_>) -> Misfit {
             property.as_str().unwrap_or_default()
         ),
         Kind::Type { kind } => {
-            let wanted: Vec<String> = match kind {
-                TypeKind::Single(one) => vec![one.to_string()],
-                TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect(),
+            let wanted: Vec<&str> = match kind {
+                TypeKind::Single(one) => vec![type_word(*one)],
+                TypeKind::Multiple(several) => several.iter().map(type_word).collect(),
             };
             format!(
                 "it is {}, and has to be {}",
@@ -166,6 +166,18 @@ fn misfit(error: &ValidationError<'_>) -> Misfit {
         of_names,
         of_type,
         unknown: unknown_names,
+    }
+}
+
+fn type_word(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "nothing",
+        JsonType::Number => "a number",
+        JsonType::Object => "an object",
+        JsonType::String => "text",
     }
 }
 

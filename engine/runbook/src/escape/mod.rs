@@ -174,3 +174,6 @@ impl Scanner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

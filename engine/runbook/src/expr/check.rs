@@ -343,6 +343,10 @@ impl Walk<'_> {
                         "secrets are used in stanch.toml only, as `${secret:NAME}` in a grant".to_owned();
                     self.bad(node, "a runbook cannot read secrets", help)
                 }
+                None if word == "recovery" => {
+                    let help = "what a recovery check asks can be asked in `[[diagnosis]]` too".to_owned();
+                    self.bad(node, "recovery checks are not read by expressions", help)
+                }
                 None => {
                     let known = ROOTS
                         .into_iter()

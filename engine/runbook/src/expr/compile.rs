@@ -138,22 +138,40 @@ fn parse(source: &str) -> Result<(IdedExpr, Spans), Vec<Wrong>> {
             } else {
                 0..source.len()
             };
-            let reason = first
-                .msg
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("Syntax error: ")
-                .to_owned();
-            let help = hint(source);
+            let message = format!("this is not an expression: {}", reason(&first.msg));
             return Err(vec![Wrong {
                 at,
-                message: format!("this is not an expression: {reason}"),
-                help,
+                message,
+                help: hint(source),
             }]);
         }
     };
     Ok((program.expression().clone(), Spans::Of(Box::new(program))))
+}
+
+/// The parser's message without its list of everything that could have come.
+fn reason(message: &str) -> String {
+    let message = message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("Syntax error: ");
+    let (found, _) = message.split_once(" expecting ").unwrap_or((message, ""));
+    for start in [
+        "mismatched input ",
+        "extraneous input ",
+        "no viable alternative at input ",
+    ] {
+        if let Some(input) = found.strip_prefix(start) {
+            let input = input.trim_matches('\'');
+            return if input == "<EOF>" {
+                "it ends too early".to_owned()
+            } else {
+                format!("`{input}` was not expected")
+            };
+        }
+    }
+    found.to_owned()
 }
 
 fn hint(source: &str) -> Option<String> {

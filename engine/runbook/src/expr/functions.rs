@@ -18,7 +18,7 @@ pub(crate) fn environment() -> Arc<Env> {
 
 fn build() -> Env {
     // Without optional values: `a.?yes.orValue(true)` would make an answer of none.
-    let mut env = Env::default().with_optional_support(false).with_stdlib();
+    let mut env = Env::stdlib().with_optional_support(false);
     // The names below are not in the standard library, so adding them cannot fail; were one to be, calls of it would say so.
     let _ = env.add_extension(extensions::strings);
     let scalars: [(&str, &Type); 5] = [

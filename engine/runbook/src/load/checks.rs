@@ -143,7 +143,11 @@ pub(crate) fn worker(
 pub(crate) fn diagnosis(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut places: BTreeMap<StepId, At> = BTreeMap::new();
-    for (index, node) in top.tables("diagnosis", &mut cx.problems).iter().enumerate() {
+    for (index, node) in top
+        .tables("diagnosis", "diagnosis", &mut cx.problems)
+        .iter()
+        .enumerate()
+    {
         let Some(mut fields) = Fields::of(node, "a check", &mut cx.problems) else {
             continue;
         };
@@ -276,7 +280,11 @@ pub(crate) fn recovery(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Recovery {
         recovery.trust_alert = fields
             .word("trust", &[("alert", true)], &mut cx.problems)
             .is_some_and(|got| got.value);
-        for (index, node) in fields.tables("check", &mut cx.problems).iter().enumerate() {
+        for (index, node) in fields
+            .tables("check", "recovery.check", &mut cx.problems)
+            .iter()
+            .enumerate()
+        {
             recovery.checks.extend(recovery_check(node, index, cx));
         }
         fields.finish(&mut cx.problems);
@@ -325,7 +333,7 @@ fn recovery_check(node: &Node<'_>, index: usize, cx: &mut Cx<'_>) -> Option<Chec
 
 /// `[[escalation]]`, else the folder's.
 pub(crate) fn escalation(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Notice> {
-    let own = top.tables("escalation", &mut cx.problems);
+    let own = top.tables("escalation", "escalation", &mut cx.problems);
     let folder = cx.defaults.escalation.take();
     let (notices, origin) = match &folder {
         Some(Node {

@@ -201,13 +201,18 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// The tables of an array of tables.
-    pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems<'_>) -> &'n [Node<'t>] {
+    pub(crate) fn tables(
+        &mut self,
+        key: &'static str,
+        header: &str,
+        problems: &mut Problems<'_>,
+    ) -> &'n [Node<'t>] {
         match self.node(key) {
             None => &[],
             Some(node) => match &node.data {
                 Data::List(items) => items,
                 _ => {
-                    let right = format!("a list of tables: write `[[{key}]]`, with two brackets");
+                    let right = format!("a list of tables: write `[[{header}]]`, with two brackets");
                     wrong_type::<()>(node, &format!("`{key}`"), &right, problems);
                     &[]
                 }
@@ -261,7 +266,12 @@ pub(crate) fn one_of<T: Copy>(
         .map(|(_, value)| *value);
     if found.is_none() {
         let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        let help = format!("write one of {}", known.join(", "));
+        let help = if known.len() == 1 {
+            "write "
+        } else {
+            "write one of "
+        };
+        let help = format!("{help}{}", known.join(", "));
         problems.add(
             &got.at,
             format!("`{key}` cannot be `{}`", got.value),

@@ -343,7 +343,7 @@ fn read_impact(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Impact> {
 
 fn read_links(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Link> {
     let mut links = Vec::new();
-    for node in top.tables("links", &mut cx.problems) {
+    for node in top.tables("links", "links", &mut cx.problems) {
         let Some(mut fields) = Fields::of(node, "a link", &mut cx.problems) else {
             continue;
         };

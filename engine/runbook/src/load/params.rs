@@ -170,7 +170,7 @@ fn parts(
                         let message = match format {
                             Format::Text => refused.why,
                             format => {
-                                format!("{} (the plugin says that this is {})", refused.why, format.name())
+                                format!("{} (the text is {})", refused.why, format.name())
                             }
                         };
                         problems.add(&at, message, label, help);
@@ -291,8 +291,15 @@ fn tree(
             }
             Tree::Object(members)
         }
-        // Told already where JSON has no such value.
-        Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime => {
+        Data::Datetime => {
+            // Told already; that it does not fit either is nothing new.
+            unknown.push(Unknown {
+                path: path.clone(),
+                text: false,
+            });
+            Tree::Value(Value::Null)
+        }
+        Data::Integer(_) | Data::Float(_) | Data::Bool(_) => {
             Tree::Value(node.to_json(&mut Problems::new("", "")))
         }
     }

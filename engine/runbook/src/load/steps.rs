@@ -22,7 +22,7 @@ pub(crate) fn steps(top: &mut Fields<'_, '_>, part: Part, cx: &mut Cx<'_>) -> Ve
         Part::Resolution => ("resolution", "a step of resolution"),
         _ => ("mitigation", "a step of mitigation"),
     };
-    let nodes = top.tables(key, &mut cx.problems);
+    let nodes = top.tables(key, key, &mut cx.problems);
     nodes
         .iter()
         .enumerate()
@@ -366,9 +366,8 @@ fn verify(
     match fields.node("verify") {
         None => {}
         Some(node) if matches!(node.data, Data::Text(_)) => {
-            says_none = fields
-                .word("verify", &[("none", true)], &mut cx.problems)
-                .is_some();
+            fields.word("verify", &[("none", true)], &mut cx.problems);
+            says_none = true;
             verify.own = false;
         }
         Some(node) => {
