@@ -54,6 +54,10 @@ pub struct RunView {
     pub steps: Vec<StepView>,
     /// The recovery checks.
     pub recovery: Vec<CheckView>,
+    /// Since when it waits until it is well.
+    pub recovery_since: Option<Timestamp>,
+    /// Since when the alerts are resolved and the recovery checks hold without a break.
+    pub holding_since: Option<Timestamp>,
     /// What people are asked.
     pub questions: Vec<OpenQuestion>,
 }
@@ -86,8 +90,8 @@ pub struct StepView {
     pub phase: ChangePhase,
     /// What it does, or asks.
     pub what: String,
-    /// Where it stands, in one word: pending, planning, asking, applying, …, done, skipped, failed.
-    pub state: String,
+    /// Where it stands.
+    pub state: Standing,
     /// In a sentence.
     pub summary: String,
     /// The plan.
@@ -149,36 +153,36 @@ pub struct OpenQuestion {
     pub undo: String,
 }
 
-fn stage_word(work: &Work) -> &'static str {
+fn standing_of_work(work: &Work) -> Standing {
     match work.stage {
-        Stage::Pending => "pending",
-        Stage::Looking => "looking",
-        Stage::AwaitingPerson { .. } => "waiting for a person",
-        Stage::Planning => "planning",
-        Stage::Weighing => "waiting",
-        Stage::Held { .. } => "held",
-        Stage::Asking => "asking",
-        Stage::Refreshing { .. } => "looking again",
-        Stage::Applying => "applying",
-        Stage::Waiting { .. } => "waiting to try again",
-        Stage::Interrupted => "interrupted",
-        Stage::Doubting { .. } => "in doubt",
-        Stage::Settled { .. } => "settled",
-        Stage::Verifying { .. } => "verifying",
-        Stage::Applied => "applied",
-        Stage::Ended => "over",
+        Stage::Pending => Standing::Pending,
+        Stage::Looking => Standing::Looking,
+        Stage::AwaitingPerson { .. } => Standing::AwaitingPerson,
+        Stage::Planning => Standing::Planning,
+        Stage::Weighing => Standing::Weighing,
+        Stage::Held { .. } => Standing::Held,
+        Stage::Asking => Standing::Asking,
+        Stage::Refreshing { .. } => Standing::Refreshing,
+        Stage::Applying => Standing::Applying,
+        Stage::Waiting { .. } => Standing::Retrying,
+        Stage::Interrupted => Standing::Interrupted,
+        Stage::Doubting { .. } => Standing::InDoubt,
+        Stage::Settled { .. } => Standing::Settled,
+        Stage::Verifying { .. } => Standing::Verifying,
+        Stage::Applied => Standing::Applied,
+        Stage::Ended => Standing::Over,
     }
 }
 
-fn end_word(end: &End) -> &'static str {
+fn standing_of_end(end: &End) -> Standing {
     match end {
-        End::Done => "done",
-        End::Answered => "answered",
-        End::Planned => "planned",
-        End::Skipped(_) => "skipped",
-        End::Refused => "refused",
-        End::Expired => "expired",
-        End::Failed(_) => "failed",
+        End::Done => Standing::Done,
+        End::Answered => Standing::Answered,
+        End::Planned => Standing::Planned,
+        End::Skipped(_) => Standing::Skipped,
+        End::Refused => Standing::Refused,
+        End::Expired => Standing::Expired,
+        End::Failed(_) => Standing::Failed,
     }
 }
 
@@ -218,6 +222,8 @@ impl State {
                 .iter()
                 .filter_map(|check| self.check_view(&check.id))
                 .collect(),
+            recovery_since: self.recovery_since,
+            holding_since: self.holding_since,
             questions: self.questions(),
         }
     }
@@ -256,8 +262,7 @@ impl State {
             state: step
                 .end
                 .as_ref()
-                .map_or_else(|| stage_word(work), end_word)
-                .to_owned(),
+                .map_or_else(|| standing_of_work(work), standing_of_end),
             summary: if step.end.is_some() {
                 step.summary.clone()
             } else {
@@ -279,7 +284,7 @@ impl State {
                 .map(|undo| match (step.undone, step.undo_failed) {
                     (true, _) => "put back".to_owned(),
                     (false, true) => format!("not put back: {}", undo.note),
-                    (false, false) => stage_word(undo).to_owned(),
+                    (false, false) => standing_of_work(undo).to_string(),
                 }),
             undone: step.undone,
         })
@@ -399,7 +404,7 @@ impl State {
                 .driven()
                 .and_then(|(index, side)| {
                     let step = self.steps.get(index)?;
-                    Some(format!("{} {}", step.id, stage_word(step.side(side)?)))
+                    Some(format!("{} {}", step.id, standing_of_work(step.side(side)?)))
                 })
                 .unwrap_or_else(|| phase.as_str().to_owned()),
         }

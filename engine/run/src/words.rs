@@ -52,6 +52,55 @@ words! {
         /// It only looked and planned.
         Shadow = "shadow",
     }
+    /// Where a step stands, for people.
+    Standing {
+        /// Its turn has not come.
+        Pending = "pending",
+        /// A plugin looks.
+        Looking = "looking",
+        /// A person is to answer.
+        AwaitingPerson = "waiting for a person",
+        /// A plan is being made.
+        Planning = "planning",
+        /// There is a plan: limits, locks, pauses.
+        Weighing = "waiting",
+        /// Over a limit.
+        Held = "held",
+        /// People are asked.
+        Asking = "asking",
+        /// What is old is looked at again, then the plan.
+        Refreshing = "looking again",
+        /// The plan is being applied.
+        Applying = "applying",
+        /// Until the next attempt.
+        Retrying = "waiting to try again",
+        /// Something took effect, and something is in the way of the rest.
+        Interrupted = "interrupted",
+        /// Actions were started and have no definite answer.
+        InDoubt = "in doubt",
+        /// The doubt is over.
+        Settled = "settled",
+        /// Whether it holds and helps.
+        Verifying = "verifying",
+        /// An undo was applied.
+        Applied = "applied",
+        /// Over.
+        Over = "over",
+        /// Applied and verified; by hand: done.
+        Done = "done",
+        /// A look was answered.
+        Answered = "answered",
+        /// Shadow: only planned.
+        Planned = "planned",
+        /// Not done, and that is all right.
+        Skipped = "skipped",
+        /// A person said no.
+        Refused = "refused",
+        /// Nobody said anything.
+        Expired = "expired",
+        /// It failed.
+        Failed = "failed",
+    }
     /// Which part of a step was tried.
     Part {
         /// A look at the world.
