@@ -8,6 +8,8 @@
 
 mod glob;
 
+use std::collections::{BinaryHeap, HashMap};
+
 use stanch_plugin::files::{Entry, EntryKind};
 use stanch_plugin::prelude::*;
 
@@ -68,33 +70,33 @@ impl Remediation for DiskCleanup {
 
     fn plan(_: &Context, params: &Params) -> Result<Plan<Data>, Failure> {
         let free_bytes = files::usage(&params.folder)?.free_bytes;
-        let mut old = old_files(params)?;
-        old.sort_by(|a, b| (a.modified_ms, &a.path).cmp(&(b.modified_ms, &b.path)));
-        let (taken, left) = within(params, old);
+        let old = Old::find(params)?;
+        let (all_files, all_bytes) = (old.files, old.bytes);
+        let taken = old.within(params);
+        let (files, bytes) = (taken.len() as u64, taken.iter().map(|file| file.bytes).sum());
         let data = Data {
-            files: taken.len() as u64,
-            bytes: sum(&taken),
-            left_files: left.len() as u64,
-            left_bytes: sum(&left),
+            files,
+            bytes,
+            left_files: all_files - files,
+            left_bytes: all_bytes - bytes,
             free_bytes,
         };
+        let Params {
+            folder,
+            pattern,
+            older_than,
+            ..
+        } = params;
         if taken.is_empty() {
-            let summary = format!(
-                "No file of `{}` fits `{}` and is older than {}",
-                params.folder, params.pattern, params.older_than
-            );
-            let summary = if left.is_empty() {
-                summary
-            } else {
-                format!("Every file of `{}` that fits is over `max_bytes`", params.folder)
+            let summary = match data.left_files {
+                0 => format!("No file of `{folder}` fits `{pattern}` and is older than {older_than}"),
+                _ => format!("The oldest file of `{folder}` that fits is larger than `max_bytes`"),
             };
             return Ok(Plan::new(summary).data(data));
         }
         let mut summary = format!(
-            "Remove {} files, {}, from `{}` for good",
-            data.files,
-            Bytes::from(data.bytes),
-            params.folder
+            "Remove {files} files, {}, from `{folder}` for good",
+            Bytes::from(bytes)
         );
         if data.left_files > 0 {
             summary.push_str(&format!(
@@ -103,12 +105,9 @@ impl Remediation for DiskCleanup {
                 Bytes::from(data.left_bytes)
             ));
         }
-        let reason = format!(
-            "They fit `{}` and are older than {}",
-            params.pattern, params.older_than
-        );
+        let reason = format!("They fit `{pattern}` and are older than {older_than}");
         Ok(Plan::new(summary)
-            .action(Action::remove(&params.folder, taken).because(reason))
+            .action(Action::remove(folder, taken).because(reason))
             .data(data))
     }
 
@@ -144,18 +143,18 @@ impl Remediation for DiskCleanup {
             .iter()
             .flat_map(|action| action.removes())
             .collect();
-        let mut there = std::collections::HashMap::new();
-        for entry in files::scan(&params.folder, true) {
+        let mut gone: HashMap<&str, &Entry> =
+            planned.iter().map(|file| (file.path.as_str(), *file)).collect();
+        let (mut still, mut changed) = (Vec::new(), 0);
+        for entry in files::scan(&params.folder, params.recursive) {
             let entry = entry?;
-            there.insert(entry.path, entry.modified_ms);
+            match gone.remove(entry.path.as_str()) {
+                Some(file) if file.modified_ms == entry.modified_ms => still.push(entry.path),
+                Some(_) => changed += 1,
+                None => {}
+            }
         }
-        let still: Vec<&&Entry> = planned
-            .iter()
-            .filter(|file| there.get(&file.path) == Some(&file.modified_ms))
-            .collect();
-        let gone = planned.iter().filter(|file| !there.contains_key(&file.path));
-        let (files, bytes) = gone.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes));
-        let changed = planned.len() as u64 - files - still.len() as u64;
+        let (files, bytes) = (gone.len() as u64, gone.values().map(|file| file.bytes).sum());
         let free_bytes = files::usage(&params.folder)?.free_bytes;
         let before = made.plan.data.clone().unwrap_or_default();
         let data = Data {
@@ -179,11 +178,7 @@ impl Remediation for DiskCleanup {
             summary.push_str(&format!("; {changed} changed meanwhile and are left"));
         }
         if let Some(first) = still.first() {
-            summary.push_str(&format!(
-                "; {} are still there, the first `{}`",
-                still.len(),
-                first.path
-            ));
+            summary.push_str(&format!("; {} are still there, the first `{first}`", still.len()));
         }
         Ok(Finding::new(verdict, summary)
             .evidence(Evidence::value("Free before", Bytes::from(before.free_bytes)))
@@ -192,28 +187,62 @@ impl Remediation for DiskCleanup {
     }
 }
 
-/// The files that fit pattern and age.
-fn old_files(params: &Params) -> Result<Vec<Entry>, Failure> {
-    let folder = params.folder.trim_end_matches('/');
-    let before = cutoff(host::now(), params.older_than);
-    let mut old = Vec::new();
-    for entry in files::scan(folder, params.recursive) {
-        let entry = entry.context(format!("listing `{folder}`"))?;
-        let Some(below) = entry
-            .path
-            .strip_prefix(folder)
-            .and_then(|path| path.strip_prefix('/'))
-        else {
-            continue;
-        };
-        if entry.kind == EntryKind::File
-            && entry.modified_ms < before
-            && glob::matches(&params.pattern, below)
-        {
-            old.push(entry);
+/// The files that fit pattern and age: how many there are, and the oldest of them. Only as many are held as can be
+/// planned, because a folder that has to be cleaned may have more files than fit a plugin's memory.
+#[derive(Default)]
+struct Old {
+    files: u64,
+    bytes: u64,
+    /// The newest of the oldest on top.
+    oldest: BinaryHeap<(i64, String, u64)>,
+}
+
+impl Old {
+    fn find(params: &Params) -> Result<Self, Failure> {
+        let folder = params.folder.trim_end_matches('/');
+        let before = cutoff(host::now(), params.older_than);
+        let mut old = Self::default();
+        for entry in files::scan(folder, params.recursive) {
+            let entry = entry.context(format!("listing `{folder}`"))?;
+            let Some(below) = entry
+                .path
+                .strip_prefix(folder)
+                .and_then(|path| path.strip_prefix('/'))
+            else {
+                continue;
+            };
+            if entry.kind == EntryKind::File
+                && entry.modified_ms < before
+                && glob::matches(&params.pattern, below)
+            {
+                old.files += 1;
+                old.bytes = old.bytes.saturating_add(entry.bytes);
+                old.oldest.push((entry.modified_ms, entry.path, entry.bytes));
+                if old.oldest.len() > params.max_items {
+                    old.oldest.pop();
+                }
+            }
         }
+        Ok(old)
     }
-    Ok(old)
+
+    /// The oldest within the limits. The first one that does not fit ends it: «the oldest first» is a promise.
+    fn within(self, params: &Params) -> Vec<Entry> {
+        let most = params.max_bytes.map_or(u64::MAX, Bytes::get);
+        let mut sum: u64 = 0;
+        let oldest = self.oldest.into_sorted_vec().into_iter();
+        let fits = oldest.take_while(|(_, _, bytes)| {
+            sum = sum.saturating_add(*bytes);
+            sum <= most
+        });
+        fits.map(|(modified_ms, path, bytes)| Entry {
+            path,
+            kind: EntryKind::File,
+            bytes,
+            modified_ms,
+        })
+        .collect()
+    }
 }
 
 /// Files last changed before this are old: now, rounded down to a twenty-fourth of the age but at most to the hour, minus
@@ -221,27 +250,6 @@ fn old_files(params: &Params) -> Result<Vec<Entry>, Failure> {
 fn cutoff(now: Timestamp, older_than: Span) -> i64 {
     let step = (older_than.as_millis() / 24).clamp(1, 3_600_000);
     now.0 - now.0.rem_euclid(step) - older_than.as_millis()
-}
-
-/// The oldest within the limits, and the others. The first one that does not fit ends it: «the oldest first» is a promise.
-fn within(params: &Params, old: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
-    let most = params.max_bytes.map_or(u64::MAX, Bytes::get);
-    let mut bytes: u64 = 0;
-    let fits = old
-        .iter()
-        .take(params.max_items)
-        .take_while(|file| {
-            bytes = bytes.saturating_add(file.bytes);
-            bytes <= most
-        })
-        .count();
-    let mut taken = old;
-    let left = taken.split_off(fits);
-    (taken, left)
-}
-
-fn sum(files: &[Entry]) -> u64 {
-    files.iter().map(|file| file.bytes).sum()
 }
 
 stanch_plugin::export!(DiskCleanup as remediation);

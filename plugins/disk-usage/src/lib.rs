@@ -1,7 +1,7 @@
 //! `disk-usage`: is a folder's disk, or the folder itself, over a bound? And what takes the room?
 //!
-//! The answer rests on the file system's own figures or on the sum of what was seen. Where the sum is incomplete (too many
-//! files for the time there is) it can prove a yes, never a no.
+//! The answer rests on the file system's own figures and on the sum of what was seen. A sum that is incomplete (too many
+//! files for the time or the calls there are) proves that a folder is larger than a bound, and never that it is smaller.
 
 use std::cmp::Reverse;
 
@@ -14,14 +14,19 @@ struct Params {
     /// The folder, as the grant calls it, or one below it.
     #[schemars(length(min = 1))]
     folder: String,
-    /// Yes where the used share of its file system is above this, between 0 and 1.
+    /// The used share of its file system is above this, between 0 and 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     above: Option<f64>,
-    /// Yes where the files in the folder are together larger than this.
+    /// The used share of its file system is below this, between 0 and 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    below: Option<f64>,
+    /// The files in the folder are together larger than this.
     larger_than: Option<Bytes>,
+    /// The files in the folder are together smaller than this.
+    smaller_than: Option<Bytes>,
     /// How many of the largest and of the oldest files to list.
     #[serde(default = "five")]
-    #[schemars(range(max = 50))]
+    #[schemars(range(max = 40))]
     list: usize,
 }
 
@@ -83,9 +88,11 @@ impl Diagnosis for DiskUsage {
     }
 
     fn diagnose(_: &Context, params: Params) -> Result<Finding<Data>, Failure> {
-        if params.above.is_none() && params.larger_than.is_none() {
+        let of_disk = params.above.is_some() || params.below.is_some();
+        let of_folder = params.larger_than.is_some() || params.smaller_than.is_some();
+        if !of_disk && !of_folder {
             return Err(Failure::invalid_params(
-                "Give a bound: `above` (a share of the disk) or `larger_than` (a size)",
+                "Give a bound: `above` or `below` (a share of the disk), `larger_than` or `smaller_than` (a size)",
             ));
         }
         let space =
@@ -93,28 +100,14 @@ impl Diagnosis for DiskUsage {
         let seen = match look(&params.folder, params.list) {
             Ok(seen) => seen,
             // The list is a help; the share of the disk stands without it.
-            Err(failure) if params.larger_than.is_none() => {
+            Err(failure) if !of_folder => {
                 warn!("the files of `{}` could not be listed: {failure}", params.folder);
                 Seen::default()
             }
             Err(failure) => return Err(failure.context(format!("listing `{}`", params.folder))),
         };
         let share = space.used_share();
-        let disk = params
-            .above
-            .map(|above| if share > above { Verdict::Yes } else { Verdict::No });
-        let folder = params
-            .larger_than
-            .map(|bound| match (seen.bytes > bound.get(), seen.complete) {
-                (true, _) => Verdict::Yes,
-                (false, true) => Verdict::No,
-                (false, false) => Verdict::Unknown,
-            });
-        let verdict = match [disk, folder] {
-            verdicts if verdicts.contains(&Some(Verdict::Yes)) => Verdict::Yes,
-            verdicts if verdicts.contains(&Some(Verdict::Unknown)) => Verdict::Unknown,
-            _ => Verdict::No,
-        };
+        let verdict = judge(&params, share, &seen);
         Ok(
             Finding::new(verdict, summary(&params, share, space.free_bytes, &seen))
                 .evidence(Evidence::value("Used share of the disk", percent(share)))
@@ -145,20 +138,47 @@ impl Diagnosis for DiskUsage {
     }
 }
 
+/// Every bound that is given has to hold. One that does not is a no, whatever the others are.
+fn judge(params: &Params, share: f64, seen: &Seen) -> Verdict {
+    let sure = |holds: bool| if holds { Verdict::Yes } else { Verdict::No };
+    let larger = |bound: Bytes| match (seen.bytes > bound.get(), seen.complete) {
+        (false, false) => Verdict::Unknown,
+        (is, _) => sure(is),
+    };
+    let smaller = |bound: Bytes| match (seen.bytes < bound.get(), seen.complete) {
+        (true, false) => Verdict::Unknown,
+        (is, _) => sure(is),
+    };
+    let verdicts = [
+        params.above.map(|bound| sure(share > bound)),
+        params.below.map(|bound| sure(share < bound)),
+        params.larger_than.map(larger),
+        params.smaller_than.map(smaller),
+    ];
+    let has = |verdict| verdicts.contains(&Some(verdict));
+    if has(Verdict::No) {
+        Verdict::No
+    } else if has(Verdict::Unknown) {
+        Verdict::Unknown
+    } else {
+        Verdict::Yes
+    }
+}
+
 fn summary(params: &Params, share: f64, free: u64, seen: &Seen) -> String {
-    let mut summary = format!(
-        "The disk of `{}` is {} full, {} free",
+    let mut asked = Vec::new();
+    asked.extend(params.above.map(|bound| format!("above {}", percent(bound))));
+    asked.extend(params.below.map(|bound| format!("below {}", percent(bound))));
+    asked.extend(params.larger_than.map(|bound| format!("larger than {bound}")));
+    asked.extend(params.smaller_than.map(|bound| format!("smaller than {bound}")));
+    format!(
+        "The disk of `{}` is {} full, {} free; the folder holds {}; asked for {}",
         params.folder,
         percent(share),
-        Bytes::from(free)
-    );
-    if let Some(above) = params.above {
-        summary.push_str(&format!(" (bound {})", percent(above)));
-    }
-    if let Some(bound) = params.larger_than {
-        summary.push_str(&format!("; the folder holds {} (bound {bound})", counted(seen)));
-    }
-    summary
+        Bytes::from(free),
+        counted(seen),
+        asked.join(" and ")
+    )
 }
 
 fn percent(share: f64) -> String {
@@ -182,7 +202,14 @@ fn look(folder: &str, list: usize) -> Result<Seen, Failure> {
     };
     let mut from = None;
     loop {
-        let page = files::scan_page(folder, true, from.as_deref())?;
+        let page = match files::scan_page(folder, true, from.as_deref()) {
+            Ok(page) => page,
+            Err(failure) if failure.code == FailureCode::Budget && from.is_some() => {
+                seen.complete = false;
+                return Ok(seen);
+            }
+            Err(failure) => return Err(failure),
+        };
         for entry in page
             .items
             .into_iter()

@@ -13,30 +13,52 @@ fn host() -> Host {
     host
 }
 
+fn verdict(host: &Host, bound: Value) -> Verdict {
+    let mut params = bound;
+    params["folder"] = json!("scratch");
+    ask(host, params).verdict
+}
+
 fn ask(host: &Host, params: Value) -> stanch_plugin::testing::Found {
     host.diagnose::<DiskUsage>(params).unwrap()
 }
 
 #[test]
-fn above_the_share_is_a_yes_and_at_it_is_a_no() {
-    for (above, expected) in [(0.89, Verdict::Yes), (0.9, Verdict::No), (0.95, Verdict::No)] {
-        let finding = ask(&host(), json!({ "folder": "scratch", "above": above }));
-        assert_eq!(finding.verdict, expected, "{above}: {}", finding.summary);
+fn the_share_is_compared_with_the_bound() {
+    let table = [
+        (json!({ "above": 0.89 }), Verdict::Yes),
+        (json!({ "above": 0.9 }), Verdict::No),
+        (json!({ "below": 0.91 }), Verdict::Yes),
+        (json!({ "below": 0.9 }), Verdict::No),
+    ];
+    for (bound, expected) in table {
+        assert_eq!(verdict(&host(), bound.clone()), expected, "{bound}");
     }
 }
 
 #[test]
-fn larger_than_the_size_is_a_yes_and_as_large_is_a_no() {
-    for (bound, expected) in [("5MiB", Verdict::Yes), ("6MiB", Verdict::No)] {
-        let finding = ask(&host(), json!({ "folder": "scratch", "larger_than": bound }));
-        assert_eq!(finding.verdict, expected, "{bound}: {}", finding.summary);
+fn the_size_is_compared_with_the_bound() {
+    let table = [
+        (json!({ "larger_than": "5MiB" }), Verdict::Yes),
+        (json!({ "larger_than": "6MiB" }), Verdict::No),
+        (json!({ "smaller_than": "7MiB" }), Verdict::Yes),
+        (json!({ "smaller_than": "6MiB" }), Verdict::No),
+    ];
+    for (bound, expected) in table {
+        assert_eq!(verdict(&host(), bound.clone()), expected, "{bound}");
     }
 }
 
 #[test]
-fn one_bound_of_two_is_enough_for_a_yes() {
-    let params = json!({ "folder": "scratch", "above": 0.99, "larger_than": "5MiB" });
-    assert_eq!(ask(&host(), params).verdict, Verdict::Yes);
+fn every_bound_that_is_given_has_to_hold() {
+    assert_eq!(
+        verdict(&host(), json!({ "above": 0.8, "larger_than": "5MiB" })),
+        Verdict::Yes
+    );
+    assert_eq!(
+        verdict(&host(), json!({ "above": 0.99, "larger_than": "5MiB" })),
+        Verdict::No
+    );
 }
 
 #[test]
@@ -60,13 +82,20 @@ fn the_largest_and_the_oldest_are_listed_in_order() {
 }
 
 #[test]
-fn an_incomplete_sum_proves_a_yes_and_never_a_no() {
+fn an_incomplete_sum_proves_what_is_larger_and_never_what_is_smaller() {
     let host = host();
     host.set_page(1);
     host.set_remaining(1000);
-    let verdict = |bound: &str| ask(&host, json!({ "folder": "scratch", "larger_than": bound })).verdict;
-    assert_eq!(verdict("512KiB"), Verdict::Yes);
-    assert_eq!(verdict("5MiB"), Verdict::Unknown);
+    let table = [
+        (json!({ "larger_than": "512KiB" }), Verdict::Yes),
+        (json!({ "larger_than": "5MiB" }), Verdict::Unknown),
+        (json!({ "smaller_than": "512KiB" }), Verdict::No),
+        (json!({ "smaller_than": "1GiB" }), Verdict::Unknown),
+        (json!({ "smaller_than": "1GiB", "below": 0.5 }), Verdict::No),
+    ];
+    for (bound, expected) in table {
+        assert_eq!(verdict(&host, bound.clone()), expected, "{bound}");
+    }
 }
 
 #[test]
