@@ -4,6 +4,7 @@
 mod escape;
 pub mod expr;
 pub mod guardrails;
+pub mod index;
 pub mod input;
 pub mod load;
 pub mod matcher;
@@ -11,11 +12,14 @@ pub mod model;
 pub mod problem;
 pub mod schema;
 pub mod source;
+pub mod trigger;
 
 pub use guardrails::EngineGuardrails;
+pub use index::{Index, Match};
 pub use input::{InputError, convert_input};
 pub use load::{Loader, load};
 pub use model::Runbook;
 pub use problem::{LoadErrors, Problem};
 pub use schema::{Schema, SchemaError, validate};
 pub use source::{Catalogue, PluginFacts, RunbookSource};
+pub use trigger::{Condition, explain, stopped_by};

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
-use regex::{Regex, RegexBuilder};
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::syntax;
 
 /// The most memory that one compiled pattern may take.
 const MOST_REGEX: usize = 1 << 20;
@@ -20,7 +22,8 @@ pub struct Matcher {
     pub op: MatchOp,
     /// With what: a value, or a pattern as it was written.
     pub value: String,
-    regex: Option<Regex>,
+    /// Compiled when it is first asked: among thousands of runbooks most patterns are asked as a set only.
+    regex: OnceLock<Option<Regex>>,
 }
 
 /// How a matcher compares.
@@ -115,31 +118,15 @@ impl Matcher {
             }
             None => value.to_owned(),
         };
-        let regex = match op {
-            MatchOp::Regex | MatchOp::NotRegex => {
-                // Alone first: `a)|(b` is a pattern only between the anchors' brackets.
-                let alone = regex_automata::util::syntax::parse(&value);
-                alone.map_err(|error| {
-                    wrong(&format!(
-                        "the pattern cannot be used: {}",
-                        last_line(&error.to_string())
-                    ))
-                })?;
-                let pattern = anchored(&value);
-                Some(
-                    RegexBuilder::new(&pattern)
-                        .size_limit(MOST_REGEX)
-                        .build()
-                        .map_err(|error| {
-                            wrong(&format!(
-                                "the pattern cannot be used: {}",
-                                last_line(&error.to_string())
-                            ))
-                        })?,
-                )
+        let regex = OnceLock::new();
+        if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
+            let unusable = |why: String| wrong(&format!("the pattern cannot be used: {why}"));
+            // Alone first: `a)|(b` is a pattern only between the anchors' brackets.
+            syntax::parse(&value).map_err(|error| unusable(last_line(&error.to_string()).to_owned()))?;
+            if !is_small(&value) {
+                let _ = regex.set(Some(compile(&value).map_err(unusable)?));
             }
-            MatchOp::Equal | MatchOp::NotEqual => None,
-        };
+        }
         Ok(Self {
             label,
             op,
@@ -151,15 +138,45 @@ impl Matcher {
     /// Whether labels match; one that is not there counts as empty.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.label).map_or("", String::as_str);
-        match (self.op, &self.regex) {
-            (MatchOp::Equal, _) => value == self.value,
-            (MatchOp::NotEqual, _) => value != self.value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
-            // A pattern is compiled where there is one.
-            (MatchOp::Regex | MatchOp::NotRegex, None) => false,
+        match self.op {
+            MatchOp::Equal => value == self.value,
+            MatchOp::NotEqual => value != self.value,
+            MatchOp::Regex => self.is_match(value),
+            MatchOp::NotRegex => !self.is_match(value),
         }
     }
+
+    fn is_match(&self, value: &str) -> bool {
+        // What could be too large was compiled when it was read, so there always is one.
+        let regex = self.regex.get_or_init(|| compile(&self.value).ok());
+        regex.as_ref().is_some_and(|regex| regex.is_match(value))
+    }
+}
+
+/// Whether a pattern that parses is certain to compile within [`MOST_REGEX`]: short, without counts, and without the
+/// classes that stand for thousands of characters.
+fn is_small(pattern: &str) -> bool {
+    let has_large_class = pattern
+        .split('\\')
+        .skip(1)
+        .any(|rest| rest.starts_with(['w', 'W', 'd', 'D', 's', 'S', 'p', 'P', 'b', 'B', 'x', 'u', 'U']));
+    pattern.len() <= 128 && !pattern.contains(['{', '[']) && !has_large_class
+}
+
+/// Compiles a pattern for whole values. Without the tables that make a search through long texts quick: labels are short,
+/// and building the tables would take most of the time in which a file is loaded.
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let config = Config::new()
+        .nfa_size_limit(Some(MOST_REGEX))
+        .dfa(false)
+        .onepass(false);
+    Regex::builder()
+        .configure(config)
+        .build(&anchored(pattern))
+        .map_err(|error| match error.size_limit() {
+            Some(limit) => format!("compiled it is larger than {limit} bytes"),
+            None => last_line(&error.to_string()).to_owned(),
+        })
 }
 
 /// What a multi-line message of the regex crate comes to.
@@ -268,6 +285,24 @@ mod tests {
         ] {
             let error = Matcher::parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_small_pattern_always_compiles() {
+        let worst = [
+            ".".repeat(128),
+            "(?:.|.)".repeat(18),
+            ".*".repeat(64),
+            "(?i)é".repeat(21),
+            "(?:(?:.+)+)+".repeat(10),
+        ];
+        for pattern in worst {
+            assert!(is_small(&pattern), "{pattern}");
+            assert!(compile(&pattern).is_ok(), "{pattern}");
+        }
+        for pattern in ["a{3}", "[a-z]", "\\w", "\\\\\\d", "\\pL"] {
+            assert!(!is_small(pattern), "{pattern}");
         }
     }
 

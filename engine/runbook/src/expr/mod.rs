@@ -162,6 +162,18 @@ impl Expr {
         &self.inner.reads
     }
 
+    /// What it reads and what is there, such as `alert.labels.cluster` and `"b"`; absent where there is nothing.
+    pub fn readings(&self, scope: &Scope<'_>) -> Vec<(String, Option<Value>)> {
+        let mut readings: Vec<(String, Option<Value>)> = Vec::new();
+        for path in self.paths() {
+            let name = path.join(".");
+            if !readings.iter().any(|(known, _)| *known == name) {
+                readings.push((name, resolve::lookup(path, scope)));
+            }
+        }
+        readings
+    }
+
     /// Whether its value can hold text that came from outside.
     pub(crate) fn trust(&self) -> Trust {
         self.inner.trust

@@ -114,6 +114,16 @@ fn missing_at(path: &[String], scope: &Scope<'_>) -> Option<usize> {
     (1..names.len()).find(|depth| names.get(..=*depth).is_none_or(|prefix| !resolver.has(prefix)))
 }
 
+/// What a path leads to.
+pub(crate) fn lookup(path: &[String], scope: &Scope<'_>) -> Option<Value> {
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    let resolver = Resolver { scope };
+    let value = resolver.find(&names)?;
+    cel::Value::try_from(value.as_ref())
+        .ok()
+        .and_then(|value| to_json(&value).ok())
+}
+
 struct Resolver<'a> {
     scope: &'a Scope<'a>,
 }

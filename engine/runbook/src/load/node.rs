@@ -237,13 +237,8 @@ pub(crate) fn from_json<'t>(value: &'t Value, path: &str) -> Node<'t> {
 
 /// The first character that would mislead a reader, with its offset. A carriage return is left to TOML.
 fn first_unsafe(source: &str) -> Option<(usize, char)> {
-    if source
-        .bytes()
-        .all(|b| (0x20..0x7f).contains(&b) || matches!(b, b'\n' | b'\t' | b'\r'))
-    {
-        return None;
-    }
-    source
-        .char_indices()
-        .find(|(_, c)| *c != '\r' && text::clean(c.encode_utf8(&mut [0; 4])).is_empty())
+    source.char_indices().find(|(_, c)| {
+        let plain = matches!(c, ' '..='~' | '\n' | '\t' | '\r');
+        !plain && text::clean(c.encode_utf8(&mut [0; 4])).is_empty()
+    })
 }
