@@ -18,11 +18,8 @@ impl Diagnosis for Health {
 
     fn diagnose(_: &Context, params: Params) -> Result<Finding<Nothing>, Failure> {
         let status = http::get(&params.url).send()?.status;
-        let verdict = if status == 200 { Verdict::Yes } else { Verdict::No };
-        Ok(Finding::new(
-            verdict,
-            format!("`{}` answers {status}", params.url),
-        ))
+        let summary = format!("`{}` answers {status}", params.url);
+        Ok(Finding::judged(status == 200, summary))
     }
 }
 

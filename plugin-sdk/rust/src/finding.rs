@@ -109,6 +109,11 @@ impl<Data> Finding<Data> {
         }
     }
 
+    /// Yes where it holds, else no. Only where it was seen either way.
+    pub fn judged(holds: bool, summary: impl Into<String>) -> Self {
+        Self::new(if holds { Verdict::Yes } else { Verdict::No }, summary)
+    }
+
     /// It is so.
     pub fn yes(summary: impl Into<String>) -> Self {
         Self::new(Verdict::Yes, summary)
