@@ -426,12 +426,12 @@ fn limit(limit: Limit, allowed: String) -> CallFault {
     CallFault::Limit(LimitHit { limit, allowed })
 }
 
-/// A trap, with what the guest last printed to standard error: that is where a panic says why.
+/// A trap, with what the guest last said in anger: a panic says why on standard error, or through the kit in the log.
 fn trap(cause: String, logs: &[LogLine]) -> CallFault {
     let words: Vec<&str> = logs
         .iter()
         .rev()
-        .filter(|line| line.level == LogLevel::Warn)
+        .filter(|line| line.level >= LogLevel::Warn)
         .take(3)
         .map(|line| line.message.as_str())
         .collect();

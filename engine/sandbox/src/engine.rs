@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use stanch_contract::{Digest, text};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, EngineWeak, PoolingAllocationConfig, WasmFeatures};
 
@@ -25,7 +25,7 @@ use crate::gate::Clock;
 use crate::host::{self, State};
 use crate::inspect::{self, MOST_BYTES};
 use crate::limits::{MOST_MEMORY, TABLE_ELEMENTS};
-use crate::plugin::Plugin;
+use crate::plugin::{self, Code, Plugin};
 
 /// How often the epoch is counted: how soon a spinning guest gives way, and how exactly its processor time is kept.
 const TICK: Duration = Duration::from_millis(10);
@@ -172,6 +172,7 @@ impl Sandbox {
             return Ok(plugin);
         }
         let inspected = inspect::inspect(&bytes)?;
+        let size = bytes.len() as u64;
         let permit = self
             .inner
             .compiling
@@ -183,22 +184,7 @@ impl Sandbox {
         if let Some(plugin) = self.installed(digest) {
             return Ok(plugin);
         }
-        let size = bytes.len() as u64;
-        let inner = self.inner.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            // Held until the compiler is done, also where nobody waits for it any more.
-            let _permit = permit;
-            inner.compiled(digest, &bytes)
-        });
-        let component = match tokio::time::timeout(COMPILE_TIME, work).await {
-            Ok(Ok(component)) => component?,
-            Ok(Err(error)) => {
-                return Err(InstallError::Host {
-                    why: error.to_string(),
-                });
-            }
-            Err(_) => return Err(InstallError::CompileTime { most: COMPILE_TIME }),
-        };
+        let component = self.compiled(digest, bytes, permit).await?;
         let plugin = Plugin::link(
             &self.inner.engine,
             &self.inner.linker,
@@ -220,6 +206,58 @@ impl Sandbox {
         }
         installed.insert(digest, Arc::downgrade(&plugin));
         Ok(plugin)
+    }
+
+    /// What the component says of itself: the exact text for its section `stanch:manifest`, which it may lack. For what
+    /// builds plugins; nothing is installed.
+    ///
+    /// # Errors
+    /// As [`Sandbox::install`], where it comes that far.
+    pub async fn describe(&self, bytes: Arc<[u8]>) -> Result<String, InstallError> {
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(InstallError::TooLarge {
+                bytes: bytes.len() as u64,
+                most: MOST_BYTES,
+            });
+        }
+        let kind = inspect::kind_of(&bytes)?;
+        let permit = self
+            .inner
+            .compiling
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
+        let component = self.compiled(Digest::of(&bytes), bytes, permit).await?;
+        let said = plugin::describe(
+            &self.inner.engine,
+            &Code::link(&self.inner.linker, &component, kind)?,
+        )
+        .await?;
+        inspect::manifest(said.as_bytes(), "answer of `describe`")?;
+        Ok(said)
+    }
+
+    /// Compiles, or takes from the cache, in a thread that may block. The permit is held until the compiler is done, also
+    /// where nobody waits for it any more.
+    async fn compiled(
+        &self,
+        digest: Digest,
+        bytes: Arc<[u8]>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Component, InstallError> {
+        let inner = self.inner.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            inner.compiled(digest, &bytes)
+        });
+        match tokio::time::timeout(COMPILE_TIME, work).await {
+            Ok(Ok(component)) => component,
+            Ok(Err(error)) => Err(InstallError::Host {
+                why: error.to_string(),
+            }),
+            Err(_) => Err(InstallError::CompileTime { most: COMPILE_TIME }),
+        }
     }
 
     /// The plugin with this digest, where it is installed.

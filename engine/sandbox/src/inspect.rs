@@ -20,6 +20,7 @@ const MOST_FUNCTIONS: u64 = 200_000;
 /// The largest function: the compiler's memory grows faster than the function does.
 const MOST_FUNCTION_BYTES: u64 = 1 << 20;
 
+const SECTION: &str = "section `stanch:manifest`";
 const PACKAGE: &str = "runbook:plugin/";
 /// The contract's interfaces that a plugin may import.
 const OFFERED: [&str; 5] = ["common", "host", "kubernetes", "http", "files"];
@@ -44,6 +45,30 @@ pub(crate) struct Inspected {
 
 /// Looks through `bytes`.
 pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, InstallError> {
+    let (kind, found) = exports_and_imports(bytes)?;
+    let manifest = match found.sections.as_slice() {
+        [] => return Err(InstallError::NoManifestSection),
+        [section] => manifest(section, SECTION)?,
+        _ => {
+            return Err(InstallError::BadManifest {
+                place: SECTION,
+                why: "there is more than one of it".into(),
+            });
+        }
+    };
+    Ok(Inspected {
+        kind,
+        manifest,
+        imports: found.imports,
+    })
+}
+
+/// The kind of a component that may have no manifest section yet.
+pub(crate) fn kind_of(bytes: &[u8]) -> Result<PluginKind, InstallError> {
+    exports_and_imports(bytes).map(|(kind, _)| kind)
+}
+
+fn exports_and_imports(bytes: &[u8]) -> Result<(PluginKind, Found<'_>), InstallError> {
     if !bytes.starts_with(b"\0asm") {
         return Err(InstallError::NotWasm);
     }
@@ -57,13 +82,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, InstallError> {
             name: text::clean_line_to(name, 200),
         });
     }
-    let section = found.section.ok_or(InstallError::NoManifestSection)?;
-    let manifest = manifest(section, "section `stanch:manifest`")?;
-    Ok(Inspected {
-        kind,
-        manifest,
-        imports: found.imports,
-    })
+    Ok((kind, found))
 }
 
 /// Reads a manifest from where it was found.
@@ -109,7 +128,7 @@ pub(crate) fn manifest(json: &[u8], place: &'static str) -> Result<Manifest, Ins
 struct Found<'a> {
     imports: Vec<String>,
     exports: Vec<String>,
-    section: Option<&'a [u8]>,
+    sections: Vec<&'a [u8]>,
 }
 
 fn walk(bytes: &[u8]) -> Result<Found<'_>, InstallError> {
@@ -138,11 +157,8 @@ fn walk(bytes: &[u8]) -> Result<Found<'_>, InstallError> {
                         .push(export.map_err(unreadable)?.name.name.to_owned());
                 }
             }
-            // A kit that writes the section into the module has it below the component's own level.
-            Payload::CustomSection(section)
-                if section.name() == "stanch:manifest" && found.section.is_none() =>
-            {
-                found.section = Some(section.data());
+            Payload::CustomSection(section) if depth == 1 && section.name() == "stanch:manifest" => {
+                found.sections.push(section.data());
             }
             Payload::CodeSectionEntry(body) => {
                 functions += 1;

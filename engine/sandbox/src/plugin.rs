@@ -40,6 +40,14 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    pub(crate) fn link(
+        linker: &Linker<State>,
+        component: &Component,
+        kind: PluginKind,
+    ) -> Result<Self, InstallError> {
+        code(linker, component, kind).map_err(|error| mismatch(&error))
+    }
+
     pub(crate) fn kind(&self) -> PluginKind {
         match self {
             Self::Diagnosis(_) => PluginKind::Diagnosis,
@@ -98,9 +106,12 @@ impl Plugin {
         } = inspected;
         let params = schema::compile(&manifest.params, "params")?;
         let data = schema::compile(&manifest.data, "data")?;
-        let code = code(linker, component, kind).map_err(|error| mismatch(&error))?;
+        let code = Code::link(linker, component, kind)?;
         let said = describe(engine, &code).await?;
-        compare(&manifest, &said)?;
+        compare(
+            &manifest,
+            &inspect::manifest(said.as_bytes(), "answer of `describe`")?,
+        )?;
         Ok(Self {
             digest,
             kind,
@@ -156,7 +167,7 @@ fn mismatch(error: &wasmtime::Error) -> InstallError {
 
 /// Asks the code what it is, with nothing in reach and little to use. Memory is the exception: what a Python plugin needs
 /// to start is more than what most need to work.
-async fn describe(engine: &Engine, code: &Code) -> Result<Manifest, InstallError> {
+pub(crate) async fn describe(engine: &Engine, code: &Code) -> Result<String, InstallError> {
     let limits = Limits {
         memory: MOST_MEMORY,
         cpu: Span::from_secs(2),
@@ -179,7 +190,7 @@ async fn describe(engine: &Engine, code: &Code) -> Result<Manifest, InstallError
         .result
         .map_err(InstallError::Describe)?
     {
-        Answer::Text(json) => inspect::manifest(json.as_bytes(), "answer of `describe`"),
+        Answer::Text(json) => Ok(json),
         _ => Err(InstallError::Host {
             why: "`describe` was answered with something else".into(),
         }),

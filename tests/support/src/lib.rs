@@ -1,0 +1,83 @@
+//! The test plugins: those of tests/guests, built when a test asks for one, and those that no compiler makes, crafted.
+//!
+//! Cargo is asked each time in each process and does nothing where nothing changed; its own lock on the target folder
+//! keeps tests that run at the same time apart.
+
+mod craft;
+
+pub use craft::{Craft, core_diagnosis};
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+static BUILT: Mutex<Option<HashMap<String, Arc<[u8]>>>> = Mutex::new(None);
+
+/// The component of `tests/guests/NAME`, with the manifest beside its source as its section.
+///
+/// # Panics
+/// Where it does not build: a test without its plugin tests nothing.
+#[allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "only tests call this, and they must stop here"
+)]
+pub fn guest(name: &str) -> Arc<[u8]> {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.get_or_insert_default();
+    if let Some(component) = built.get(name) {
+        return component.clone();
+    }
+    let component = std::fs::read(component(name)).expect("the component that cargo built");
+    let manifest = root().join("tests/guests").join(name).join("manifest.json");
+    let manifest = std::fs::read_to_string(manifest).expect("the plugin's manifest");
+    let packed: Arc<[u8]> = stanch_plugin_pack::add_manifest_section(&component, &manifest)
+        .expect("a component to pack")
+        .into();
+    built.insert(name.to_owned(), packed.clone());
+    packed
+}
+
+/// Builds the crate `name` as a component and says where it is. It has no manifest section yet.
+///
+/// # Panics
+/// Where it does not build.
+#[allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "only tests call this, and they must stop here"
+)]
+pub fn component(name: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(root())
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "plugin",
+            "--target",
+            "wasm32-wasip2",
+            "--package",
+            name,
+        ])
+        .output()
+        .expect("cargo to start");
+    if !output.status.success() {
+        panic!(
+            "`{name}` does not build:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target
+        .join("wasm32-wasip2/plugin")
+        .join(format!("{}.wasm", name.replace('-', "_")))
+}
+
+/// The workspace's folder.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
