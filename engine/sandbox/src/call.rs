@@ -19,6 +19,7 @@ use crate::bindings::{common, notify, remedy};
 use crate::clock;
 use crate::convert;
 use crate::error::{CallFault, LimitHit};
+use crate::fit::{self, Misfit};
 use crate::gate::{Decision, Ledger, Session};
 use crate::host::{State, StateParts};
 use crate::limits::{Limit, Limits, RESOURCES, TRANSFER};
@@ -79,6 +80,8 @@ impl<T> CallReport<T> {
 /// What a plugin is asked.
 pub(crate) enum Ask {
     Describe,
+    /// Nothing: its functions are compared with the contract's.
+    Fit,
     Diagnose {
         context: common::Context,
         params: String,
@@ -116,6 +119,7 @@ pub(crate) enum Answer {
     Plan(remedy::ChangePlan),
     Outcome(remedy::Outcome),
     Told,
+    Misfit(Option<Misfit>),
 }
 
 /// What a call is made with.
@@ -221,6 +225,9 @@ async fn run(
                 .runbook_plugin_manifest()
                 .call_describe(store)
                 .await?,
+        )),
+        (code, Ask::Fit) => Ok(Answer::Misfit(
+            fit::misfit(code.kind(), code.instance_pre(), store).await?,
         )),
         (Code::Diagnosis(pre), Ask::Diagnose { context, params }) => {
             let plugin = instance!(pre);

@@ -15,6 +15,7 @@ mod convert;
 mod engine;
 mod error;
 pub mod files;
+mod fit;
 pub mod gate;
 mod host;
 pub mod http;

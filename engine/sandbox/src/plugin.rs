@@ -8,13 +8,14 @@ use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, Manifest, PluginKind, Span, text};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::bindings::diagnosis::DiagnosisPluginPre;
 use crate::bindings::notification::NotificationPluginPre;
 use crate::bindings::remediation::RemediationPluginPre;
 use crate::call::{self, Answer, Ask, CallParts};
-use crate::error::InstallError;
+use crate::error::{CallFault, InstallError};
+use crate::fit::Misfit;
 use crate::host::State;
 use crate::inspect::{self, Inspected, MOST_MANIFEST};
 use crate::limits::{Limits, MOST_MEMORY};
@@ -46,6 +47,14 @@ impl Code {
         kind: PluginKind,
     ) -> Result<Self, InstallError> {
         code(linker, component, kind).map_err(|error| mismatch(&error))
+    }
+
+    pub(crate) fn instance_pre(&self) -> &InstancePre<State> {
+        match self {
+            Self::Diagnosis(pre) => pre.instance_pre(),
+            Self::Remediation(pre) => pre.instance_pre(),
+            Self::Notification(pre) => pre.instance_pre(),
+        }
     }
 
     pub(crate) fn kind(&self) -> PluginKind {
@@ -165,12 +174,31 @@ fn mismatch(error: &wasmtime::Error) -> InstallError {
     InstallError::Mismatch { interface, why }
 }
 
-/// Asks the code what it is, with nothing in reach and little to use. Memory is the exception: what a Python plugin needs
-/// to start is more than what most need to work.
+/// Asks the code what it is.
 pub(crate) async fn describe(engine: &Engine, code: &Code) -> Result<String, InstallError> {
+    match ask(engine, code, Ask::Describe).await {
+        Ok(Answer::Text(json)) => Ok(json),
+        Ok(_) => Err(InstallError::Host {
+            why: "`describe` was answered with something else".into(),
+        }),
+        // Without an instance it may be that a function has another shape.
+        Err(fault @ CallFault::Host { .. }) => match ask(engine, code, Ask::Fit).await {
+            Ok(Answer::Misfit(Some(Misfit { function, why }))) => Err(InstallError::Mismatch {
+                interface: function,
+                why,
+            }),
+            _ => Err(InstallError::Describe(fault)),
+        },
+        Err(fault) => Err(InstallError::Describe(fault)),
+    }
+}
+
+/// Runs the code with nothing in reach and little to use. Memory is the exception: what a Python plugin needs to start is
+/// more than what most need to work.
+async fn ask(engine: &Engine, code: &Code, ask: Ask) -> Result<Answer, CallFault> {
     let limits = Limits {
         memory: MOST_MEMORY,
-        cpu: Span::from_secs(2),
+        cpu: Span::from_millis(500),
         wall: Span::from_secs(10),
         calls: 0,
         log: ByteSize(4 << 10),
@@ -185,16 +213,7 @@ pub(crate) async fn describe(engine: &Engine, code: &Code) -> Result<String, Ins
         cancel: CancellationToken::new(),
         began: Instant::now(),
     };
-    match call::call(parts, Ask::Describe)
-        .await
-        .result
-        .map_err(InstallError::Describe)?
-    {
-        Answer::Text(json) => Ok(json),
-        _ => Err(InstallError::Host {
-            why: "`describe` was answered with something else".into(),
-        }),
-    }
+    call::call(parts, ask).await.result
 }
 
 fn compare(section: &Manifest, said: &Manifest) -> Result<(), InstallError> {
