@@ -39,7 +39,7 @@ const PARTS: u32 = 20;
 pub struct SandboxOptions {
     /// Where compiled plugins are kept; made with mode 0700. `None`: compiled at each start.
     pub cache: Option<PathBuf>,
-    /// How many calls run at the same time; more wait.
+    /// How many calls run at the same time; more wait. At least 1.
     pub calls: u32,
 }
 
@@ -56,7 +56,10 @@ impl Default for SandboxOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allocation {
     /// From the pool.
-    Pooled,
+    Pooled {
+        /// How many calls it serves at the same time.
+        calls: u32,
+    },
     /// From the system, each time, because the pool could not be made.
     OnDemand {
         /// What the pool's making failed on.
@@ -107,6 +110,10 @@ impl Sandbox {
     pub fn new(options: &SandboxOptions) -> Result<Self, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let (engine, allocation) = engine(options.calls).map_err(failed)?;
+        let slots = match allocation {
+            Allocation::Pooled { calls } => calls,
+            Allocation::OnDemand { .. } => options.calls,
+        };
         let mut linker = Linker::new(&engine);
         host::link(&mut linker).map_err(failed)?;
         let cache = match &options.cache {
@@ -124,7 +131,7 @@ impl Sandbox {
                 allocation,
                 cache,
                 compiling: Arc::new(Semaphore::new(1)),
-                slots: Semaphore::new(options.calls as usize),
+                slots: Semaphore::new(slots as usize),
                 installed: Mutex::default(),
                 clock: Arc::new(crate::clock::now),
             }),
@@ -318,16 +325,22 @@ fn closed() -> InstallError {
     }
 }
 
-/// The engine, with the largest pool that fits.
+/// The engine, with the largest pool that fits: whole, a quarter, a sixteenth, none.
 fn engine(calls: u32) -> wasmtime::Result<(Engine, Allocation)> {
+    let mut why = String::new();
+    for calls in [calls, calls / 4, calls / 16].into_iter().filter(|calls| *calls > 0) {
+        let mut config = config();
+        config.allocation_strategy(pool(calls));
+        match Engine::new(&config) {
+            Ok(engine) => return Ok((engine, Allocation::Pooled { calls })),
+            Err(error) => why = text::clean_line_to(&format!("{error:#}"), 300),
+        }
+        tracing::warn!(calls, %why, "there is no room for a pool of that many instances");
+    }
     let mut config = config();
-    config.allocation_strategy(pool(calls));
-    let why = match Engine::new(&config) {
-        Ok(engine) => return Ok((engine, Allocation::Pooled)),
-        Err(error) => text::clean_line_to(&format!("{error:#}"), 300),
-    };
-    tracing::warn!(%why, "there is no room for a pool of instances; calls take about twice as long to start");
-    Ok((Engine::new(&self::config())?, Allocation::OnDemand { why }))
+    // Where address space is short, no more of it is taken than a plugin may ever use.
+    config.memory_reservation(MOST_MEMORY.0).memory_reservation_for_growth(0).memory_guard_size(64 << 10);
+    Ok((Engine::new(&config)?, Allocation::OnDemand { why }))
 }
 
 fn config() -> Config {

@@ -53,6 +53,21 @@ pub(crate) async fn misfit(
     Ok(found)
 }
 
+/// What differs, in fewer of wasmtime's words: of the causes those that do not name where.
+pub(crate) fn plainly(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error
+        .chain()
+        .map(ToString::to_string)
+        .filter(|cause| !cause.contains('`') && !cause.starts_with("failed to convert function"))
+        .collect();
+    let why = if causes.is_empty() {
+        error.root_cause().to_string()
+    } else {
+        causes.join(": ")
+    };
+    text::clean_line_to(&why.replace("-tuple", " values"), 300)
+}
+
 struct Fit<'a> {
     instance: Instance,
     store: &'a mut Store<State>,
@@ -80,7 +95,7 @@ impl Fit<'_> {
         };
         match self.instance.get_typed_func::<P, R>(&mut *self.store, at) {
             Ok(_) => None,
-            Err(error) => misfit(error.root_cause().to_string()),
+            Err(error) => misfit(plainly(&error)),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::bindings::notification::NotificationPluginPre;
 use crate::bindings::remediation::RemediationPluginPre;
 use crate::call::{self, Answer, Ask, CallParts};
 use crate::error::{CallFault, InstallError};
-use crate::fit::Misfit;
+use crate::fit::{self, Misfit};
 use crate::host::State;
 use crate::inspect::{self, Inspected, MOST_MANIFEST};
 use crate::limits::{Limits, MOST_MEMORY};
@@ -170,8 +170,10 @@ fn mismatch(error: &wasmtime::Error) -> InstallError {
     } else {
         names.join("` → `")
     };
-    let why = chain.last().cloned().unwrap_or_default();
-    InstallError::Mismatch { interface, why }
+    InstallError::Mismatch {
+        interface,
+        why: fit::plainly(error),
+    }
 }
 
 /// Asks the code what it is.

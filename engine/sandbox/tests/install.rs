@@ -10,7 +10,7 @@ use std::sync::Arc;
 use common::{context, installation, sandbox};
 use serde_json::json;
 use stanch_contract::PluginKind;
-use stanch_sandbox::{InstallError, Limits, Plugin, Sandbox, SandboxOptions};
+use stanch_sandbox::{Allocation, InstallError, Limits, Plugin, Sandbox, SandboxOptions};
 use stanch_test_support::{Craft, core_diagnosis, guest};
 
 const MANIFEST: &str = r#"{"name":"crafted","version":"0.1.0","summary":"Made by hand.","params":{}}"#;
@@ -391,6 +391,31 @@ async fn a_compiled_plugin_that_was_touched_is_not_loaded_but_compiled_again() {
             "{what}: it was not compiled again"
         );
     }
+}
+
+#[tokio::test]
+async fn where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugins_run() {
+    if std::env::var_os("STANCH_TEST_SMALL").is_none() {
+        // Itself again, with less address space than a pool of this size needs.
+        for (space, expected) in [("400000000", "Pooled"), ("12000000", "OnDemand")] {
+            let output = std::process::Command::new("sh")
+                .args(["-c", r#"ulimit -v "$1" && exec "$0" --exact "$2" --nocapture"#])
+                .arg(std::env::current_exe().unwrap())
+                .args([space, "where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugins_run"])
+                .env("STANCH_TEST_SMALL", "yes")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+            assert!(said.contains(expected), "{space}: {said}");
+        }
+        return;
+    }
+    let sandbox = Sandbox::new(&SandboxOptions { cache: None, calls: 256 }).unwrap();
+    println!("{:?}", sandbox.allocation());
+    assert_ne!(sandbox.allocation(), &Allocation::Pooled { calls: 256 });
+    let plugin = installation(&sandbox, install(&sandbox).await, Limits::default());
+    plugin.diagnose(&context(), &json!({})).await.result.unwrap();
 }
 
 #[tokio::test]
