@@ -9,16 +9,18 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum At {
+pub enum At {
     /// In the file, by byte offsets.
     File(Range<usize>),
+    /// In the file, in a line that may hold a credential and is therefore not shown.
+    Hidden(Range<usize>),
     /// In the folder's defaults, which are in the operator's file: a path of keys.
     Defaults(String),
 }
 
 impl At {
     /// The beginning of the file.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::File(0..0)
     }
 }
@@ -53,17 +55,21 @@ impl Problem {
 
     /// The line, from 1; absent where the mistake is in the folder's defaults.
     pub fn line(&self) -> Option<usize> {
-        matches!(self.at, At::File(_)).then_some(self.line)
+        matches!(self.at, At::File(_) | At::Hidden(_)).then_some(self.line)
     }
 
     /// The column in characters, from 1; absent where the mistake is in the folder's defaults.
     pub fn column(&self) -> Option<usize> {
-        matches!(self.at, At::File(_)).then_some(self.column)
+        matches!(self.at, At::File(_) | At::Hidden(_)).then_some(self.column)
     }
 }
 
 impl fmt::Display for Problem {
+    /// The sentence, with its place where no excerpt tells it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let At::Hidden(_) = self.at {
+            write!(f, "{}:{}:{}: ", self.path(), self.line, self.column)?;
+        }
         f.write_str(&self.message)
     }
 }
@@ -139,7 +145,7 @@ impl fmt::Display for LoadErrors {
                 f.write_str("\n")?;
             }
             match &problem.at {
-                At::File(_) => write!(
+                At::File(_) | At::Hidden(_) => write!(
                     f,
                     "{}:{}:{}: {}",
                     self.path, problem.line, problem.column, problem.message
@@ -165,7 +171,7 @@ impl Diagnostic for LoadErrors {
 }
 
 /// Collects what is wrong while a file is read.
-pub(crate) struct Problems<'t> {
+pub struct Problems<'t> {
     path: &'t str,
     text: &'t str,
     found: Vec<Found>,
@@ -179,7 +185,8 @@ struct Found {
 }
 
 impl<'t> Problems<'t> {
-    pub(crate) fn new(path: &'t str, text: &'t str) -> Self {
+    /// For this file.
+    pub fn new(path: &'t str, text: &'t str) -> Self {
         Self {
             path,
             text,
@@ -188,12 +195,12 @@ impl<'t> Problems<'t> {
     }
 
     /// The file's text.
-    pub(crate) fn text(&self) -> &'t str {
+    pub fn text(&self) -> &'t str {
         self.text
     }
 
     /// Something is wrong at `at`: the sentence, the words under the underlined text, what would be right.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         at: &At,
         message: impl Into<String>,
@@ -201,7 +208,7 @@ impl<'t> Problems<'t> {
         help: impl Into<Option<String>>,
     ) {
         let message = match at {
-            At::File(_) => message.into(),
+            At::File(_) | At::Hidden(_) => message.into(),
             At::Defaults(path) => format!(
                 "{} (`{path}` of the folder's defaults in stanch.toml)",
                 message.into()
@@ -215,13 +222,22 @@ impl<'t> Problems<'t> {
         });
     }
 
+    /// As [`Problems::add`], where the line may hold a credential: its place is told, its text is not shown.
+    pub fn add_hidden(&mut self, at: &At, message: impl Into<String>, help: impl Into<Option<String>>) {
+        let at = match at {
+            At::File(span) => At::Hidden(span.clone()),
+            other => other.clone(),
+        };
+        self.add(&at, message, "", help);
+    }
+
     /// How many so far.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.found.len()
     }
 
     /// All of them; none is good.
-    pub(crate) fn finish(self) -> Result<(), LoadErrors> {
+    pub fn finish(self) -> Result<(), LoadErrors> {
         if self.found.is_empty() {
             Ok(())
         } else {
@@ -230,7 +246,7 @@ impl<'t> Problems<'t> {
     }
 
     /// One about the file as a whole, with those found so far.
-    pub(crate) fn whole(mut self, message: &str) -> LoadErrors {
+    pub fn whole(mut self, message: &str) -> LoadErrors {
         self.add(&At::start(), message, "", None);
         self.into_errors()
     }
@@ -238,7 +254,7 @@ impl<'t> Problems<'t> {
     /// In the order of the file.
     fn into_errors(mut self) -> LoadErrors {
         self.found.sort_by_key(|found| match &found.at {
-            At::File(span) => (0, span.start),
+            At::File(span) | At::Hidden(span) => (0, span.start),
             At::Defaults(_) => (1, 0),
         });
         let source = Arc::new(NamedSource::new(self.path, shown(self.text)));
@@ -248,10 +264,11 @@ impl<'t> Problems<'t> {
             .map(|found| {
                 let at = match found.at {
                     At::File(span) => At::File(within(self.text, span)),
+                    At::Hidden(span) => At::Hidden(within(self.text, span)),
                     at => at,
                 };
                 let (line, column) = match &at {
-                    At::File(span) => line_and_column(self.text, span.start),
+                    At::File(span) | At::Hidden(span) => line_and_column(self.text, span.start),
                     At::Defaults(_) => (0, 0),
                 };
                 let Found {
@@ -313,7 +330,7 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// Of `known`, what was probably meant by `word`.
-pub(crate) fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // Of a word of two letters every other is a near miss.
     let most = if word.chars().count() < 3 {
         0
@@ -329,7 +346,7 @@ pub(crate) fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> 
 }
 
 /// "did you mean `x`?", else the list of what there is.
-pub(crate) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(meant) = near(word, known.iter().copied()) {
         return Some(format!("did you mean `{meant}`?"));

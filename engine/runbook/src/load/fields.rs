@@ -8,7 +8,7 @@ use crate::load::node::{Data, Entry, Node, Table};
 use crate::problem::{At, Problems, did_you_mean};
 
 /// One table while it is read.
-pub(crate) struct Fields<'n, 't> {
+pub struct Fields<'n, 't> {
     table: &'n Table<'t>,
     /// Where the table is, for what is missing in it.
     at: At,
@@ -20,13 +20,16 @@ pub(crate) struct Fields<'n, 't> {
 
 /// A value that was read and where it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Got<T> {
-    pub(crate) value: T,
-    pub(crate) at: At,
+pub struct Got<T> {
+    /// What was read.
+    pub value: T,
+    /// Where.
+    pub at: At,
 }
 
 impl<'n, 't> Fields<'n, 't> {
-    pub(crate) fn new(table: &'n Table<'t>, at: &At, what: impl Into<String>) -> Self {
+    /// Of this table. `what` is what messages call it.
+    pub fn new(table: &'n Table<'t>, at: &At, what: impl Into<String>) -> Self {
         Self {
             table,
             at: at.clone(),
@@ -37,11 +40,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// The table of `node`, else told.
-    pub(crate) fn of(
-        node: &'n Node<'t>,
-        what: impl Into<String>,
-        problems: &mut Problems<'_>,
-    ) -> Option<Self> {
+    pub fn of(node: &'n Node<'t>, what: impl Into<String>, problems: &mut Problems<'_>) -> Option<Self> {
         let what = what.into();
         match &node.data {
             Data::Table(table) => Some(Self::new(table, &node.at, what)),
@@ -49,41 +48,48 @@ impl<'n, 't> Fields<'n, 't> {
         }
     }
 
-    pub(crate) fn at(&self) -> &At {
+    /// Where the table is.
+    pub fn at(&self) -> &At {
         &self.at
     }
 
     /// A key's entry; from now on the key is known.
-    pub(crate) fn entry(&mut self, key: &'static str) -> Option<&'n Entry<'t>> {
+    pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry<'t>> {
         self.known.push(key);
         self.table.get(key)
     }
 
     /// A key's value.
-    pub(crate) fn node(&mut self, key: &'static str) -> Option<&'n Node<'t>> {
+    pub fn node(&mut self, key: &'static str) -> Option<&'n Node<'t>> {
         self.entry(key).map(|entry| &entry.node)
     }
 
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
     /// Keys of the language that this version of the engine does not have.
-    pub(crate) fn not_yet(&mut self, keys: &[&'static str], problems: &mut Problems<'_>) {
+    pub fn not_yet(&mut self, keys: &[&'static str], problems: &mut Problems<'_>) {
         for key in keys {
-            self.later.push(key);
-            if let Some(entry) = self.table.get(key) {
+            if let Some(entry) = self.later(key) {
                 let message = format!(
                     "`{key}` is part of the language, but this version of the engine does not have it yet"
                 );
-                problems.add(
-                    &entry.key_at,
-                    message,
-                    "not yet",
-                    "leave it out for this version".to_owned(),
-                );
+                let help = "leave it out for this version".to_owned();
+                problems.add(&entry.key_at, message, "not yet", help);
             }
         }
     }
 
+    /// A key that is known, and that nobody is told to write instead of another.
+    pub fn later(&mut self, key: &'static str) -> Option<&'n Entry<'t>> {
+        self.later.push(key);
+        self.table.get(key)
+    }
+
     /// A key that has no meaning here, with the reason.
-    pub(crate) fn not_here(&mut self, key: &'static str, why: &str, help: &str, problems: &mut Problems<'_>) {
+    pub fn not_here(&mut self, key: &'static str, why: &str, help: &str, problems: &mut Problems<'_>) {
         if let Some(entry) = self.entry(key) {
             problems.add(
                 &entry.key_at,
@@ -95,7 +101,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// Tells a key that has to be there.
-    pub(crate) fn missing(&self, key: &str, example: &str, problems: &mut Problems<'_>) {
+    pub fn missing(&self, key: &str, example: &str, problems: &mut Problems<'_>) {
         problems.add(
             &self.at,
             format!("{} needs `{key}`", self.what),
@@ -105,12 +111,12 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// Text, one line or several.
-    pub(crate) fn text(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Got<&'n str>> {
+    pub fn text(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Got<&'n str>> {
         self.node(key).and_then(|node| text(node, key, problems))
     }
 
     /// Text that has to be there and to say something.
-    pub(crate) fn needed_text(
+    pub fn needed_text(
         &mut self,
         key: &'static str,
         example: &str,
@@ -125,7 +131,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// A whole number from `least` to `most`.
-    pub(crate) fn count(
+    pub fn count(
         &mut self,
         key: &'static str,
         least: u32,
@@ -149,8 +155,20 @@ impl<'n, 't> Fields<'n, 't> {
         }
     }
 
+    /// true or false.
+    pub fn truth(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Got<bool>> {
+        let node = self.node(key)?;
+        match node.data {
+            Data::Bool(value) => Some(Got {
+                value,
+                at: node.at.clone(),
+            }),
+            _ => wrong_type(node, &format!("`{key}`"), "true or false", problems),
+        }
+    }
+
     /// A span of time, a rate, a size: text that parses.
-    pub(crate) fn parsed<T>(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Got<T>>
+    pub fn parsed<T>(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Got<T>>
     where
         T: FromStr,
         T::Err: Display,
@@ -171,7 +189,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// One of these words.
-    pub(crate) fn word<T: Copy>(
+    pub fn word<T: Copy>(
         &mut self,
         key: &'static str,
         words: &[(&'static str, T)],
@@ -182,11 +200,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// A list of texts; a single text counts as a list of one.
-    pub(crate) fn texts(
-        &mut self,
-        key: &'static str,
-        problems: &mut Problems<'_>,
-    ) -> Option<Vec<Got<&'n str>>> {
+    pub fn texts(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Vec<Got<&'n str>>> {
         let node = self.node(key)?;
         match &node.data {
             Data::Text(_) => text(node, key, problems).map(|got| vec![got]),
@@ -201,12 +215,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// The tables of an array of tables.
-    pub(crate) fn tables(
-        &mut self,
-        key: &'static str,
-        header: &str,
-        problems: &mut Problems<'_>,
-    ) -> &'n [Node<'t>] {
+    pub fn tables(&mut self, key: &'static str, header: &str, problems: &mut Problems<'_>) -> &'n [Node<'t>] {
         match self.node(key) {
             None => &[],
             Some(node) => match &node.data {
@@ -221,7 +230,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// Tells every key that nobody asked for.
-    pub(crate) fn finish(self, problems: &mut Problems<'_>) {
+    pub fn finish(self, problems: &mut Problems<'_>) {
         for entry in &self.table.entries {
             let key = entry.key.as_ref();
             if self.known.contains(&key) || self.later.contains(&key) {
@@ -239,7 +248,7 @@ impl<'n, 't> Fields<'n, 't> {
 }
 
 /// The text of `node`, else told.
-pub(crate) fn text<'n>(node: &'n Node<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Got<&'n str>> {
+pub fn text<'n>(node: &'n Node<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Got<&'n str>> {
     match &node.data {
         Data::Text(text) if text.trim().is_empty() => {
             problems.add(&node.at, format!("`{key}` is empty"), "empty", None);
@@ -254,7 +263,7 @@ pub(crate) fn text<'n>(node: &'n Node<'_>, key: &str, problems: &mut Problems<'_
 }
 
 /// The value of one of these words.
-pub(crate) fn one_of<T: Copy>(
+pub fn one_of<T: Copy>(
     got: &Got<&str>,
     key: &str,
     words: &[(&'static str, T)],
@@ -283,12 +292,7 @@ pub(crate) fn one_of<T: Copy>(
 }
 
 /// Tells a value of the wrong type; `None`, for the caller to return.
-pub(crate) fn wrong_type<T>(
-    node: &Node<'_>,
-    what: &str,
-    right: &str,
-    problems: &mut Problems<'_>,
-) -> Option<T> {
+pub fn wrong_type<T>(node: &Node<'_>, what: &str, right: &str, problems: &mut Problems<'_>) -> Option<T> {
     problems.add(
         &node.at,
         format!("{what} is {}", node.kind()),

@@ -6,8 +6,8 @@
 
 mod checks;
 mod defaults;
-mod fields;
-mod node;
+pub(crate) mod fields;
+pub(crate) mod node;
 mod params;
 mod schema_at;
 mod steps;

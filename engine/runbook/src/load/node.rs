@@ -14,46 +14,60 @@ const MOST_DEEP: usize = 32;
 
 /// A value and where it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Node<'t> {
-    pub(crate) at: At,
-    pub(crate) data: Data<'t>,
+pub struct Node<'t> {
+    /// Where.
+    pub at: At,
+    /// What.
+    pub data: Data<'t>,
 }
 
 /// A value.
 #[derive(Debug, Clone)]
-pub(crate) enum Data<'t> {
+pub enum Data<'t> {
+    /// Text.
     Text(Cow<'t, str>),
+    /// A whole number.
     Integer(i64),
+    /// A number.
     Float(f64),
+    /// true or false.
     Bool(bool),
+    /// A date or a time.
     Datetime,
+    /// A list.
     List(Vec<Node<'t>>),
+    /// A table.
     Table(Table<'t>),
 }
 
 /// A table, in the order of the file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Table<'t> {
-    pub(crate) entries: Vec<Entry<'t>>,
+pub struct Table<'t> {
+    /// Its keys.
+    pub entries: Vec<Entry<'t>>,
 }
 
 /// A key with its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry<'t> {
-    pub(crate) key: Cow<'t, str>,
-    pub(crate) key_at: At,
-    pub(crate) node: Node<'t>,
+pub struct Entry<'t> {
+    /// The key.
+    pub key: Cow<'t, str>,
+    /// Where the key is.
+    pub key_at: At,
+    /// Its value.
+    pub node: Node<'t>,
 }
 
 impl<'t> Table<'t> {
-    pub(crate) fn get(&self, key: &str) -> Option<&Entry<'t>> {
+    /// The entry of a key.
+    pub fn get(&self, key: &str) -> Option<&Entry<'t>> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 }
 
 impl<'t> Node<'t> {
     /// "text", "a table": for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.data {
             Data::Text(_) => "text",
             Data::Integer(_) => "a whole number",
@@ -66,7 +80,7 @@ impl<'t> Node<'t> {
     }
 
     /// As JSON. What JSON has not is told and becomes null.
-    pub(crate) fn to_json(&self, problems: &mut Problems<'_>) -> Value {
+    pub fn to_json(&self, problems: &mut Problems<'_>) -> Value {
         match &self.data {
             Data::Text(text) => Value::String(text.clone().into_owned()),
             Data::Integer(number) => Value::from(*number),
@@ -101,7 +115,7 @@ impl<'t> Node<'t> {
 }
 
 /// The file's tree. Syntax errors are told; what could be read is there all the same.
-pub(crate) fn parse<'t>(source: &'t str, problems: &mut Problems<'t>) -> Table<'t> {
+pub fn parse<'t>(source: &'t str, problems: &mut Problems<'t>) -> Table<'t> {
     if let Some((offset, c)) = first_unsafe(source) {
         let at = At::File(offset..offset + c.len_utf8());
         let message = format!(
@@ -142,7 +156,7 @@ fn from_toml_table<'t>(table: &DeTable<'t>, problems: &mut Problems<'t>, depth: 
         })
         .collect();
     entries.sort_by_key(|entry| match &entry.key_at {
-        At::File(span) => span.start,
+        At::File(span) | At::Hidden(span) => span.start,
         At::Defaults(_) => 0,
     });
     Table { entries }
