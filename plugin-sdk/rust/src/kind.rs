@@ -52,15 +52,15 @@ pub trait Remediation {
     ) -> Result<Outcome<Self::Data>, Failure> {
         let _ = params;
         let answers = carry_out(ctx, plan)?;
-        let done = answers
-            .iter()
-            .map(|answer| answer.to_string())
-            .collect::<Vec<_>>()
-            .join("; ");
-        Ok(Outcome::new(if done.is_empty() {
+        let mut said: Vec<String> = answers.iter().take(3).map(ToString::to_string).collect();
+        let more = answers.len().saturating_sub(said.len());
+        if more > 0 {
+            said.push(format!("{more} more"));
+        }
+        Ok(Outcome::new(if said.is_empty() {
             "Nothing to do".to_owned()
         } else {
-            done
+            said.join("; ")
         }))
     }
 
