@@ -9,6 +9,7 @@ use stanch_contract::{
 };
 use stanch_runbook::model::{ChangePhase, StepKind, Worker};
 
+use crate::ledger::Guard;
 use crate::state::{Phase, State};
 use crate::step::{End, Stage, Work};
 use crate::words::*;
@@ -106,8 +107,24 @@ pub struct StepView {
     pub outcome: Option<Outcome>,
     /// The locks it holds.
     pub locks: Vec<String>,
+    /// What is in the way, where it waits for something.
+    pub guard: Option<Guard>,
+    /// When it is tried again, where it waits for that.
+    pub again_at: Option<Timestamp>,
+    /// The parameters, evaluated.
+    pub params: Value,
     /// How putting it back stands; `None` where it was not tried.
-    pub undo: Option<String>,
+    pub undo: Option<Standing>,
+    /// In a sentence: how putting it back went.
+    pub undo_summary: String,
+    /// It could not be put back.
+    pub undo_failed: bool,
+    /// The plan of the way back.
+    pub undo_plan: Option<CheckedPlan>,
+    /// What a decision about it is about.
+    pub undo_digest: Option<PlanDigest>,
+    /// What became of its actions.
+    pub undo_progress: BTreeMap<u32, ActionState>,
     /// It was put back.
     pub undone: bool,
 }
@@ -255,6 +272,8 @@ impl State {
         let work = &step.work;
         let waits = work.waits.as_ref().map(|waits| waits.message.clone());
         let made = work.made();
+        let undo = step.undo.as_ref();
+        let back = undo.and_then(Work::made);
         Some(StepView {
             id: step.id.clone(),
             phase: step.phase,
@@ -278,14 +297,24 @@ impl State {
             progress: made.map(|made| made.progress).unwrap_or_default(),
             outcome: work.outcome.clone(),
             locks: step.locks.clone(),
-            undo: step
-                .undo
-                .as_ref()
-                .map(|undo| match (step.undone, step.undo_failed) {
-                    (true, _) => "put back".to_owned(),
-                    (false, true) => format!("not put back: {}", undo.note),
-                    (false, false) => standing_of_work(undo).to_string(),
-                }),
+            guard: match work.stage {
+                Stage::Held { .. } => Some(Guard::Limits),
+                _ => work.waits.as_ref().map(|waits| waits.guard),
+            },
+            again_at: match work.stage {
+                Stage::Waiting { until, .. } => Some(until),
+                Stage::Held { next } => Some(next),
+                _ => None,
+            },
+            params: work.params.clone(),
+            undo: undo.map(standing_of_work),
+            undo_summary: undo.map(|undo| undo.note.clone()).unwrap_or_default(),
+            undo_failed: step.undo_failed,
+            undo_plan: back.as_ref().map(|made| made.plan.clone()),
+            undo_digest: undo
+                .and_then(|undo| undo.planned.as_ref())
+                .map(|planned| planned.digest),
+            undo_progress: back.map(|made| made.progress).unwrap_or_default(),
             undone: step.undone,
         })
     }
