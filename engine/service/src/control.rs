@@ -20,8 +20,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use stanch_contract::{Alert, RunId, StepId};
+use stanch_run::Actor;
 
-use self::actor::Actor;
 use self::types::{
     AnswerCheck, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope,
     PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter, RunSummary, RunView, Settle,

@@ -5,6 +5,7 @@
 //! found, what would be done, how it is undone, who must agree, how long is left; then what a plugin says of itself.
 //! Colour says state and nothing else.
 
+pub mod compose;
 pub mod markdown;
 pub mod page;
 mod plan;

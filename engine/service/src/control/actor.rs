@@ -4,41 +4,28 @@
 //! the socket's owner, as `os:NAME`, admin, in no group; anybody else is refused. A token that nobody has is refused and
 //! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
 
-use serde::{Deserialize, Serialize};
+use stanch_run::{Actor, Role};
 
 use super::types::{Code, Problem};
 use crate::config::Settings;
-use crate::config::settings::{Role, User};
+use crate::config::settings::{self, User};
 
-/// Somebody who was recognised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// The user's name, or `os:NAME` for the socket's owner.
-    pub name: String,
-    /// How far they reach.
-    pub role: Role,
-    /// Their groups.
-    pub groups: Vec<String>,
-}
-
-impl Actor {
-    /// Refuses unless the role reaches.
-    ///
-    /// # Errors
-    /// [`Code::Forbidden`], with the role that is needed.
-    pub fn must_be(&self, least: Role, what: &str) -> Result<(), Problem> {
-        if self.role >= least {
-            return Ok(());
-        }
-        let (name, role, least) = (&self.name, word(self.role), word(least));
-        Err(Problem::new(
-            Code::Forbidden,
-            format!("`{name}` has role {role}; to {what} takes role {least}"),
-        )
-        .hint(format!(
-            "ask somebody with role {least}, or have `role` raised in this user's [[users]] entry"
-        )))
+/// Refuses unless the actor's role reaches.
+///
+/// # Errors
+/// [`Code::Forbidden`], with the role that is needed.
+pub fn must_be(actor: &Actor, least: Role, what: &str) -> Result<(), Problem> {
+    if actor.role >= least {
+        return Ok(());
     }
+    let (name, role, least) = (&actor.name, word(actor.role), word(least));
+    Err(Problem::new(
+        Code::Forbidden,
+        format!("`{name}` has role {role}; to {what} takes role {least}"),
+    )
+    .hint(format!(
+        "ask somebody with role {least}, or have `role` raised in this user's [[users]] entry"
+    )))
 }
 
 /// An account of this machine, as the kernel told it of the other end of the socket.
@@ -96,9 +83,15 @@ pub fn recognise(
 }
 
 fn actor(user: &User) -> Actor {
+    let role = match user.role {
+        settings::Role::Viewer => Role::Viewer,
+        settings::Role::Approver => Role::Approver,
+        settings::Role::Operator => Role::Operator,
+        settings::Role::Admin => Role::Admin,
+    };
     Actor {
         name: user.name.clone(),
-        role: user.role,
+        role,
         groups: user.groups.clone(),
     }
 }
@@ -128,8 +121,8 @@ mod tests {
 
     fn settings() -> Settings {
         fixtures::settings(vec![
-            fixtures::user("dana", Some(TOKEN), "dana-os", &["sre"], Role::Approver),
-            fixtures::user("eve", None, "1003", &[], Role::Viewer),
+            fixtures::user("dana", Some(TOKEN), "dana-os", &["sre"], settings::Role::Approver),
+            fixtures::user("eve", None, "1003", &[], settings::Role::Viewer),
         ])
     }
 
@@ -203,7 +196,7 @@ mod tests {
             };
             for (needs, least) in roles.iter().enumerate() {
                 assert_eq!(
-                    actor.must_be(*least, "do it").is_ok(),
+                    must_be(&actor, *least, "do it").is_ok(),
                     has >= needs,
                     "{role:?} {least:?}"
                 );

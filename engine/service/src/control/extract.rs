@@ -10,10 +10,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use serde::de::DeserializeOwned;
+use stanch_run::Actor;
 use tokio::net::UnixListener;
 
 use super::account;
-use super::actor::{Actor, recognise};
+use super::actor::recognise;
 use super::routes::Shared;
 use super::types::{Code, Problem};
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use stanch_contract::{Alert, ByteSize, Digest, RunId, Span, StepId};
+use stanch_run::Actor;
 use stanch_runbook::EngineGuardrails;
 
-use super::actor::Actor;
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
     PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter,

@@ -15,9 +15,10 @@ use axum::response::sse::{Event, KeepAlive};
 use axum::routing::{delete, get, post};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use stanch_contract::{Alert, RunId, StepId};
+use stanch_run::Role;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::Account;
+use super::actor::{Account, must_be};
 use super::extract::{Body, Caller};
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
@@ -25,7 +26,6 @@ use super::types::{
     RunView, Settle, StartRun, Status, UndoRun,
 };
 use super::{Answer, Control};
-use crate::config::settings::Role;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ async fn nowhere() -> Problem {
 }
 
 async fn status(who: Caller, State(shared): State<Shared>) -> Answer<Json<Status>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     shared.control.status().await.map(Json)
 }
 
@@ -81,13 +81,13 @@ async fn list(
     State(shared): State<Shared>,
     filter: Result<Query<RunFilter>, axum::extract::rejection::QueryRejection>,
 ) -> Answer<Json<Vec<RunSummary>>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
     shared.control.runs(&filter).await.map(Json)
 }
 
 async fn show(who: Caller, State(shared): State<Shared>, Path(run): Path<String>) -> Answer<Json<RunView>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     let run = shared.control.find_run(&run).await?;
     shared.control.run(&run).await.map(Json)
 }
@@ -98,7 +98,7 @@ async fn follow(
     State(shared): State<Shared>,
     Path(run): Path<String>,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     let run = shared.control.find_run(&run).await?;
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
@@ -124,7 +124,7 @@ async fn start(
     State(shared): State<Shared>,
     Body(request): Body<StartRun>,
 ) -> Answer<(StatusCode, Json<RunId>)> {
-    who.must_be(Role::Operator, "start a run")?;
+    must_be(&who, Role::Operator, "start a run")?;
     let run = shared.control.start(&who, request).await?;
     Ok((StatusCode::CREATED, Json(run)))
 }
@@ -135,7 +135,7 @@ async fn decide(
     Path((run, step)): Path<(String, StepId)>,
     Body(request): Body<Decide>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Approver, "decide")?;
+    must_be(&who, Role::Approver, "decide")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -150,7 +150,7 @@ async fn answer(
     Path((run, check)): Path<(String, StepId)>,
     Body(request): Body<AnswerCheck>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Approver, "answer a check")?;
+    must_be(&who, Role::Approver, "answer a check")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -165,7 +165,7 @@ async fn by_hand(
     Path((run, step)): Path<(String, StepId)>,
     Body(request): Body<ByHand>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Approver, "say what was done by hand")?;
+    must_be(&who, Role::Approver, "say what was done by hand")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -180,7 +180,7 @@ async fn settle(
     Path((run, step)): Path<(String, StepId)>,
     Body(request): Body<Settle>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Operator, "settle a doubt")?;
+    must_be(&who, Role::Operator, "settle a doubt")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -195,7 +195,7 @@ async fn undo(
     Path(run): Path<String>,
     Body(request): Body<UndoRun>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Operator, "undo")?;
+    must_be(&who, Role::Operator, "undo")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -210,7 +210,7 @@ async fn cancel(
     Path(run): Path<String>,
     Body(request): Body<CancelRun>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Operator, "cancel a run")?;
+    must_be(&who, Role::Operator, "cancel a run")?;
     let run = shared.control.find_run(&run).await?;
     shared
         .control
@@ -224,7 +224,7 @@ async fn alerts(
     State(shared): State<Shared>,
     Body(alerts): Body<Vec<Alert>>,
 ) -> Answer<(StatusCode, Json<Accepted>)> {
-    who.must_be(Role::Operator, "hand in an alert")?;
+    must_be(&who, Role::Operator, "hand in an alert")?;
     let accepted = shared.control.alerts(&who, alerts).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -234,7 +234,7 @@ async fn explain(
     State(shared): State<Shared>,
     Body(request): Body<ExplainRequest>,
 ) -> Answer<Json<Explanation>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     shared.control.explain(request).await.map(Json)
 }
 
@@ -244,12 +244,12 @@ async fn plan(
     State(shared): State<Shared>,
     Body(request): Body<PlanRequest>,
 ) -> Answer<Json<DryRun>> {
-    who.must_be(Role::Operator, "make a dry run")?;
+    must_be(&who, Role::Operator, "make a dry run")?;
     shared.control.plan(&who, request).await.map(Json)
 }
 
 async fn plugins(who: Caller, State(shared): State<Shared>) -> Answer<Json<Vec<PluginView>>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     shared.control.plugins().await.map(Json)
 }
 
@@ -258,7 +258,7 @@ async fn plugin(
     State(shared): State<Shared>,
     Path(key): Path<String>,
 ) -> Answer<Json<PluginView>> {
-    who.must_be(Role::Viewer, "read")?;
+    must_be(&who, Role::Viewer, "read")?;
     let found = shared
         .control
         .plugins()
@@ -277,7 +277,7 @@ async fn pause(
     State(shared): State<Shared>,
     Body(request): Body<PauseRequest>,
 ) -> Answer<StatusCode> {
-    who.must_be(Role::Operator, "pause")?;
+    must_be(&who, Role::Operator, "pause")?;
     shared
         .control
         .pause(&who, request)
@@ -286,7 +286,7 @@ async fn pause(
 }
 
 async fn resume(who: Caller, State(shared): State<Shared>, Path(scope): Path<String>) -> Answer<StatusCode> {
-    who.must_be(Role::Operator, "resume")?;
+    must_be(&who, Role::Operator, "resume")?;
     let scope = scope
         .parse()
         .map_err(|error| Problem::new(Code::BadRequest, format!("{error}")))?;
@@ -298,7 +298,7 @@ async fn resume(who: Caller, State(shared): State<Shared>, Path(scope): Path<Str
 }
 
 async fn reload(who: Caller, State(shared): State<Shared>) -> Answer<Json<Reloaded>> {
-    who.must_be(Role::Operator, "reload")?;
+    must_be(&who, Role::Operator, "reload")?;
     shared.control.reload(&who).await.map(Json)
 }
 
@@ -307,6 +307,6 @@ async fn rollback(
     State(shared): State<Shared>,
     Body(request): Body<RollbackRequest>,
 ) -> Answer<Json<Reloaded>> {
-    who.must_be(Role::Operator, "roll back")?;
+    must_be(&who, Role::Operator, "roll back")?;
     shared.control.rollback(&who, request).await.map(Json)
 }

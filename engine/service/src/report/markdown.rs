@@ -179,21 +179,20 @@ fn step_lines(out: &mut Out, step: &StepView) {
     }
     for decision in &step.decisions {
         let word = if decision.yes { "Yes" } else { "No" };
+        let about = if decision.undo { " to putting it back" } else { "" };
         let reason = decision
             .reason
             .as_ref()
             .map(|why| format!(": {}", escape(why)))
             .unwrap_or_default();
-        let refused = decision
-            .refused
-            .as_ref()
-            .map(|why| format!(" (did not count: {})", escape(why)));
+        let digest = decision
+            .digest
+            .map(|digest| format!("; plan {}", code(&digest.digest().to_string())));
         out.line(&format!(
-            "- {word} by {} at {}{reason}{}; plan {}",
+            "- {word}{about} by {} at {}{reason}{}",
             escape(&decision.by),
             words::date(decision.at),
-            refused.unwrap_or_default(),
-            code(&decision.digest.digest().to_string())
+            digest.unwrap_or_default()
         ));
     }
     if let Some(plan) = &step.plan {
@@ -221,7 +220,7 @@ fn actions(out: &mut Out, name: &str, plan: &PlanView) {
         escape(&plan::touches(plan))
     ));
     for view in &plan.actions {
-        let (word, _) = words::action(&view.progress);
+        let (word, _) = words::action(view);
         let detail = view.progress.detail();
         let detail = if detail.is_empty() {
             String::new()
@@ -249,18 +248,17 @@ fn calls(out: &mut Out, run: &RunView) {
         return;
     }
     section(out, "Calls out of the sandbox");
-    out.line("| time (UTC) | step | plugin | call | answer |");
-    out.line("|---|---|---|---|---|");
+    out.line("| time (UTC) | step | call | answer |");
+    out.line("|---|---|---|---|");
     for call in &run.calls {
         let answer = call
             .refused
             .as_ref()
             .map_or_else(|| call.answer.clone(), |why| format!("refused: {why}"));
         out.line(&format!(
-            "| {} | {} | {} {} | {} | {} ({:.0} ms) |",
+            "| {} | {} | {}: {} | {} ({} ms) |",
             words::date(call.at),
             escape(call.step.as_str()),
-            code(call.plugin.as_str()),
             escape(&call.function),
             code(&call.request),
             escape(&answer),

@@ -43,7 +43,7 @@ pub(super) fn question(
         labelled(page, "Touches", &touches(plan));
     }
     if !question.undo {
-        labelled(page, "Undone", &undone(step.undo));
+        labelled(page, "Undone", &undone(step.undo, &question.promise));
     }
     labelled(page, "Who", &who(question));
     let left = words::length(words::between(now, question.expires_at));
@@ -112,12 +112,13 @@ fn action(page: &mut Page, label: &str, view: &ActionView, started: bool, detail
     page.beside(2, Piece::new(label, Style::Faint), COLUMN, &what, Style::Strong);
     let indent = 2 + COLUMN + 2;
     if started {
-        let (word, tone) = words::action(&view.progress);
+        let (word, tone) = words::action(view);
+        let detail = if view.sending { "" } else { view.progress.detail() };
         page.beside(
             indent,
             Piece::new(word, Style::State(tone)),
             10,
-            view.progress.detail(),
+            detail,
             Style::Plain,
         );
     }
@@ -219,19 +220,12 @@ pub(super) fn touches(plan: &PlanView) -> String {
     text
 }
 
-/// How and when the change is put back.
-pub(super) fn undone(undo: UndoPromise) -> String {
-    let when = match (undo.on_failure, undo.when_resolved) {
-        (true, true) => "if it fails, and when the alert is resolved and things are stable",
-        (true, false) => "if it fails; otherwise only with `stanch undo`",
-        (false, true) => "when the alert is resolved and things are stable",
-        (false, false) if undo.possible => "only with `stanch undo`",
-        (false, false) => return "cannot be undone by the engine".to_owned(),
-    };
-    if undo.on_failure || undo.when_resolved {
-        format!("by itself {when}; a yes covers that")
-    } else {
-        when.to_owned()
+/// How and when the change is put back: the promise that the yes covers, else what a person can do.
+fn undone(undo: UndoPromise, promise: &str) -> String {
+    match (promise.is_empty(), undo.possible) {
+        (false, _) => promise.to_owned(),
+        (true, true) => "only with `stanch undo`".to_owned(),
+        (true, false) => "cannot be undone by the engine".to_owned(),
     }
 }
 

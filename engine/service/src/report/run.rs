@@ -58,6 +58,9 @@ fn head(page: &mut Page, run: &RunView, now: Timestamp) {
         state.push(Piece::plain(format!("  waits for {what}")));
     }
     labelled(page, "State", state);
+    for reason in &run.escalated_for {
+        labelled(page, "", vec![Piece::plain(reason)]);
+    }
     let age = words::length(words::between(
         summary.opened_at,
         summary.closed_at.unwrap_or(now),
@@ -173,8 +176,8 @@ fn calls(page: &mut Page, run: &RunView) {
             None => (call.answer.clone(), Style::Plain),
         };
         let text = format!(
-            "{}: {} {}: {} → {outcome} ({:.0} ms)",
-            call.step, call.plugin, call.function, call.request, call.took_ms
+            "{} {}: {} → {outcome} ({} ms)",
+            call.step, call.function, call.request, call.took_ms
         );
         page.beside(2, label, 11, &text, style);
     }

@@ -87,6 +87,7 @@ fn plan(step: &StepId) -> PlanView {
         digest: PlanDigest::new(&basis, std::slice::from_ref(&action)),
         actions: vec![ActionView {
             action,
+            sending: false,
             progress: ActionState::NotSent,
         }],
         targets: 1,
@@ -150,6 +151,7 @@ pub(super) fn asked() -> RunView {
         expires_at: at(904),
         from: vec!["group:sre".into()],
         quorum: 2,
+        promise: String::new(),
         except: Some("erin".into()),
         yes: vec!["dana".into()],
     });
@@ -232,16 +234,16 @@ pub(super) fn asked() -> RunView {
             runbook: Digest::of(b"runbook"),
             plugins: BTreeMap::from([(PluginKey::from("disk-cleanup"), Digest::of(b"plugin"))]),
         },
-        evidence: vec![],
+        escalated_for: vec![],
+        undo_or_leave: false,
         calls: vec![CallView {
             at: at(1),
             step: "disk_full".into(),
-            plugin: "disk-usage".into(),
             function: "diagnose".into(),
             request: "files usage scratch".into(),
             refused: None,
             answer: "ok, 48 bytes".into(),
-            took_ms: 0.4,
+            took_ms: 3,
         }],
         timeline: vec![
             entry(0, "RunOpened", "opened by the alert DiskFull", None, Tone::Plain),
@@ -283,10 +285,10 @@ fn decided() -> RunView {
         .map(|(by, reason)| DecisionView {
             by: by.into(),
             yes: true,
-            digest,
+            digest: Some(digest),
+            undo: false,
             reason: reason.map(Into::into),
             at: at(80),
-            refused: None,
         })
         .collect();
     run
@@ -375,6 +377,7 @@ pub(super) fn failed() -> RunView {
         why: "`clean` failed, and it says `on_failure = \"stop\"`".into(),
     };
     run.summary.escalated = true;
+    run.escalated_for = vec!["clean failed: permission denied".into()];
     close(&mut run, Ending::Failed, 95);
     run
 }

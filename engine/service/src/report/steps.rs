@@ -164,18 +164,14 @@ fn failed(state: &StepState) -> bool {
 fn decisions(page: &mut Page, view: &StepView, indent: usize) {
     for decision in &view.decisions {
         let word = if decision.yes { "yes" } else { "no" };
+        let about = if decision.undo { " to putting it back" } else { "" };
         let reason = decision
             .reason
             .as_ref()
             .map(|why| format!(": {why}"))
             .unwrap_or_default();
-        let refused = decision
-            .refused
-            .as_ref()
-            .map(|why| format!(" (did not count: {why})"))
-            .unwrap_or_default();
         let text = format!(
-            "{word} by {} at {}{reason}{refused}",
+            "{word}{about} by {} at {}{reason}",
             decision.by,
             words::clock(decision.at)
         );
@@ -213,6 +209,9 @@ pub(super) fn next(page: &mut Page, run: &RunView) {
             }
             _ => {}
         }
+    }
+    if run.undo_or_leave {
+        commands.push(format!("stanch cancel {id} --leave"));
     }
     let changed = run.steps.iter().any(|step| {
         step.undo.possible

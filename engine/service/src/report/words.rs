@@ -3,7 +3,7 @@
 use stanch_contract::{ActionState, ByteSize, Evidence, Point, Timestamp};
 use stanch_runbook::model::{Mode, Severity};
 
-use crate::control::types::{CheckState, Ending, RunSummary, StepState, Tone};
+use crate::control::types::{ActionView, CheckState, Ending, RunSummary, StepState, Tone};
 
 /// How bad, in a word.
 pub fn severity(severity: Severity) -> (&'static str, Tone) {
@@ -88,8 +88,9 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
 }
 
 /// What became of an action, in a word or two.
-pub fn action(state: &ActionState) -> (&'static str, Tone) {
-    match state {
+pub fn action(action: &ActionView) -> (&'static str, Tone) {
+    match &action.progress {
+        _ if action.sending => ("sending", Tone::Plain),
         ActionState::NotSent => ("not sent", Tone::Plain),
         ActionState::Done { .. } => ("done", Tone::Good),
         ActionState::Refused { .. } => ("refused", Tone::Bad),

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{Digest, Manifest, PluginKey, PluginKind, RunId, Timestamp};
 
-use super::request::PauseScope;
 use super::run::RunView;
 pub use crate::intake::Accepted;
 pub use crate::snapshot::Problem as FileProblem;
+pub use stanch_run::ledger::Pause;
 
 /// What the engine is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Status {
     /// Files that do not load; the last good version of each stays.
     pub problems: Vec<FileProblem>,
     /// What is stopped.
-    pub pauses: Vec<PauseView>,
+    pub pauses: Vec<Pause>,
     /// Whether there are too many alerts: diagnosis only.
     pub storm: bool,
     /// Runs that are open.
@@ -40,19 +40,6 @@ pub struct Status {
     pub store: StoreHealth,
     /// Whether it is ending: no new calls.
     pub draining: bool,
-}
-
-/// Something that is stopped.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PauseView {
-    /// What.
-    pub scope: PauseScope,
-    /// Why.
-    pub reason: String,
-    /// By whom.
-    pub by: String,
-    /// Since when.
-    pub at: Timestamp,
 }
 
 /// How the journal is.

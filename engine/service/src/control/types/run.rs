@@ -5,80 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{
-    ActionState, AlertStatus, CanonicalAction, Digest, Evidence, Failure, Finding, Outcome, PlanDigest,
-    PluginKey, RunId, Span, StepId, Timestamp, Verdict,
+    ActionState, AlertStatus, CanonicalAction, Digest, Failure, Finding, Outcome, PlanDigest, PluginKey,
+    RunId, Span, StepId, Timestamp, Verdict,
 };
 use stanch_runbook::model::{ChangePhase, Mode, Severity};
 
-/// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// It has not begun: the trigger's `after`, or too many runs of the runbook are open.
-    Waiting,
-    /// The checklist.
-    Diagnosis,
-    /// Stop the bleeding.
-    Mitigation,
-    /// Fix the root cause.
-    Resolution,
-    /// Is it over?
-    Recovery,
-    /// It is over.
-    Closed,
-}
-
-impl Phase {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Diagnosis => "diagnosis",
-            Self::Mitigation => "mitigation",
-            Self::Resolution => "resolution",
-            Self::Recovery => "recovery",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// Resolved, and the changes were verified.
-    Healed,
-    /// Resolved, and nothing had been changed.
-    ResolvedItself,
-    /// The bleeding was stopped.
-    Mitigated,
-    /// No step applied.
-    NothingToDo,
-    /// A person said no, or nobody said yes.
-    Rejected,
-    /// A step failed.
-    Failed,
-    /// A person ended it.
-    Cancelled,
-    /// Nothing was to be done but to plan.
-    Shadow,
-}
-
-impl Ending {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healed => "healed",
-            Self::ResolvedItself => "resolved-itself",
-            Self::Mitigated => "mitigated",
-            Self::NothingToDo => "nothing-to-do",
-            Self::Rejected => "rejected",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Shadow => "shadow",
-        }
-    }
-}
+pub use stanch_run::{Ending, Phase};
 
 /// One line of the list of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -294,6 +226,8 @@ pub struct ActionView {
     /// What the host would send.
     #[serde(flatten)]
     pub action: CanonicalAction,
+    /// It is being sent, and the answer has not come yet.
+    pub sending: bool,
     /// What became of it.
     pub progress: ActionState,
 }
@@ -330,7 +264,7 @@ pub struct PopulationView {
     pub count: Option<u64>,
 }
 
-/// When a change is put back, as the question promises it.
+/// When a change is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UndoPromise {
     /// The plugin knows the way back.
@@ -358,27 +292,29 @@ pub struct QuestionView {
     pub from: Vec<String>,
     /// How many distinct people must say yes.
     pub quorum: u32,
+    /// What will be put back and when, which the yes covers; empty where nothing will.
+    pub promise: String,
     /// Who must not decide: who asked for the run.
     pub except: Option<String>,
     /// Who has said yes to this digest.
     pub yes: Vec<String>,
 }
 
-/// A decision, given or refused.
+/// A decision that counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecisionView {
     /// Who.
     pub by: String,
     /// Yes or no.
     pub yes: bool,
-    /// About which plan.
-    pub digest: PlanDigest,
+    /// About which plan; absent where a no was to whatever was asked.
+    pub digest: Option<PlanDigest>,
+    /// About the way back.
+    pub undo: bool,
     /// Why.
     pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
-    /// Why it did not count; absent where it did.
-    pub refused: Option<String>,
 }
 
 /// One step.
@@ -445,9 +381,7 @@ pub struct CallView {
     pub at: Timestamp,
     /// For which check or step.
     pub step: StepId,
-    /// By which plugin.
-    pub plugin: PluginKey,
-    /// `diagnose`, `plan`, `apply`, `verify`, `plan-undo`, `notify`.
+    /// In which of the plugin's functions: `diagnose`, `plan`, `apply`, `verify`, `plan-undo`.
     pub function: String,
     /// `http GET https://…`, `files scan scratch`.
     pub request: String,
@@ -456,7 +390,7 @@ pub struct CallView {
     /// The answer in a few words.
     pub answer: String,
     /// How long it took, in milliseconds.
-    pub took_ms: f64,
+    pub took_ms: u32,
 }
 
 /// What an entry of the timeline is about, for its mark.
@@ -536,9 +470,10 @@ pub struct RunView {
     pub recovery: Option<RecoveryView>,
     /// What it was pinned to.
     pub pins: PinsView,
-    /// Curves and values that belong to the run and not to one answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<Evidence>,
+    /// Why people were called.
+    pub escalated_for: Vec<String>,
+    /// Whether somebody must say what becomes of what was changed: put it back or leave it.
+    pub undo_or_leave: bool,
     /// Calls out of the sandbox, oldest first.
     pub calls: Vec<CallView>,
     /// What happened, oldest first.
