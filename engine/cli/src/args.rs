@@ -258,9 +258,6 @@ pub struct AnswerCheck {
     pub check: String,
     /// The answer
     pub verdict: VerdictWord,
-    /// What was seen, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub note: Option<String>,
 }
 
 /// `done` and `not-done`.
@@ -270,9 +267,6 @@ pub struct ByHand {
     pub run: String,
     /// The step
     pub step: String,
-    /// What was done or why not, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub note: Option<String>,
 }
 
 /// `settle`.
@@ -296,9 +290,6 @@ pub struct Settle {
     /// The step fails; this is what happens where neither is said
     #[arg(long)]
     pub stop: bool,
-    /// How it was found out, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub note: Option<String>,
 }
 
 /// `undo`.
@@ -308,9 +299,6 @@ pub struct Undo {
     pub run: String,
     /// Only what this step changed; without it everything, newest first
     pub step: Option<String>,
-    /// Why, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
     /// Show the run until it is closed
     #[arg(long, short)]
     pub follow: bool,
@@ -438,7 +426,7 @@ mod tests {
             ("export r1 --format json", true),
             ("export r1 --format pdf", false),
             ("--config /etc/stanch.toml status --json", true),
-            ("not-done r1 step --note why", true),
+            ("not-done r1 step", true),
             ("rollback 7", true),
             ("rollback seven", false),
             ("completions fish", true),

@@ -16,6 +16,8 @@ mod console;
 mod error;
 mod files;
 mod live;
+#[cfg(test)]
+mod reference;
 mod screens;
 
 use std::process::ExitCode;

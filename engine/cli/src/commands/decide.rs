@@ -112,7 +112,6 @@ fn step_path(run: &str, step: &str, what: &str) -> String {
 pub async fn answer(client: &Client, console: &Console, answer: args::AnswerCheck) -> Result<Exit, CliError> {
     let request = AnswerCheck {
         verdict: answer.verdict.into(),
-        note: answer.note,
     };
     client
         .act(&step_path(&answer.run, &answer.check, "answer"), &request)
@@ -127,10 +126,7 @@ pub async fn by_hand(
     said: args::ByHand,
     done: bool,
 ) -> Result<Exit, CliError> {
-    let request = ByHand {
-        done,
-        note: said.note,
-    };
+    let request = ByHand { done };
     client
         .act(&step_path(&said.run, &said.step, "by-hand"), &request)
         .await?;
@@ -146,7 +142,6 @@ pub async fn settle(client: &Client, console: &Console, settle: args::Settle) ->
     let request = Settle {
         happened: settle.happened,
         go_on: settle.go_on,
-        note: settle.note,
     };
     client
         .act(&step_path(&settle.run, &settle.step, "settle"), &request)
@@ -168,7 +163,6 @@ pub async fn settle(client: &Client, console: &Console, settle: args::Settle) ->
 pub async fn undo(client: &Client, console: &Console, undo: args::Undo) -> Result<Exit, CliError> {
     let request = UndoRun {
         step: undo.step.as_deref().map(Into::into),
-        reason: undo.reason,
     };
     client
         .act(&format!("/runs/{}/undo", segment(&undo.run)), &request)

@@ -161,7 +161,7 @@ async fn a_request_that_is_not_understood_is_a_problem_that_says_so() {
             "DELETE",
             "/pauses/everything",
             Value::Null,
-            "`everything` is not what can be paused",
+            "`everything` is not what a pause can cover",
         ),
         ("GET", "/runs?colour=red", Value::Null, "unknown field `colour`"),
     ];

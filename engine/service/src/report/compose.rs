@@ -4,6 +4,8 @@
 //! decided here, and nothing is read but what the journal and the pinned runbook hold.
 
 mod step;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use stanch_contract::{Failure, StepId, Timestamp};
