@@ -10,8 +10,10 @@ pub mod load;
 pub mod matcher;
 pub mod model;
 pub mod problem;
+pub mod render;
 pub mod schema;
 pub mod source;
+pub mod testfile;
 pub mod trigger;
 
 pub use guardrails::EngineGuardrails;

@@ -22,6 +22,7 @@ use crate::model::Impact;
 
 pub(crate) use check::{InputFacts, Part, Readable, Step as StepFacts, Steps, Trust};
 pub(crate) use compile::compile;
+pub(crate) use resolve::severity as severity_word;
 pub(crate) use template::{Check, Piece, Put, Tree, as_text as template_text, split};
 pub use template::{Params, Template};
 

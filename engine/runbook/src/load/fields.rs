@@ -130,6 +130,15 @@ impl<'n, 't> Fields<'n, 't> {
         self.text(key, problems)
     }
 
+    /// true or false.
+    pub(crate) fn truth(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+        let node = self.node(key)?;
+        match node.data {
+            Data::Bool(value) => Some(value),
+            _ => wrong_type(node, &format!("`{key}`"), "true or false", problems),
+        }
+    }
+
     /// A whole number from `least` to `most`.
     pub fn count(
         &mut self,
@@ -186,6 +195,25 @@ impl<'n, 't> Fields<'n, 't> {
                 None
             }
         }
+    }
+
+    /// Such a value, which has to be there.
+    pub(crate) fn needed_parsed<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Got<T>>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        if self.table.get(key).is_none() {
+            self.known.push(key);
+            self.missing(key, example, problems);
+            return None;
+        }
+        self.parsed(key, problems)
     }
 
     /// One of these words.

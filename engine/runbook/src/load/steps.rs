@@ -250,14 +250,11 @@ fn done_by_hand(
 fn retry(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Retry> {
     let node = fields.node("retry")?;
     let mut inner = Fields::of(node, "`retry`", &mut cx.problems)?;
-    let times = inner.count("times", 1, 100, &mut cx.problems);
-    let every: Option<Got<Span>> = inner.parsed("every", &mut cx.problems);
-    if times.is_none() && node_lacks(node, "times") {
+    if node_lacks(node, "times") {
         inner.missing("times", "times = 3", &mut cx.problems);
     }
-    if every.is_none() && node_lacks(node, "every") {
-        inner.missing("every", "every = \"5s\"", &mut cx.problems);
-    }
+    let times = inner.count("times", 1, 100, &mut cx.problems);
+    let every: Option<Got<Span>> = inner.needed_parsed("every", "every = \"5s\"", &mut cx.problems);
     inner.finish(&mut cx.problems);
     Some(Retry {
         times: times?.value,
