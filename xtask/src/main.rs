@@ -1,2 +1,41 @@
-//! What builds, tests, shows and measures stanch.
-fn main() {}
+//! What builds, tests, shows and measures stanch: `cargo xtask …`.
+//!
+//! It depends on next to nothing, so that it is there at once and what takes long is a step of its own that can be seen:
+//! all work is cargo's and the engine's, started from here.
+
+mod needs;
+mod plugins;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask plugins            build the plugins and write their manifests into them
+cargo xtask test [--install]   pass all tests; --install installs what they need first
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["plugins"] => plugins::build().map(|_| ()),
+        ["test"] => test::all(false),
+        ["test", "--install"] => test::all(true),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
