@@ -3,14 +3,22 @@
 //! It depends on next to nothing, so that it is there at once and what takes long is a step of its own that can be seen:
 //! all work is cargo's and the engine's, started from here.
 
+mod alertmanager;
+mod bench;
+mod demo;
+mod engine;
+mod http;
 mod needs;
 mod plugins;
+mod serve;
 mod shell;
 mod test;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
+cargo xtask bench              measure speed and memory beside their goals
+cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
 cargo xtask plugins            build the plugins and write their manifests into them
 cargo xtask test [--install]   pass all tests; --install installs what they need first
 ";
@@ -19,7 +27,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["plugins"] => plugins::build().map(|_| ()),
+        ["bench"] => bench::all(),
+        ["demo"] => demo::show(false),
+        ["demo", "--once"] => demo::show(true),
+        ["plugins"] => built_plugins(),
         ["test"] => test::all(false),
         ["test", "--install"] => test::all(true),
         ["help" | "--help" | "-h"] => {
@@ -38,4 +49,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn built_plugins() -> Result<(), shell::TaskError> {
+    let workspace = shell::Workspace::read()?;
+    let binaries = engine::Binaries::build(&workspace, engine::Build::Dev)?;
+    let folder = plugins::build(&workspace, &binaries)?;
+    println!("{}", folder.display());
+    Ok(())
 }

@@ -5,14 +5,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use std::process::Command;
+
+use crate::engine::Binaries;
 use crate::shell::{Guest, TaskError, Workspace, cargo, run, step};
 
 /// What components are built for.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 /// Builds them all; says where those that ship are.
-pub(crate) fn build() -> Result<PathBuf, TaskError> {
-    let workspace = Workspace::read()?;
+pub(crate) fn build(workspace: &Workspace, binaries: &Binaries) -> Result<PathBuf, TaskError> {
     let target = workspace.target();
     let guests = workspace.guests();
     step(&format!("build {} components for {TARGET}", guests.len()), || {
@@ -37,8 +39,7 @@ pub(crate) fn build() -> Result<PathBuf, TaskError> {
         step(
             &format!("write the manifests of {} components into them", stale.len()),
             || {
-                let mut pack = cargo();
-                pack.args(["run", "--locked", "--package", "xtask-pack", "--"]);
+                let mut pack = Command::new(binaries.get("xtask-pack"));
                 for (from, to) in &stale {
                     pack.arg(from).arg(to);
                 }

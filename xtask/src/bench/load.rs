@@ -1,0 +1,239 @@
+//! Alerts, sent as fast as they are taken or a given number at a time, and what became of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::process;
+use super::setting::TOKEN;
+use crate::alertmanager::notification;
+use crate::http::Connection;
+use crate::shell::TaskError;
+
+/// Connections, and alerts on their way, at saturation.
+const IN_FLIGHT: u64 = 64;
+/// How many are sent one after another.
+const ONE_BY_ONE: u64 = 1_000;
+/// How many are sent at saturation; before them as many are sent to warm up as there are connections, ten times.
+const AT_ONCE: u64 = 10_000;
+/// The longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Counters that the engine's metrics have.
+const FINISHED: &str = "stanch_runs_finished_total";
+const FLUSHES: &str = "stanch_journal_flushes_total";
+
+/// Sends alerts, each another one.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    listens: SocketAddr,
+    next: Arc<AtomicU64>,
+}
+
+/// What came of saturation.
+pub(super) struct Busy {
+    /// Runs in the measured time.
+    pub(super) runs: u64,
+    /// Runs a second.
+    pub(super) rate: f64,
+    /// The engine's CPU for a run, in milliseconds.
+    pub(super) cpu_ms: f64,
+    /// Waits for the disk for a run.
+    pub(super) flushes: f64,
+}
+
+impl Load {
+    pub(super) fn new(listens: SocketAddr) -> Self {
+        Self {
+            listens,
+            next: Arc::default(),
+        }
+    }
+
+    pub(super) fn listens(&self) -> SocketAddr {
+        self.listens
+    }
+
+    fn connect(&self) -> Result<Connection, TaskError> {
+        Connection::open(self.listens).map_err(failed)
+    }
+
+    fn alert(&self, name: &str) -> String {
+        let instance = format!("node-{}", self.next.fetch_add(1, Ordering::Relaxed));
+        let labels = [
+            ("instance", instance.as_str()),
+            ("job", "bench"),
+            ("severity", "high"),
+            ("team", "platform"),
+        ];
+        notification(name, &labels, true, "2026-11-24T00:12:19.568Z").to_string()
+    }
+
+    fn post(&self, connection: &mut Connection, name: &str) -> Result<(), TaskError> {
+        let answer = connection
+            .post("/alerts/alertmanager", TOKEN, &self.alert(name))
+            .map_err(failed)?;
+        if answer.status == 202 {
+            return Ok(());
+        }
+        Err(TaskError::Other(format!(
+            "an alert was answered with {}: {}",
+            answer.status, answer.body
+        )))
+    }
+
+    /// The same work on each of these many connections at once.
+    fn at_once<W>(&self, work: W) -> Result<(), TaskError>
+    where
+        W: Fn(&mut Connection) -> Result<(), TaskError> + Clone + Send + 'static,
+    {
+        let threads: Vec<_> = (0..IN_FLIGHT)
+            .map(|_| {
+                let (load, work) = (self.clone(), work.clone());
+                std::thread::spawn(move || work(&mut load.connect()?))
+            })
+            .collect();
+        for thread in threads {
+            thread
+                .join()
+                .map_err(|_| TaskError::Other("a sender panicked".to_owned()))??;
+        }
+        Ok(())
+    }
+}
+
+fn failed(why: std::io::Error) -> TaskError {
+    TaskError::Other(format!("the engine does not answer: {why}"))
+}
+
+/// The value of a counter, all its labels added up.
+fn counter(metrics: &str, name: &str) -> Option<f64> {
+    let values = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with([' ', '{'])
+            .then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    values.reduce(|sum, value| sum + value)
+}
+
+fn read(connection: &mut Connection, name: &str) -> Result<f64, TaskError> {
+    let metrics = connection.get("/metrics").map_err(failed)?.body;
+    counter(&metrics, name).ok_or_else(|| TaskError::Other(format!("the metrics have no `{name}`")))
+}
+
+/// Alerts that fit no runbook, a second: each is answered once it is on the disk.
+pub(super) fn accepted(load: &Load) -> Result<f64, TaskError> {
+    let send = |count: u64| {
+        let sender = load.clone();
+        load.at_once(move |connection| {
+            for _ in 0..count / IN_FLIGHT {
+                sender.post(connection, "FitsNothing")?;
+            }
+            Ok(())
+        })
+    };
+    send(IN_FLIGHT * 10)?;
+    let began = Instant::now();
+    send(AT_ONCE * 2)?;
+    Ok((AT_ONCE * 2 / IN_FLIGHT * IN_FLIGHT) as f64 / began.elapsed().as_secs_f64())
+}
+
+/// How long each run took, from the first byte of its alert until the engine counts it as finished. That is seen by
+/// asking again and again, so each is too long by up to one such question.
+pub(super) fn one_by_one(load: &Load) -> Result<Vec<Duration>, TaskError> {
+    let (mut sender, mut watcher) = (load.connect()?, load.connect()?);
+    let mut took = Vec::new();
+    for turn in 0..ONE_BY_ONE + 50 {
+        let before = read(&mut watcher, FINISHED).unwrap_or(0.0);
+        let began = Instant::now();
+        load.post(&mut sender, "Bench")?;
+        while read(&mut watcher, FINISHED).unwrap_or(0.0) <= before {
+            if began.elapsed() > PATIENCE {
+                return Err(TaskError::Other(
+                    "a run did not finish within a minute".to_owned(),
+                ));
+            }
+        }
+        if turn >= 50 {
+            took.push(began.elapsed());
+        }
+    }
+    Ok(took)
+}
+
+/// Many at a time: the next alert is sent when a run has finished.
+pub(super) fn saturated(load: &Load, process: u32) -> Result<Busy, TaskError> {
+    let mut watcher = load.connect()?;
+    run_all(load, &mut watcher, IN_FLIGHT * 10)?;
+    let before = (read(&mut watcher, FLUSHES)?, process::cpu(process)?);
+    let began = Instant::now();
+    run_all(load, &mut watcher, AT_ONCE)?;
+    let took = began.elapsed().as_secs_f64();
+    let after = (read(&mut watcher, FLUSHES)?, process::cpu(process)?);
+    let runs = AT_ONCE as f64;
+    Ok(Busy {
+        runs: AT_ONCE,
+        rate: runs / took,
+        cpu_ms: (after.1.saturating_sub(before.1)).as_secs_f64() * 1e3 / runs,
+        flushes: (after.0 - before.0) / runs,
+    })
+}
+
+fn run_all(load: &Load, watcher: &mut Connection, count: u64) -> Result<(), TaskError> {
+    let first = read(watcher, FINISHED).unwrap_or(0.0) as u64;
+    let (sent, finished) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let began = Instant::now();
+    let senders = {
+        let (load, sent, finished) = (load.clone(), Arc::clone(&sent), Arc::clone(&finished));
+        std::thread::spawn(move || {
+            let sender = load.clone();
+            load.at_once(move |connection| {
+                loop {
+                    let turn = sent.fetch_add(1, Ordering::Relaxed);
+                    if turn >= count {
+                        return Ok(());
+                    }
+                    while turn >= finished.load(Ordering::Relaxed) + IN_FLIGHT {
+                        if began.elapsed() > PATIENCE {
+                            return Err(TaskError::Other("the runs do not finish".to_owned()));
+                        }
+                        std::thread::sleep(Duration::from_micros(500));
+                    }
+                    sender.post(connection, "Bench")?;
+                }
+            })
+        })
+    };
+    while finished.load(Ordering::Relaxed) < count {
+        std::thread::sleep(Duration::from_millis(1));
+        let now = read(watcher, FINISHED).unwrap_or(0.0) as u64;
+        finished.store(now.saturating_sub(first), Ordering::Relaxed);
+        if began.elapsed() > PATIENCE {
+            break;
+        }
+    }
+    senders
+        .join()
+        .map_err(|_| TaskError::Other("the senders panicked".to_owned()))??;
+    match finished.load(Ordering::Relaxed) {
+        all if all >= count => Ok(()),
+        some => Err(TaskError::Other(format!(
+            "{some} of {count} runs finished within a minute"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_the_sum_over_its_labels() {
+        let metrics = "# TYPE runs counter\nruns_total{ending=\"healed\"} 3\nruns_total{ending=\"failed\"} 4\n\
+                       runs_total_more 9\nother_total 5\n";
+        assert_eq!(counter(metrics, "runs_total"), Some(7.0));
+        assert_eq!(counter(metrics, "other_total"), Some(5.0));
+        assert_eq!(counter(metrics, "absent_total"), None);
+    }
+}

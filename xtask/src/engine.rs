@@ -1,0 +1,57 @@
+//! Building the engine's programs.
+//!
+//! Always for the whole workspace, and never package by package: cargo chooses the features of what is depended on by what
+//! is asked for, and each choice would build wasmtime once more.
+
+use std::path::PathBuf;
+
+use crate::shell::{TaskError, Workspace, cargo, run, step};
+
+/// How they are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Soon.
+    Dev,
+    /// Soon, and the tests with them.
+    WithTests,
+    /// Fast.
+    Release,
+}
+
+/// The programs, once they are built.
+pub(crate) struct Binaries {
+    folder: PathBuf,
+}
+
+impl Binaries {
+    /// Builds them.
+    pub(crate) fn build(workspace: &Workspace, how: Build) -> Result<Self, TaskError> {
+        let (what, profile) = match how {
+            Build::Dev => ("build the engine", "debug"),
+            Build::WithTests => ("build the engine and the tests", "debug"),
+            Build::Release => ("build the engine, optimised", "release"),
+        };
+        step(what, || {
+            let mut build = cargo();
+            build.args(["build", "--locked", "--workspace", "--bins"]);
+            match how {
+                Build::Dev => {}
+                Build::WithTests => {
+                    build.arg("--tests");
+                }
+                Build::Release => {
+                    build.arg("--release");
+                }
+            }
+            run(&mut build)
+        })?;
+        Ok(Self {
+            folder: workspace.target().join(profile),
+        })
+    }
+
+    /// Where a program is.
+    pub(crate) fn get(&self, program: &str) -> PathBuf {
+        self.folder.join(program)
+    }
+}

@@ -1,0 +1,160 @@
+//! Just enough HTTP for loopback: a client that keeps its connection, and a place that answers yes to everything.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The longest answer or request that is read.
+const MOST: usize = 16 << 20;
+
+/// A connection that is kept.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    host: SocketAddr,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+impl Connection {
+    /// Connects.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "not the engine's socket, but that of one who talks to the engine"
+    )]
+    pub(crate) fn open(host: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(host)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+            host,
+        })
+    }
+
+    /// Asks for a page.
+    pub(crate) fn get(&mut self, path: &str) -> std::io::Result<Answer> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host))
+    }
+
+    /// Posts JSON with a bearer token.
+    pub(crate) fn post(&mut self, path: &str, token: &str, body: &str) -> std::io::Result<Answer> {
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.host,
+            body.len()
+        ))
+    }
+
+    fn send(&mut self, request: &str) -> std::io::Result<Answer> {
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let (first, body) = message(&mut self.stream)?;
+        let status = first
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .ok_or_else(odd)?;
+        Ok(Answer {
+            status,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
+    }
+}
+
+/// The first line and the body.
+fn message(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
+    let mut first = String::new();
+    if stream.read_line(&mut first)? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut length = 0;
+    let mut chunked = false;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(|_| odd())?;
+        }
+        chunked |= line.starts_with("transfer-encoding:") && line.contains("chunked");
+    }
+    let mut body = Vec::new();
+    if !chunked {
+        stream.take(length).read_to_end(&mut body)?;
+        return Ok((first, body));
+    }
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let size = u64::from_str_radix(line.trim(), 16).map_err(|_| odd())?;
+        stream.by_ref().take(size).read_to_end(&mut body)?;
+        stream.read_line(&mut line)?;
+        if size == 0 || body.len() > MOST {
+            return Ok((first, body));
+        }
+    }
+}
+
+fn odd() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, "not an answer of HTTP")
+}
+
+/// A place on loopback that answers 200 to every request and counts them. Its threads end with the program.
+pub(crate) struct Sink {
+    /// Where it is.
+    pub(crate) address: SocketAddr,
+    requests: Arc<AtomicU64>,
+}
+
+impl Sink {
+    /// Opens it; `body` is what it answers.
+    pub(crate) fn open(body: &'static str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let counter = Arc::clone(&counter);
+                std::thread::spawn(move || answer(stream, body, &counter));
+            }
+        });
+        Ok(Self { address, requests })
+    }
+
+    /// How many requests came.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+fn answer(stream: TcpStream, body: &str, requests: &AtomicU64) {
+    let _ = stream.set_nodelay(true);
+    let mut stream = BufReader::new(stream);
+    while message(&mut stream).is_ok() {
+        requests.fetch_add(1, Ordering::Relaxed);
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.get_mut().write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// A port of loopback that was free a moment ago.
+pub(crate) fn free_port() -> std::io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}

@@ -1,0 +1,164 @@
+//! A running engine, in a folder of its own, that ends with whoever started it.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::http::Connection;
+use crate::shell::{TaskError, output};
+
+/// A folder that is removed at the end.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes it.
+    pub(crate) fn new(name: &str) -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("stanch-{name}-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        Ok(Self(folder.canonicalize()?))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file in it.
+    #[allow(clippy::disallowed_methods, reason = "a folder of our own")]
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> std::io::Result<()> {
+        let file = self.0.join(name);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(file, content)
+    }
+}
+
+impl Drop for Scratch {
+    #[allow(clippy::disallowed_methods, reason = "a folder of our own")]
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The engine: `stanch serve`.
+pub(crate) struct Engine {
+    child: Child,
+    program: PathBuf,
+    settings: PathBuf,
+    log: PathBuf,
+    /// How long it took from its start until it was ready.
+    pub(crate) started_in: Duration,
+}
+
+impl Engine {
+    /// Starts it with the `stanch.toml` of the folder and waits until it is ready.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        listens: SocketAddr,
+        token: &str,
+    ) -> Result<Self, TaskError> {
+        let failed = |why: std::io::Error| TaskError::Other(format!("the engine cannot be started: {why}"));
+        let log = folder.join("engine.log");
+        let settings = folder.join("stanch.toml");
+        let file = File::create(&log).map_err(failed)?;
+        let began = Instant::now();
+        let child = Command::new(program)
+            .arg("serve")
+            .arg("--config")
+            .arg(&settings)
+            .current_dir(folder)
+            .env("ALERTMANAGER_TOKEN", token)
+            .env("WEBHOOK_SECRET", token)
+            .env_remove("STANCH_TOKEN")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().map_err(failed)?)
+            .stderr(file)
+            .spawn()
+            .map_err(failed)?;
+        let mut engine = Self {
+            child,
+            program: program.to_owned(),
+            settings,
+            log,
+            started_in: Duration::ZERO,
+        };
+        while began.elapsed() < Duration::from_secs(60) {
+            if let Ok(Some(status)) = engine.child.try_wait() {
+                return Err(engine.trouble(&format!("the engine ended with {status}")));
+            }
+            let ready = Connection::open(listens).and_then(|mut engine| engine.get("/readyz"));
+            if ready.is_ok_and(|answer| answer.status == 200) {
+                engine.started_in = began.elapsed();
+                return Ok(engine);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(engine.trouble("the engine is not ready after a minute"))
+    }
+
+    /// A command for it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--config")
+            .arg(&self.settings)
+            .args(arguments)
+            .env_remove("STANCH_TOKEN");
+        command
+    }
+
+    /// What a command says, as JSON.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<serde_json::Value, TaskError> {
+        let text = output(self.command(&["--json"]).args(arguments))?;
+        serde_json::from_str(&text)
+            .map_err(|why| TaskError::Other(format!("`stanch {}`: {why}", arguments.join(" "))))
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error with the end of the engine's log.
+    pub(crate) fn trouble(&self, what: &str) -> TaskError {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines
+            .get(lines.len().saturating_sub(20)..)
+            .unwrap_or_default()
+            .join("\n");
+        TaskError::Other(format!("{what}; it said last:\n{end}"))
+    }
+
+    /// Asks it to end, as an operator would, and waits.
+    pub(crate) fn stop(mut self) -> Result<(), TaskError> {
+        let asked = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status();
+        if asked.is_ok_and(|status| status.success()) {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(30) {
+                if let Ok(Some(status)) = self.child.try_wait() {
+                    return match status.success() {
+                        true => Ok(()),
+                        false => Err(self.trouble(&format!("the engine ended with {status}"))),
+                    };
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Err(self.trouble("the engine did not end within 30 seconds of SIGTERM"))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
