@@ -82,7 +82,12 @@ impl State {
             if self.gave_up && self.steps.iter().any(|step| step.undone) && !self.is_stable(at) {
                 return Some(Ending::Failed);
             }
-            let well = if refused {
+            // A step that failed half-way and was not put back: something stands that nobody verified.
+            let loose = self
+                .steps
+                .iter()
+                .any(|step| matches!(step.end, Some(End::Failed(_))) && step.stands());
+            let well = if refused || loose {
                 Ending::Mitigated
             } else {
                 Ending::Healed

@@ -39,3 +39,6 @@ pub use state::{FoldError, Now, Phase, State};
 pub use step::Stage;
 pub use view::{CheckView, OpenQuestion, QuestionKind, RunView, StepView};
 pub use words::*;
+
+#[cfg(test)]
+mod tests;

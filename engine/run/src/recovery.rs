@@ -36,8 +36,16 @@ impl State {
         if self.alerts.is_empty() && self.book.recovery.checks.is_empty() {
             return self.recovery_since.is_some();
         }
-        self.holding_since
-            .is_some_and(|since| at >= since.plus(self.book.recovery.stable_for))
+        let Some(since) = self.holding_since else {
+            return false;
+        };
+        let end = since.plus(self.book.recovery.stable_for);
+        // The last look at each check is not older than the end of that time.
+        let looked = |check: &stanch_runbook::model::Check| {
+            let next = self.pace.get(&(check.id.clone(), Slot::Look));
+            next.is_some_and(|next| *next >= end.plus(self.recovery_pace()))
+        };
+        at >= end && self.book.recovery.checks.iter().all(looked)
     }
 
     /// The newest change that is to be put back now.

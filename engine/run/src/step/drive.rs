@@ -97,14 +97,11 @@ impl State {
 
     /// How long a person has to answer what this step reads, or the step itself.
     pub(crate) fn answer_time(&self, index: usize) -> Span {
-        match self.step_model(index).map(|step| &step.kind) {
-            Some(StepKind::Change(change)) => change
-                .approval
-                .as_ref()
-                .map_or(ANSWER_TIME, |approval| approval.expires),
-            Some(StepKind::ByHand { expires, .. }) => *expires,
-            _ => ANSWER_TIME,
-        }
+        self.step_model(index)
+            .map_or(ANSWER_TIME, |step| match &step.kind {
+                StepKind::ByHand { expires, .. } => *expires,
+                _ => step.waits,
+            })
     }
 
     /// Ends the step, or its undo, with a failure.
@@ -486,6 +483,26 @@ impl State {
             self.change(index)
                 .map_or(Span::ZERO, |change| change.verify.within),
         );
+        let work = self.steps.get(index).map(|step| &step.work);
+        let yes = |verdict: fn(&super::Work) -> Option<Verdict>| work.and_then(verdict) == Some(Verdict::Yes);
+        if own && yes(|work| work.own) && (!also || yes(|work| work.also)) {
+            // A doubt ended with verify's yes: it is not asked again.
+            let note = work.map(|work| work.note.clone()).unwrap_or_default();
+            let finding = Box::new(Finding {
+                verdict: Verdict::Yes,
+                ..unknown(note)
+            });
+            self.emit(
+                now,
+                out,
+                EventKind::StepVerified {
+                    step,
+                    own: true,
+                    finding,
+                },
+            );
+            return true;
+        }
         if !own && !also {
             let summary = "applied; not verified, as the runbook says".to_owned();
             let finding = Box::new(Finding {

@@ -248,6 +248,8 @@ impl State {
                     work.note.clone_from(&outcome.summary);
                     work.outcome = Some((**outcome).clone());
                 }
+                // What verify said before this was applied counts only where it ended a doubt.
+                work.own = work.own.filter(|verdict| *verdict == Verdict::Yes);
                 work.go(match side {
                     Side::Do => Stage::Verifying { since: at },
                     Side::Undo => Stage::Applied,

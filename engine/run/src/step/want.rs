@@ -6,6 +6,7 @@ use stanch_runbook::model::{StepKind, Worker};
 
 use super::{Stage, Work};
 use crate::command::{ApplyCall, Call, Command, Key, PluginCall, Slot};
+use crate::ledger::Guard;
 use crate::scope::idempotency_key;
 use crate::state::{Now, State};
 use crate::words::*;
@@ -199,7 +200,11 @@ impl State {
             }
             _ => {}
         }
-        if let Some(waits) = work.waits.as_ref().filter(|waits| !waits.told) {
+        if let Some(waits) = work
+            .waits
+            .as_ref()
+            .filter(|waits| waits.guard == Guard::Lock && !waits.told)
+        {
             due.push(waits.since.plus(self.guardrails(now).lock_wait));
         }
     }

@@ -1,0 +1,8 @@
+//! The state machine with a world that answers from scripts, a virtual clock and the real ledger.
+
+mod basics;
+mod endings;
+mod generated;
+mod rules;
+mod shared;
+mod sim;
