@@ -3,6 +3,11 @@
 //! Every path that a plugin says starts with the grant's `at` and is taken apart here before anything is opened; what is
 //! opened is opened relative to the folder's handle, so a link, a `..` or a race cannot lead out of it.
 
+pub(crate) mod alter;
+pub(crate) mod folder;
+pub(crate) mod look;
+pub mod path;
+
 /// One member of a folder, in the words of plugin.wit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

@@ -1,115 +1,288 @@
 //! What a plugin may ever touch, as the operator wrote it in stanch.toml. Nothing by default.
 //!
-//! The specs are the file's words, read by serde; a [`Grant`] is made of them by checked constructors and is immutable.
+//! A [`Grant`] is made of a [`GrantSpec`] by [`Grant::new`], whose errors say which line is wrong and what would be right, and
+//! is immutable. A run keeps the grant that it started with and is held to the stricter of then and now: [`Grant::and`].
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use stanch_contract::{ByteSize, PluginKey};
+use http::Method;
+use stanch_contract::{Digest, PluginKey};
 
-/// `[[plugins.NAME.grant.*]]`, unchecked.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GrantSpec {
-    /// `[[plugins.NAME.grant.http]]`.
-    pub http: Vec<HttpGrantSpec>,
-    /// `[[plugins.NAME.grant.files]]`.
-    pub files: Vec<FilesGrantSpec>,
-    /// `[[plugins.NAME.grant.notify]]`.
-    pub notify: Vec<NotifyGrantSpec>,
-    /// `[[plugins.NAME.grant.kubernetes]]`: not built in this version, and an error where it is given.
-    pub kubernetes: Vec<serde_json::Value>,
-}
+use super::entry::{FilesGrant, HttpGrant};
+use super::record::{Layer, Refusal};
+use super::spec::{Access, GrantSpec};
+use crate::http::address::AddressPolicy;
+use crate::http::target::HttpTarget;
 
-/// One `[[plugins.NAME.grant.http]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpGrantSpec {
-    /// Scheme, host and port exact; in the path `*` is one segment and `**`, at the end, the rest.
-    pub url: String,
-    /// Methods that change nothing, as the operator vouches: any phase.
-    #[serde(default)]
-    pub read: Vec<String>,
-    /// Methods that change something: apply only, only as planned.
-    #[serde(default)]
-    pub change: Vec<String>,
-    /// Headers that the gate adds; `${secret:NAME}` in a value is the secret's value of now.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Networks (CIDR) that may be reached besides the public internet.
-    #[serde(default)]
-    pub addresses: Vec<String>,
-    /// The largest answer that is handed over; 1 MiB where it is not given.
-    #[serde(default)]
-    pub max_response: Option<ByteSize>,
-}
-
-/// One `[[plugins.NAME.grant.files]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FilesGrantSpec {
-    /// The folder, absolute.
-    pub path: String,
-    /// What the plugin calls it: one name.
-    pub at: String,
-    /// `read` or `change`.
-    pub access: Access,
-}
-
-/// What may be done in a granted folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// Look: usage, scan, read.
-    Read,
-    /// Look, and as planned: write, remove.
-    Change,
-}
-
-/// One `[[plugins.NAME.grant.notify]]`: always POST.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NotifyGrantSpec {
-    /// As [`HttpGrantSpec::url`].
-    pub url: String,
-    /// As [`HttpGrantSpec::headers`].
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// As [`HttpGrantSpec::addresses`].
-    #[serde(default)]
-    pub addresses: Vec<String>,
-    /// As [`HttpGrantSpec::max_response`].
-    #[serde(default)]
-    pub max_response: Option<ByteSize>,
-    /// How the gate signs what is sent.
-    #[serde(default)]
-    pub sign: Option<SignSpec>,
-}
-
-/// `sign = { header = "…", hmac_sha256 = "${secret:NAME}" }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignSpec {
-    /// The header that carries the signature.
-    pub header: String,
-    /// The key: exactly one `${secret:NAME}`.
-    pub hmac_sha256: String,
+/// Which line of a grant is wrong, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` of grant.{table}[{index}]: {why}")]
+pub struct GrantError {
+    /// `http`, `files`, `notify` or `kubernetes`.
+    pub table: &'static str,
+    /// Which of them, from 0.
+    pub index: usize,
+    /// The key in it.
+    pub key: &'static str,
+    /// A sentence.
+    pub why: String,
 }
 
 /// A checked grant of one installation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
     plugin: PluginKey,
+    spec: GrantSpec,
+    http: Vec<HttpGrant>,
+    notify: Vec<HttpGrant>,
+    files: Vec<FilesGrant>,
+    /// What it is narrowed by.
+    then: Option<Arc<Grant>>,
+}
+
+/// Whether a call looks or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Use {
+    /// Any phase.
+    Read,
+    /// Apply only, as planned.
+    Change,
+}
+
+/// What a grant says of one HTTP call.
+pub(crate) struct HttpPermit<'a> {
+    pub(crate) entry: &'a HttpGrant,
+    pub(crate) usage: Use,
+    pub(crate) addresses: AddressPolicy,
+    pub(crate) max_response: u64,
+    /// Of the entry and of what it is narrowed by: what a pool of connections is for.
+    pub(crate) digest: Digest,
 }
 
 impl Grant {
+    /// Checks what the operator wrote.
+    ///
+    /// # Errors
+    /// The first line that is wrong.
+    pub fn new(plugin: PluginKey, spec: GrantSpec) -> Result<Self, GrantError> {
+        if !spec.kubernetes.is_empty() {
+            let why = "this version has no kubernetes capability: remove the table".to_owned();
+            return Err(GrantError {
+                table: "kubernetes",
+                index: 0,
+                key: "kubernetes",
+                why,
+            });
+        }
+        let each = |index| move |(key, why)| (index, key, why);
+        let http = spec
+            .http
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| HttpGrant::http(entry).map_err(each(index)));
+        let http = http
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| in_table("http", e))?;
+        let notify = spec
+            .notify
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| HttpGrant::notify(entry).map_err(each(index)));
+        let notify = notify
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| in_table("notify", e))?;
+        let mut files: Vec<FilesGrant> = Vec::new();
+        for (index, entry) in spec.files.iter().enumerate() {
+            let entry = FilesGrant::new(entry).map_err(|e| in_table("files", each(index)(e)))?;
+            if files.iter().any(|other| other.at == entry.at) {
+                let why = format!("`{}` is the name of another folder of this plugin", entry.at);
+                return Err(in_table("files", (index, "at", why)));
+            }
+            files.push(entry);
+        }
+        Ok(Self {
+            plugin,
+            spec,
+            http,
+            notify,
+            files,
+            then: None,
+        })
+    }
+
     /// The grant that allows nothing.
     pub fn nothing(plugin: PluginKey) -> Self {
-        Self { plugin }
+        let spec = GrantSpec::default();
+        Self {
+            plugin,
+            spec,
+            http: Vec::new(),
+            notify: Vec::new(),
+            files: Vec::new(),
+            then: None,
+        }
+    }
+
+    /// What both this grant, which is that of now, and `then` allow. Headers and signatures are those of now.
+    #[must_use]
+    pub fn and(mut self, then: Arc<Self>) -> Self {
+        if *then != self {
+            self.then = Some(then);
+        }
+        self
     }
 
     /// Whose grant it is.
     pub fn plugin(&self) -> &PluginKey {
         &self.plugin
     }
+
+    /// What the operator wrote, to pin it and to show it.
+    pub fn spec(&self) -> &GrantSpec {
+        &self.spec
+    }
+
+    /// The secrets that the gate adds for this plugin.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let entries = self.http.iter().chain(&self.notify);
+        let templates = entries.flat_map(|entry| entry.headers.iter().chain(&entry.sign));
+        let mut names: Vec<&str> = templates.flat_map(|(_, template)| template.names()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// What the grant says of this request; `notify` looks at `grant.notify` alone.
+    pub(crate) fn http(
+        &self,
+        notify: bool,
+        method: &Method,
+        target: &HttpTarget,
+    ) -> Result<HttpPermit<'_>, Refusal> {
+        let entries = if notify { &self.notify } else { &self.http };
+        let of_url: Vec<&HttpGrant> = entries
+            .iter()
+            .filter(|entry| entry.pattern.matches(target))
+            .collect();
+        // What one entry vouches for as a read is a read, also where another entry has the method as a change.
+        let found = of_url
+            .iter()
+            .find(|entry| entry.read.contains(method))
+            .map(|entry| (entry, Use::Read));
+        let found = found.or_else(|| {
+            of_url
+                .iter()
+                .find(|entry| entry.change.contains(method))
+                .map(|entry| (entry, Use::Change))
+        });
+        let Some((entry, usage)) = found else {
+            return Err(self.not_granted(notify, method, target, &of_url));
+        };
+        let mut permit = HttpPermit {
+            entry,
+            usage,
+            addresses: entry.addresses.clone(),
+            max_response: entry.max_response,
+            digest: entry.digest,
+        };
+        if let Some(then) = &self.then {
+            let before = then.http(notify, method, target).map_err(narrowed)?;
+            permit.usage = permit.usage.max(before.usage);
+            permit.addresses = permit.addresses.and(&before.addresses);
+            permit.max_response = permit.max_response.min(before.max_response);
+            permit.digest = Digest::of(format!("{} {}", permit.digest, before.digest).as_bytes());
+        }
+        Ok(permit)
+    }
+
+    fn not_granted(
+        &self,
+        notify: bool,
+        method: &Method,
+        target: &HttpTarget,
+        of_url: &[&HttpGrant],
+    ) -> Refusal {
+        let plugin = &self.plugin;
+        let key = if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+            "read"
+        } else {
+            "change"
+        };
+        if notify {
+            let why = format!("`{plugin}` may not send {method} {target} as a notification");
+            return Refusal::new(Layer::Grant, why).hint(format!(
+                "`[[plugins.{plugin}.grant.notify]]` with url = \"{}\", which is always POST",
+                bare(target)
+            ));
+        }
+        match of_url.first() {
+            Some(entry) => {
+                let why = format!("`{plugin}` may not send {method} to {target}");
+                let url = entry.pattern.as_str();
+                Refusal::new(Layer::Grant, why).hint(format!(
+                    "`{key} = [\"{method}\"]` in `[[plugins.{plugin}.grant.http]]` with url = \"{url}\""
+                ))
+            }
+            None => {
+                let why = format!("no grant of `{plugin}` names {target}");
+                Refusal::new(Layer::Grant, why).hint(format!(
+                    "`[[plugins.{plugin}.grant.http]]` with url = \"{}\" and {key} = [\"{method}\"]",
+                    bare(target)
+                ))
+            }
+        }
+    }
+
+    /// The folder of this name, where it may be used so.
+    pub(crate) fn files(&self, at: &str, usage: Use) -> Result<&FilesGrant, Refusal> {
+        let plugin = &self.plugin;
+        let Some(entry) = self.files.iter().find(|entry| entry.at == at) else {
+            let access = if usage == Use::Read { "read" } else { "change" };
+            return Err(Refusal::new(
+                Layer::Grant,
+                format!("no grant of `{plugin}` names a folder `{at}`"),
+            )
+            .hint(format!(
+                "`[[plugins.{plugin}.grant.files]]` with at = \"{at}\", a path, and access = \"{access}\""
+            )));
+        };
+        if usage == Use::Change && entry.access == Access::Read {
+            return Err(
+                Refusal::new(Layer::Grant, format!("`{plugin}` may only read in `{at}`")).hint(format!(
+                    "`access = \"change\"` in `[[plugins.{plugin}.grant.files]]` with at = \"{at}\""
+                )),
+            );
+        }
+        if let Some(then) = &self.then {
+            let before = then.files(at, usage).map_err(narrowed)?;
+            if before.path != entry.path {
+                let why = format!("the folder `{at}` of `{plugin}` was another one when the run started");
+                return Err(Refusal::new(Layer::Grant, why).hint("a new run"));
+            }
+        }
+        Ok(entry)
+    }
 }
+
+fn in_table(table: &'static str, (index, key, why): (usize, &'static str, String)) -> GrantError {
+    GrantError {
+        table,
+        index,
+        key,
+        why,
+    }
+}
+
+/// The URL without its query, as a grant would name it.
+fn bare(target: &HttpTarget) -> &str {
+    target.as_str().split('?').next().unwrap_or_default()
+}
+
+fn narrowed(mut refusal: Refusal) -> Refusal {
+    refusal.why.push_str(" under the grant that the run started with");
+    refusal.allow_hint = Some("a new run, which starts with the grant of now".to_owned());
+    refusal
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use stanch_contract::{ActionState, CheckedPlan};
 
 /// What a plugin call may do, before any grant is looked at.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each call, moved twice: a box would cost more than it saves"
+)]
 pub enum Phase {
     /// Diagnosis, plan, verify, plan-undo: nothing may be changed.
     Read,

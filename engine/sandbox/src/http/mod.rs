@@ -1,6 +1,22 @@
 //! Outgoing HTTP, as the gate lets it through.
 //!
+//! Reading order of a request: [`target`] (the URL, parsed and normalised once), [`headers`] (what a plugin may set),
+//! [`content`] (the body in canonical form), [`client`] (one pool for each installation and grant), [`connector`]
+//! (resolve, filter, connect: the one place with sockets and look-ups), [`address`] (which addresses are ever reached).
 //! Nothing here knows phases or plans; that is [`crate::gate`].
+
+pub mod address;
+pub mod client;
+pub mod connector;
+pub mod content;
+pub mod headers;
+pub mod pattern;
+mod roots;
+pub mod sign;
+pub mod target;
+
+pub use client::{HttpClients, HttpSettings};
+pub use connector::{Resolver, SystemResolver};
 
 /// One request, in the words of plugin.wit. Nothing in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

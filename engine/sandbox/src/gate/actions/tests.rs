@@ -1,0 +1,289 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stanch_contract::{ChangePlan, CheckedPlan};
+
+use super::super::phase::{ActionLog, Stop};
+use super::*;
+
+struct NoLog;
+
+#[async_trait]
+impl ActionLog for NoLog {
+    async fn started(&self, _: u32) -> Result<(), Stop> {
+        Ok(())
+    }
+    async fn ended(&self, _: u32, _: ActionState, _: Option<Vec<u8>>) {}
+}
+
+fn action(verb: &str, target: &str, content: Option<&str>, items: &[&str]) -> CanonicalAction {
+    CanonicalAction {
+        capability: Capability::Http,
+        verb: verb.into(),
+        target: target.into(),
+        identity: target.into(),
+        expect: None,
+        content: content.map(str::to_owned),
+        items: items.iter().map(|item| (*item).to_owned()).collect(),
+        bytes: None,
+        repeat_safe: false,
+        before: None,
+        reason: String::new(),
+    }
+}
+
+fn call(verb: &str, target: &str, content: Option<&str>, items: &[&str]) -> ChangingCall {
+    let CanonicalAction {
+        capability,
+        verb,
+        target,
+        content,
+        items,
+        ..
+    } = action(verb, target, content, items);
+    ChangingCall {
+        capability,
+        verb,
+        target,
+        content,
+        items,
+    }
+}
+
+fn apply(actions: Vec<CanonicalAction>, earlier: BTreeMap<u32, EarlierAction>) -> Apply {
+    let offered = ChangePlan {
+        summary: String::new(),
+        actions: vec![],
+        population: None,
+        data: serde_json::Value::Null,
+        extra: serde_json::Value::Null,
+    };
+    Apply {
+        plan: CheckedPlan {
+            summary: String::new(),
+            actions,
+            offered,
+        },
+        earlier,
+        log: Arc::new(NoLog),
+    }
+}
+
+fn earlier(state: ActionState, answer: Option<Reply>) -> BTreeMap<u32, EarlierAction> {
+    BTreeMap::from([(
+        0,
+        EarlierAction {
+            state,
+            answer: answer.and_then(|reply| reply.to_bytes()),
+        },
+    )])
+}
+
+#[test]
+fn each_action_is_sent_once() {
+    let apply = apply(
+        vec![action("POST", "https://a/", Some("{}"), &[])],
+        BTreeMap::new(),
+    );
+    let mut actions = Actions::new(&apply);
+    let post = call("POST", "https://a/", Some("{}"), &[]);
+    assert_eq!(
+        actions.admit(&apply.plan.actions, &post).unwrap(),
+        Admission::Send(0)
+    );
+    assert!(
+        actions
+            .admit(&apply.plan.actions, &post)
+            .unwrap_err()
+            .why
+            .contains("is under way")
+    );
+    actions.end(
+        0,
+        &ActionState::Done {
+            detail: String::new(),
+        },
+    );
+    let again = actions.admit(&apply.plan.actions, &post).unwrap_err();
+    assert_eq!(again.layer, Layer::Action);
+    assert!(again.why.contains("was used already (done)"), "{again}");
+}
+
+#[test]
+fn what_was_not_sent_can_be_tried_again() {
+    let apply = apply(
+        vec![action("POST", "https://a/", Some("{}"), &[])],
+        BTreeMap::new(),
+    );
+    let mut actions = Actions::new(&apply);
+    let post = call("POST", "https://a/", Some("{}"), &[]);
+    for _ in 0..2 {
+        assert_eq!(
+            actions.admit(&apply.plan.actions, &post).unwrap(),
+            Admission::Send(0)
+        );
+        actions.end(0, &ActionState::NotSent);
+    }
+    actions.admit(&apply.plan.actions, &post).unwrap();
+    actions.release(0);
+    assert_eq!(
+        actions.admit(&apply.plan.actions, &post).unwrap(),
+        Admission::Send(0)
+    );
+    actions.end(
+        0,
+        &ActionState::Unknown {
+            detail: "lost".into(),
+        },
+    );
+    assert!(actions.admit(&apply.plan.actions, &post).is_err());
+}
+
+#[test]
+fn a_call_that_is_not_in_the_plan_is_refused_with_what_differs() {
+    let planned = vec![
+        action("POST", "https://a/x", Some("{\"body\":1}"), &[]),
+        action("remove", "file:s", None, &["s/a@1", "s/b@2"]),
+    ];
+    let apply = apply(planned, BTreeMap::new());
+    let table = [
+        (
+            call("POST", "https://a/y", Some("{\"body\":1}"), &[]),
+            "which names POST https://a/x, remove file:s",
+        ),
+        (
+            call("POST", "https://a/x?q", Some("{\"body\":1}"), &[]),
+            "is not in the plan",
+        ),
+        (
+            call("DELETE", "https://a/x", None, &[]),
+            "which names POST on this target",
+        ),
+        (
+            call("POST", "https://a/x", Some("{\"body\":2}"), &[]),
+            "its content is `{\"body\":2}` where the plan has",
+        ),
+        (call("POST", "https://a/x", None, &[]), "its content is none"),
+        (
+            call("remove", "file:s", None, &["s/a@1", "s/b@2", "s/c@3"]),
+            "does not name s/c@3",
+        ),
+        (
+            call("remove", "file:s", None, &["s/a@1", "s/b@9"]),
+            "does not name s/b@9",
+        ),
+        (call("remove", "file:s", None, &["s/a@1"]), "leaves out s/b@2"),
+        (call("remove", "file:s", None, &[]), "leaves out s/a@1"),
+    ];
+    for (call, part) in table {
+        let refusal = Actions::new(&apply)
+            .admit(&apply.plan.actions, &call)
+            .unwrap_err();
+        assert_eq!(refusal.layer, Layer::Plan);
+        assert!(refusal.why.contains(part), "{refusal}");
+    }
+    let other = ChangingCall {
+        capability: Capability::Files,
+        ..call("POST", "https://a/x", Some("{\"body\":1}"), &[])
+    };
+    assert!(Actions::new(&apply).admit(&apply.plan.actions, &other).is_err());
+}
+
+#[test]
+fn a_repeat_gets_the_definite_answer_and_is_not_sent() {
+    let done = || ActionState::Done { detail: "200".into() };
+    let refused = || ActionState::Refused { detail: "409".into() };
+    let http = |status| Reply::Http {
+        status,
+        headers: vec![],
+        body: String::new(),
+    };
+    let table = [
+        (done(), Some(http(201)), Some(http(201))),
+        (done(), None, Some(http(200))),
+        (refused(), Some(http(409)), Some(http(409))),
+        // Turned away for now: definite, and may be sent again.
+        (refused(), Some(http(429)), None),
+        (ActionState::NotSent, None, None),
+    ];
+    for (state, kept, expected) in table {
+        let apply = apply(
+            vec![action("POST", "https://a/", Some("{}"), &[])],
+            earlier(state.clone(), kept),
+        );
+        let mut actions = Actions::new(&apply);
+        let admission = actions
+            .admit(&apply.plan.actions, &call("POST", "https://a/", Some("{}"), &[]))
+            .unwrap();
+        match expected {
+            Some(reply) => {
+                assert_eq!(admission, Admission::Replay(0, Box::new(reply)));
+                assert_eq!(actions.progress().get(&0), Some(&state));
+                assert!(
+                    actions
+                        .admit(&apply.plan.actions, &call("POST", "https://a/", Some("{}"), &[]))
+                        .is_err()
+                );
+            }
+            None => assert_eq!(admission, Admission::Send(0), "{state:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_sent_again_only_if_repeat_safe() {
+    let doubt = || {
+        earlier(
+            ActionState::Unknown {
+                detail: "lost".into(),
+            },
+            None,
+        )
+    };
+    let post = call("POST", "https://a/", Some("{}"), &[]);
+    let unsafe_apply = apply(vec![action("POST", "https://a/", Some("{}"), &[])], doubt());
+    let refusal = Actions::new(&unsafe_apply)
+        .admit(&unsafe_apply.plan.actions, &post)
+        .unwrap_err();
+    assert_eq!(refusal.layer, Layer::Action);
+    assert!(refusal.why.contains("in doubt"), "{refusal}");
+    let safe = CanonicalAction {
+        repeat_safe: true,
+        ..action("POST", "https://a/", Some("{}"), &[])
+    };
+    let safe_apply = apply(vec![safe], doubt());
+    assert_eq!(
+        Actions::new(&safe_apply)
+            .admit(&safe_apply.plan.actions, &post)
+            .unwrap(),
+        Admission::Send(0)
+    );
+}
+
+#[test]
+fn progress_says_what_is_known_and_doubts_what_is_under_way() {
+    let planned = ["a", "b", "c"].map(|name| action("DELETE", &format!("https://h/{name}"), None, &[]));
+    let apply = apply(
+        planned.to_vec(),
+        earlier(
+            ActionState::Done {
+                detail: "before".into(),
+            },
+            None,
+        ),
+    );
+    let mut actions = Actions::new(&apply);
+    actions
+        .admit(&apply.plan.actions, &call("DELETE", "https://h/b", None, &[]))
+        .unwrap();
+    let progress = actions.progress();
+    assert_eq!(
+        progress.get(&0),
+        Some(&ActionState::Done {
+            detail: "before".into()
+        })
+    );
+    assert!(matches!(progress.get(&1), Some(ActionState::Unknown { .. })));
+    assert_eq!(progress.get(&2), None);
+}

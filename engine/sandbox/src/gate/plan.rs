@@ -1,0 +1,394 @@
+//! From what a plugin offers to a plan that people decide on: each action in canonical form, inside the grant, with the host's
+//! own identity of its target and the host's own look at it.
+//!
+//! A plan that breaks a rule is refused whole, never trimmed.
+
+use std::sync::Arc;
+
+use stanch_contract::plan::{Action, CanonicalAction, Capability, ChangePlan, CheckedPlan};
+use stanch_contract::{ByteSize, Digest, Timestamp, text};
+
+use super::entry::method;
+use super::facilities::Facilities;
+use super::grant::{Grant, Use};
+use super::record::{Layer, Refusal};
+use crate::files::folder::{Folder, reason};
+use crate::files::path::{FilePath, Item};
+use crate::http::content;
+use crate::http::target::HttpTarget;
+
+/// A plan with more actions is refused; the operator's guardrails are far below.
+const MOST_ACTIONS: usize = 256;
+/// All members of all actions together.
+const MOST_ITEMS: usize = 100_000;
+/// The content of one action, in bytes.
+const MOST_CONTENT: usize = 1 << 20;
+
+/// Why a plan is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRefusal {
+    /// Which action, from 0; `None` where it is the plan as a whole.
+    pub action: Option<u32>,
+    /// What that action is, for messages.
+    pub what: String,
+    /// Which layer refused, why, and what would allow it.
+    pub refusal: Refusal,
+    /// The plan was overtaken by the world (a file is gone or changed): planning again may give one that is not refused.
+    pub stale: bool,
+}
+
+impl std::fmt::Display for PlanRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.action {
+            Some(index) => write!(
+                f,
+                "action {} of the plan ({}): {}",
+                index + 1,
+                self.what,
+                self.refusal.why
+            ),
+            None => write!(f, "the plan: {}", self.refusal.why),
+        }
+    }
+}
+
+impl std::error::Error for PlanRefusal {}
+
+/// Checks a plan against the grant and puts it into canonical form.
+///
+/// `idempotent` is the manifest's promise that a repeat under one idempotency key has no second effect.
+///
+/// # Errors
+/// The first rule that the plan breaks.
+pub async fn check_plan(
+    plan: ChangePlan,
+    grant: &Arc<Grant>,
+    facilities: &Arc<Facilities>,
+    idempotent: bool,
+) -> Result<CheckedPlan, PlanRefusal> {
+    let whole = |why: String| PlanRefusal {
+        action: None,
+        what: String::new(),
+        refusal: Refusal::new(Layer::Limit, why),
+        stale: false,
+    };
+    if plan.actions.len() > MOST_ACTIONS {
+        return Err(whole(format!(
+            "it has {} actions, and at most {MOST_ACTIONS} are looked at",
+            plan.actions.len()
+        )));
+    }
+    let items: usize = plan.actions.iter().map(|action| action.items.len()).sum();
+    if items > MOST_ITEMS {
+        return Err(whole(format!(
+            "it names {items} files, and at most {MOST_ITEMS} are looked at"
+        )));
+    }
+    let (grant, facilities) = (grant.clone(), facilities.clone());
+    // Files are looked at, which blocks.
+    let checked = tokio::task::spawn_blocking(move || check(plan, &grant, &facilities, idempotent)).await;
+    checked.unwrap_or_else(|error| Err(whole(format!("it could not be checked: {error}"))))
+}
+
+fn check(
+    plan: ChangePlan,
+    grant: &Grant,
+    facilities: &Facilities,
+    idempotent: bool,
+) -> Result<CheckedPlan, PlanRefusal> {
+    let mut actions: Vec<CanonicalAction> = Vec::with_capacity(plan.actions.len());
+    for (index, offered) in plan.actions.iter().enumerate() {
+        let refuse = |(refusal, stale): (Refusal, bool)| PlanRefusal {
+            action: u32::try_from(index).ok(),
+            what: text::clean_line_to(&format!("{} {}", offered.verb, offered.target), 200),
+            refusal,
+            stale,
+        };
+        let mut action = canonical(offered, grant, facilities).map_err(refuse)?;
+        action.repeat_safe |= idempotent;
+        // The gate finds the action that a call is by these; two that are alike in them could not be told apart.
+        let alike = |other: &&CanonicalAction| {
+            other.verb == action.verb
+                && other.target == action.target
+                && other.content == action.content
+                && other.items == action.items
+        };
+        if let Some(first) = actions.iter().position(|other| alike(&other)) {
+            let why = format!("it is the same as action {}: each is sent once", first + 1);
+            return Err(refuse((Refusal::new(Layer::Plan, why), false)));
+        }
+        actions.push(action);
+    }
+    Ok(CheckedPlan {
+        summary: text::clean_to(&plan.summary, 500),
+        actions,
+        offered: plan,
+    })
+}
+
+type Refused = (Refusal, bool);
+
+fn request(why: impl Into<String>) -> Refused {
+    (Refusal::new(Layer::Request, why), false)
+}
+
+fn canonical(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
+    if offered
+        .content
+        .as_ref()
+        .is_some_and(|content| content.len() > MOST_CONTENT)
+    {
+        return Err((
+            Refusal::new(Layer::Limit, "its content is larger than 1 MiB"),
+            false,
+        ));
+    }
+    if offered.target.starts_with("file:") {
+        return match offered.verb.as_str() {
+            "remove" => remove(offered, grant),
+            "write" => write(offered, grant),
+            _ => Err(request("the verb for a file is `write` or `remove`")),
+        };
+    }
+    if offered.target.starts_with("kubernetes:") {
+        let why = "this version has no kubernetes capability";
+        return Err((Refusal::new(Layer::Grant, why), false));
+    }
+    http(offered, grant, facilities)
+}
+
+fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
+    let method = method(&offered.verb).map_err(request)?;
+    let target = HttpTarget::parse(&offered.target).map_err(|error| request(error.to_string()))?;
+    let permit = grant
+        .http(false, &method, &target)
+        .map_err(|refusal| (refusal, false))?;
+    if permit.usage == Use::Read {
+        let why = "the grant has it under `read`: it is sent without being planned";
+        return Err((
+            Refusal::new(Layer::Grant, why)
+                .hint(format!("`change` in {}", permit.entry.line(grant.plugin()))),
+            false,
+        ));
+    }
+    for name in permit
+        .entry
+        .headers
+        .iter()
+        .flat_map(|(_, template)| template.names())
+    {
+        if facilities.secrets.get(name).is_none() {
+            let why = crate::secret::MissingSecret(name.to_owned()).to_string();
+            return Err((
+                Refusal::new(Layer::Grant, why).hint(format!("`{name}` in [secrets]")),
+                false,
+            ));
+        }
+    }
+    if !offered.items.is_empty() {
+        return Err(request("a request has no items"));
+    }
+    if let Some(expect) = &offered.expect {
+        etag(expect).map_err(request)?;
+    }
+    let content = content::of_plan(&method, offered.content.as_deref()).map_err(request)?;
+    Ok(CanonicalAction {
+        capability: Capability::Http,
+        verb: method.as_str().to_owned(),
+        target: target.as_str().to_owned(),
+        identity: target.as_str().to_owned(),
+        content,
+        items: Vec::new(),
+        bytes: None,
+        // The server applies it to the one version it was made for. Without an ETag even a PUT may undo somebody's later one.
+        repeat_safe: offered.expect.is_some(),
+        expect: offered.expect.clone(),
+        before: None,
+        reason: text::clean_line_to(&offered.reason, 300),
+    })
+}
+
+/// The entity tag of `etag:"…"`: a strong one, because `If-Match` never matches a weak one (RFC 9110 §13.1.1).
+pub(crate) fn etag(expect: &str) -> Result<&str, String> {
+    let shown = || text::clean_line_to(expect, 80);
+    let tag = expect.strip_prefix("etag:").ok_or_else(|| {
+        format!(
+            "`{}` is not what a request can expect: write `etag:\"…\"`",
+            shown()
+        )
+    })?;
+    let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    match inner {
+        Some(inner) if inner.bytes().all(|b| b == 0x21 || (0x23..=0x7e).contains(&b)) => Ok(tag),
+        _ => Err(format!(
+            "`{}` is not a strong entity tag: write `etag:\"…\"` with the server's own quotes",
+            shown()
+        )),
+    }
+}
+
+/// The time of `modified-ms:…`.
+pub(crate) fn modified_ms(expect: &str) -> Result<i64, String> {
+    let shown = || text::clean_line_to(expect, 80);
+    let number = expect
+        .strip_prefix("modified-ms:")
+        .and_then(|ms| ms.parse::<i64>().ok());
+    let number = number.filter(|ms| format!("modified-ms:{ms}") == expect);
+    number.ok_or_else(|| {
+        format!(
+            "`{}` is not what a file can expect: write `modified-ms:` and a whole number",
+            shown()
+        )
+    })
+}
+
+fn open(offered: &Action, grant: &Grant) -> Result<(FilePath, Folder, String), Refused> {
+    let path = FilePath::of_target(&offered.target).map_err(|error| request(error.to_string()))?;
+    let entry = grant
+        .files(path.at(), Use::Change)
+        .map_err(|refusal| (refusal, false))?;
+    let folder = Folder::open(&entry.path).map_err(|error| {
+        (
+            Refusal::new(
+                Layer::Grant,
+                format!(
+                    "the granted folder `{}` cannot be opened: {}",
+                    path.at(),
+                    reason(&error)
+                ),
+            ),
+            false,
+        )
+    })?;
+    let identity = folder.real.to_string_lossy().into_owned();
+    Ok((path, folder, identity))
+}
+
+fn stale(why: String) -> Refused {
+    (Refusal::new(Layer::Plan, why).hint("a new plan"), true)
+}
+
+fn remove(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
+    let (target, folder, identity) = open(offered, grant)?;
+    if offered.content.is_some() || offered.expect.is_some() {
+        return Err(request(
+            "a removal has neither content nor expect: its items say what is expected",
+        ));
+    }
+    if offered.items.is_empty() {
+        return Err(request(
+            "it names no items, and nothing is never everything: name each file as `PATH@MODIFIED-MS`",
+        ));
+    }
+    let mut items = Vec::with_capacity(offered.items.len());
+    let (mut bytes, mut oldest, mut newest) = (0_u64, i64::MAX, i64::MIN);
+    for text in &offered.items {
+        let item = Item::parse(text).map_err(request)?;
+        if !item.path.is_below(&target) {
+            return Err(request(format!("`{}` is not in `{target}`", item.path)));
+        }
+        let Some((parts, name)) = item.path.split_last() else {
+            return Err(request(format!("`{}` is the folder itself", item.path)));
+        };
+        let seen = folder
+            .seen(parts, name)
+            .map_err(|error| request(format!("`{}`: {}", item.path, reason(&error))))?;
+        let seen = seen.ok_or_else(|| stale(format!("`{}` is not there", item.path)))?;
+        if !seen.is_file {
+            return Err(request(format!("`{}` is not a regular file", item.path)));
+        }
+        if seen.modified_ms != item.modified_ms {
+            return Err(stale(format!(
+                "`{}` was modified since the plugin looked",
+                item.path
+            )));
+        }
+        bytes = bytes.saturating_add(seen.bytes);
+        oldest = oldest.min(seen.modified_ms);
+        newest = newest.max(seen.modified_ms);
+        items.push(item.to_string());
+    }
+    items.sort_unstable();
+    if let Some(twice) = items.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(one.clone()),
+        _ => None,
+    }) {
+        return Err(request(format!("`{twice}` is named twice")));
+    }
+    let before = format!(
+        "{} file{} of {} in `{}`, last modified between {} and {}",
+        items.len(),
+        if items.len() == 1 { "" } else { "s" },
+        ByteSize(bytes),
+        text::clean_line(&identity),
+        Timestamp(oldest),
+        Timestamp(newest),
+    );
+    Ok(CanonicalAction {
+        capability: Capability::Files,
+        verb: "remove".to_owned(),
+        target: target.to_target(),
+        identity,
+        expect: None,
+        content: None,
+        items,
+        bytes: Some(bytes),
+        // Each file is removed only if it is the one that was seen; one that is gone stays gone.
+        repeat_safe: true,
+        before: Some(before),
+        reason: text::clean_line_to(&offered.reason, 300),
+    })
+}
+
+fn write(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
+    let (target, folder, identity) = open(offered, grant)?;
+    if !offered.items.is_empty() {
+        return Err(request("a write has no items"));
+    }
+    let Some((parts, name)) = target.split_last() else {
+        return Err(request(format!("`{target}` is the folder itself")));
+    };
+    let digest = offered
+        .content
+        .as_deref()
+        .and_then(|content| content.strip_prefix("sha256:"));
+    let digest = digest.and_then(|hex| hex.parse::<Digest>().ok());
+    let digest = digest
+        .ok_or_else(|| request("a write needs its content in the plan: write \"sha256:…\" of the bytes"))?;
+    let expect = offered
+        .expect
+        .as_deref()
+        .map(modified_ms)
+        .transpose()
+        .map_err(request)?;
+    let seen = folder
+        .seen(parts, name)
+        .map_err(|error| request(format!("`{target}`: {}", reason(&error))))?;
+    let before = match seen {
+        None if expect.is_some() => return Err(stale(format!("`{target}` is not there"))),
+        None => "no file".to_owned(),
+        Some(seen) if !seen.is_file => return Err(request(format!("`{target}` is not a regular file"))),
+        Some(seen) if expect.is_some_and(|expected| expected != seen.modified_ms) => {
+            return Err(stale(format!("`{target}` was modified since the plugin looked")));
+        }
+        Some(seen) => format!(
+            "a file of {}, last modified {}",
+            ByteSize(seen.bytes),
+            Timestamp(seen.modified_ms)
+        ),
+    };
+    Ok(CanonicalAction {
+        capability: Capability::Files,
+        verb: "write".to_owned(),
+        target: target.to_target(),
+        identity,
+        expect: offered.expect.clone(),
+        content: Some(format!("sha256:{digest}")),
+        items: Vec::new(),
+        bytes: None,
+        // Only where it names the version that it replaces: else it may undo somebody's later write.
+        repeat_safe: expect.is_some(),
+        before: Some(before),
+        reason: text::clean_line_to(&offered.reason, 300),
+    })
+}

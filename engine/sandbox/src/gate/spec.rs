@@ -1,0 +1,99 @@
+//! A grant in stanch.toml's words, read by serde and not checked yet. The same notation is a manifest's `asks`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stanch_contract::ByteSize;
+
+/// `[[plugins.NAME.grant.*]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrantSpec {
+    /// `[[plugins.NAME.grant.http]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrantSpec>,
+    /// `[[plugins.NAME.grant.files]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FilesGrantSpec>,
+    /// `[[plugins.NAME.grant.notify]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifyGrantSpec>,
+    /// `[[plugins.NAME.grant.kubernetes]]`: not built in this version, and an error where it is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kubernetes: Vec<serde_json::Value>,
+}
+
+/// One `[[plugins.NAME.grant.http]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpGrantSpec {
+    /// Scheme, host and port exact; in the path `*` is one segment and `**`, at the end, the rest.
+    pub url: String,
+    /// Methods that change nothing, as the operator vouches: any phase.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// Methods that change something: apply only, only as planned.
+    #[serde(default)]
+    pub change: Vec<String>,
+    /// Headers that the gate adds; `${secret:NAME}` in a value is the secret's value of now.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Networks (CIDR) that may be reached besides the public internet.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// The largest answer that is handed over; 1 MiB where it is not given.
+    #[serde(default)]
+    pub max_response: Option<ByteSize>,
+}
+
+/// One `[[plugins.NAME.grant.files]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesGrantSpec {
+    /// The folder, absolute.
+    pub path: String,
+    /// What the plugin calls it: one name.
+    pub at: String,
+    /// `read` or `change`.
+    pub access: Access,
+}
+
+/// What may be done in a granted folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Look: usage, scan, read.
+    Read,
+    /// Look, and as planned: write, remove.
+    Change,
+}
+
+/// One `[[plugins.NAME.grant.notify]]`: always POST.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyGrantSpec {
+    /// As [`HttpGrantSpec::url`].
+    pub url: String,
+    /// As [`HttpGrantSpec::headers`].
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// As [`HttpGrantSpec::addresses`].
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// As [`HttpGrantSpec::max_response`].
+    #[serde(default)]
+    pub max_response: Option<ByteSize>,
+    /// How the gate signs what is sent.
+    #[serde(default)]
+    pub sign: Option<SignSpec>,
+}
+
+/// `sign = { header = "…", hmac_sha256 = "${secret:NAME}" }`. The header's form is that of [`crate::http::sign`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignSpec {
+    /// The header that carries the signature.
+    pub header: String,
+    /// The key: exactly one `${secret:NAME}`.
+    pub hmac_sha256: String,
+}

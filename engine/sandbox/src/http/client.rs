@@ -1,0 +1,349 @@
+//! Sends what the gate let through and says exactly how far it came.
+//!
+//! Reads go through one pool of connections for each installation and grant, never shared: a pooled connection was filtered
+//! under that grant's addresses only. A change goes over a connection of its own, so that «not sent» and «sent, no answer» can
+//! be told apart: a pooled one may turn out to be closed just after the request was written. Redirects are not followed, and
+//! nothing is decompressed: the gate asks for uncompressed answers, and withholds what comes compressed all the same, because
+//! secrets cannot be taken out of it.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use stanch_contract::{Digest, FailureCode, PluginKey};
+use tokio::time::{Instant, timeout_at};
+
+use super::address::AddressPolicy;
+use super::connector::{ConnectError, Connector, Resolver, Stream, SystemResolver};
+use super::roots::Roots;
+use super::target::HttpTarget;
+
+/// A connection that was not used for this long is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// This many idle connections to one host are kept.
+const MOST_IDLE: usize = 4;
+/// Pools beyond this many are dropped, the least recently used first. Grants change rarely; plugins are tens.
+const MOST_POOLS: usize = 256;
+/// Response headers beyond this are an error.
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+
+/// How the engine reaches the world.
+pub struct HttpSettings {
+    /// How names become addresses.
+    pub resolver: Arc<dyn Resolver>,
+    /// Certificates (PEM) that are trusted besides the system's.
+    pub extra_ca_pem: Vec<u8>,
+    /// Whether the system's certificates are trusted.
+    pub system_roots: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            resolver: Arc::new(SystemResolver),
+            extra_ca_pem: Vec::new(),
+            system_roots: true,
+        }
+    }
+}
+
+/// The pools of all installations.
+pub struct HttpClients {
+    resolver: Arc<dyn Resolver>,
+    roots: Arc<Roots>,
+    pools: Mutex<Pools>,
+}
+
+#[derive(Default)]
+struct Pools {
+    by_key: HashMap<PoolKey, (u64, Pool)>,
+    uses: u64,
+}
+
+/// Whose pool it is: an installation, under one entry of one grant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey(pub(crate) PluginKey, pub(crate) Digest);
+
+#[derive(Clone)]
+struct Pool {
+    reads: Client<Connector, Full<Bytes>>,
+    connector: Connector,
+}
+
+/// A request that passed the gate.
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) target: HttpTarget,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// Why the body is not whole.
+    pub(crate) missing: Option<Missing>,
+}
+
+/// Why an answer's body is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is larger than the grant allows.
+    TooLarge,
+    /// The server compressed it although it was asked not to.
+    Compressed(String),
+    /// The connection broke, or time was up.
+    Broken(String),
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Nothing of the request was written.
+    NotSent(NotSent),
+    /// Some of the request was written, or all of it.
+    Lost { code: FailureCode, why: String },
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum NotSent {
+    /// The connector refused or failed.
+    Connect(ConnectError),
+    /// Time was up before there was a connection.
+    TooLate,
+    /// The connection was closed before the request was written.
+    Closed(String),
+}
+
+impl HttpClients {
+    /// No pools yet.
+    ///
+    /// # Errors
+    /// Where `extra_ca_pem` is not PEM.
+    pub fn new(settings: HttpSettings) -> Result<Self, String> {
+        let roots = Arc::new(Roots::new(&settings.extra_ca_pem, settings.system_roots)?);
+        Ok(Self {
+            resolver: settings.resolver,
+            roots,
+            pools: Mutex::default(),
+        })
+    }
+
+    fn pool(&self, key: &PoolKey, policy: &AddressPolicy) -> Pool {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.uses += 1;
+        let now = pools.uses;
+        if let Some((used, pool)) = pools.by_key.get_mut(key) {
+            *used = now;
+            return pool.clone();
+        }
+        let connector = Connector::new(policy.clone(), self.resolver.clone(), self.roots.clone());
+        let reads = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MOST_IDLE)
+            .http1_max_buf_size(MOST_HEADER_BYTES)
+            .build(connector.clone());
+        let pool = Pool { reads, connector };
+        if pools.by_key.len() >= MOST_POOLS
+            && let Some(oldest) = pools
+                .by_key
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(key, _)| key.clone())
+        {
+            pools.by_key.remove(&oldest);
+        }
+        pools.by_key.insert(key.clone(), (now, pool.clone()));
+        pool
+    }
+
+    /// Sends a read. `most` caps the body; `until` ends the wait.
+    pub(crate) async fn read(
+        &self,
+        key: &PoolKey,
+        policy: &AddressPolicy,
+        request: Outgoing,
+        most: u64,
+        until: Instant,
+    ) -> Result<Answer, SendError> {
+        let pool = self.pool(key, policy);
+        let request = build(request)?;
+        let answer = match timeout_at(until, pool.reads.request(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(of_pool(error)),
+            Err(_) => return Err(too_late()),
+        };
+        Ok(collect(answer, most, until).await)
+    }
+
+    /// Sends a change, over a connection of its own. It is begun before `until` or not at all; the answer has `linger` longer.
+    pub(crate) async fn change(
+        &self,
+        key: &PoolKey,
+        policy: &AddressPolicy,
+        request: Outgoing,
+        most: u64,
+        until: Instant,
+        linger: Duration,
+    ) -> Result<Answer, SendError> {
+        let connector = self.pool(key, policy).connector;
+        let request = build(request)?;
+        let stream = match timeout_at(until, connector.connect(request.uri())).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(SendError::NotSent(NotSent::Connect(error))),
+            Err(_) => return Err(SendError::NotSent(NotSent::TooLate)),
+        };
+        let until = until + linger;
+        let answer = match timeout_at(until, send_once(stream, request)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(too_late()),
+        };
+        Ok(collect(answer, most, until).await)
+    }
+}
+
+fn build(request: Outgoing) -> Result<Request<Full<Bytes>>, SendError> {
+    let unfit = |why: String| SendError::NotSent(NotSent::Closed(why));
+    let uri: Uri = request
+        .target
+        .as_str()
+        .parse()
+        .map_err(|error| unfit(format!("the URL cannot be sent: {error}")))?;
+    let mut built = Request::new(Full::new(Bytes::from(request.body)));
+    *built.method_mut() = request.method;
+    *built.uri_mut() = uri;
+    *built.headers_mut() = request.headers;
+    built
+        .headers_mut()
+        .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let agent = HeaderValue::from_static(concat!("stanch/", env!("CARGO_PKG_VERSION")));
+    built.headers_mut().entry(USER_AGENT).or_insert(agent);
+    Ok(built)
+}
+
+async fn send_once(
+    stream: Stream,
+    mut request: Request<Full<Bytes>>,
+) -> Result<http::Response<Incoming>, SendError> {
+    let closed = |error: hyper::Error| SendError::NotSent(NotSent::Closed(describe(&error)));
+    if stream.is_h2() {
+        let handshake =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(closed)?;
+        tokio::spawn(connection);
+        return sender.try_send_request(request).await.map_err(of_connection);
+    }
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder.max_buf_size(MOST_HEADER_BYTES);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(closed)?;
+    tokio::spawn(connection);
+    // HTTP/1.1 has the host in a header and only path and query in the request line (RFC 9112 §3.2.1).
+    if let Some(host) = request
+        .uri()
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    if let Some(path) = request.uri().path_and_query().cloned() {
+        *request.uri_mut() = Uri::from(path);
+    }
+    sender.try_send_request(request).await.map_err(of_connection)
+}
+
+fn of_connection(error: hyper::client::conn::TrySendError<Request<Full<Bytes>>>) -> SendError {
+    // hyper hands the request back exactly where it did not begin to write it.
+    let written = error.message().is_none();
+    let why = describe(error.error());
+    if written {
+        SendError::Lost {
+            code: FailureCode::Unavailable,
+            why,
+        }
+    } else {
+        SendError::NotSent(NotSent::Closed(why))
+    }
+}
+
+fn of_pool(error: hyper_util::client::legacy::Error) -> SendError {
+    if error.is_connect() {
+        return SendError::NotSent(
+            match error
+                .source()
+                .and_then(|source| source.downcast_ref::<ConnectError>())
+            {
+                Some(known) => NotSent::Connect(known.clone()),
+                None => NotSent::Closed(describe(&error)),
+            },
+        );
+    }
+    SendError::Lost {
+        code: FailureCode::Unavailable,
+        why: describe(&error),
+    }
+}
+
+fn too_late() -> SendError {
+    SendError::Lost {
+        code: FailureCode::Timeout,
+        why: "no answer in time".to_owned(),
+    }
+}
+
+/// An error with its causes.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+async fn collect(answer: http::Response<Incoming>, most: u64, until: Instant) -> Answer {
+    let (parts, mut incoming) = answer.into_parts();
+    let mut body = Vec::new();
+    let encoding = parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let mut missing =
+        encoding.map(|value| Missing::Compressed(String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    while missing.is_none() {
+        match timeout_at(until, incoming.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                let Ok(data) = frame.into_data() else { continue };
+                let left = usize::try_from(most)
+                    .unwrap_or(usize::MAX)
+                    .saturating_sub(body.len());
+                body.extend_from_slice(data.get(..left.min(data.len())).unwrap_or_default());
+                if data.len() > left {
+                    missing = Some(Missing::TooLarge);
+                }
+            }
+            Ok(Some(Err(error))) => missing = Some(Missing::Broken(describe(&error))),
+            Ok(None) => break,
+            Err(_) => missing = Some(Missing::Broken("it did not end in time".to_owned())),
+        }
+    }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+        missing,
+    }
+}
