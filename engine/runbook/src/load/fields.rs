@@ -130,15 +130,6 @@ impl<'n, 't> Fields<'n, 't> {
         self.text(key, problems)
     }
 
-    /// true or false.
-    pub(crate) fn truth(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
-        let node = self.node(key)?;
-        match node.data {
-            Data::Bool(value) => Some(value),
-            _ => wrong_type(node, &format!("`{key}`"), "true or false", problems),
-        }
-    }
-
     /// A whole number from `least` to `most`.
     pub fn count(
         &mut self,

@@ -29,11 +29,11 @@ pub(super) fn expected(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Expected
         return expected;
     };
     let before = cx.problems.count();
-    expected.runs = inner.truth("runs", &mut cx.problems);
+    expected.runs = inner.truth("runs", &mut cx.problems).map(|got| got.value);
     expected.ending = inner
         .word("ending", &ENDINGS.map(|word| (word, word)), &mut cx.problems)
         .map(|got| got.value.to_owned());
-    expected.escalated = inner.truth("escalated", &mut cx.problems);
+    expected.escalated = inner.truth("escalated", &mut cx.problems).map(|got| got.value);
     expected.within = inner.parsed("within", &mut cx.problems).map(|got| got.value);
     steps(&mut inner, &mut expected, cx);
     plans(&mut inner, &mut expected, cx);
