@@ -49,6 +49,14 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
     }
 }
 
+/// One thread is enough for a command that asks or looks.
+fn block_on(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
 /// Where the engine is to be found.
 #[derive(Debug)]
 struct Whereabouts {

@@ -5,5 +5,5 @@ mod plugins;
 mod runs;
 
 pub use engine::{reloaded, status};
-pub use plugins::{plugin, plugins};
+pub use plugins::{plugin, plugin_file, plugins};
 pub use runs::{accepted, explained, runs};

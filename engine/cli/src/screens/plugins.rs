@@ -1,6 +1,9 @@
 //! Installed plugins.
 
+use std::path::Path;
+
 use stanch_contract::Manifest;
+use stanch_sandbox::Plugin;
 use stanch_service::control::types::{PluginView, Tone};
 use stanch_service::report::{Page, Piece, Style, words};
 
@@ -62,8 +65,25 @@ pub fn plugin(plugin: &PluginView, width: usize) -> Page {
     page
 }
 
+/// A plugin that is not installed: what it is and what it asks for.
+pub fn plugin_file(path: &Path, plugin: &Plugin, width: usize) -> Page {
+    let mut page = Page::new(width);
+    page.line([
+        Piece::new(path.display().to_string(), Style::Strong),
+        Piece::plain(format!("  {}", plugin.kind().as_str())),
+    ]);
+    manifest(&mut page, plugin.manifest());
+    row(
+        &mut page,
+        "digest",
+        &format!("{}, {}", plugin.digest(), words::bytes(plugin.bytes())),
+    );
+    row(&mut page, "imports", &plugin.imports().join(", "));
+    page
+}
+
 /// What a plugin says of itself.
-pub fn manifest(page: &mut Page, manifest: &Manifest) {
+fn manifest(page: &mut Page, manifest: &Manifest) {
     row(page, "plugin", &format!("{} {}", manifest.name, manifest.version));
     row(page, "says", &manifest.summary);
     let promises = [

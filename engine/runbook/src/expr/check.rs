@@ -272,9 +272,18 @@ impl Walk<'_> {
             }
             return self.all(args);
         }
+        if name == operators::INDEX {
+            // What is found is the map's or list's, whoever chose the key.
+            let found = call
+                .args
+                .first()
+                .map_or(Trust::Ours, |operand| self.node(operand));
+            self.all(call.args.iter().skip(1));
+            return found;
+        }
         let trust = self.all(&call.args).max(target);
         match name {
-            operators::ADD | operators::INDEX => trust,
+            operators::ADD => trust,
             _ if is_operator(name) => Trust::Ours,
             "text" => trust.min(Trust::Text),
             "raw" => Trust::Ours,

@@ -189,7 +189,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// Such a value, which has to be there.
-    pub(crate) fn needed_parsed<T>(
+    pub fn needed_parsed<T>(
         &mut self,
         key: &'static str,
         example: &str,
