@@ -13,6 +13,7 @@ mod probe;
 mod process;
 mod setting;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::engine::{Binaries, Build};
@@ -82,7 +83,7 @@ impl Bench {
         )?;
         Ok(Running {
             engine,
-            load: Load::new(listens),
+            load: Load::new(listens, (kind == Kind::Change).then(|| effects.came.clone())),
             effects,
             scratch,
         })
@@ -159,7 +160,7 @@ impl Bench {
             busy.flushes,
             probe,
         );
-        if kind == Kind::Change && running.effects.requests() < busy.runs {
+        if kind == Kind::Change && running.effects.came.changes.load(Ordering::Relaxed) < busy.runs {
             return Err(running
                 .engine
                 .trouble("fewer requests came out of the engine than runs went in"));

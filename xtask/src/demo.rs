@@ -9,6 +9,7 @@ mod folder;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -62,7 +63,7 @@ pub(crate) fn show(once: bool) -> Result<(), TaskError> {
         "The run ended as {ending}. {} MiB of {} MiB were freed; {} pages were sent.",
         before.saturating_sub(after) >> 20,
         before >> 20,
-        pages.requests()
+        pages.came.changes.load(Ordering::Relaxed)
     ));
     engine.stop()?;
     if ending == "healed" {
@@ -240,4 +241,46 @@ fn yes(ask: &str) -> Result<bool, TaskError> {
 /// For messages and TOML.
 fn quoted(path: &Path) -> String {
     Value::from(path.to_string_lossy()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(steps: &[Value]) -> Value {
+        json!({ "id": "r", "ending": null, "steps": steps })
+    }
+
+    #[test]
+    fn an_open_question_is_found_with_what_a_yes_is_about() {
+        let waiting =
+            json!({ "id": "a", "kind": "change", "state": "planning", "what": "A", "question": null });
+        let open = json!({ "ask": "Remove them?", "digest": "ab12" });
+        let open = json!({ "id": "b", "kind": "change", "state": "asked", "what": "B", "question": open });
+        assert!(asked(&run(std::slice::from_ref(&waiting))).is_none());
+        let asked = asked(&run(&[waiting, open])).unwrap();
+        assert_eq!((asked.step.as_str(), asked.ask.as_str()), ("b", "Remove them?"));
+        assert_eq!(asked.digest.as_deref(), Some("ab12"));
+    }
+
+    #[test]
+    fn a_step_by_hand_is_asked_about_and_a_look_is_not() {
+        let step =
+            |kind: &str| json!({ "id": "c", "kind": kind, "state": "asked", "what": "Find the writer" });
+        let found = asked(&run(&[step("by-hand")])).unwrap();
+        assert_eq!((found.ask.as_str(), found.digest), ("Find the writer", None));
+        assert!(asked(&run(&[step("look")])).is_none());
+    }
+
+    #[test]
+    fn the_alert_is_resolved_only_after_a_change() {
+        let step = |kind: &str, state: &str| json!({ "id": "a", "kind": kind, "state": state });
+        assert!(changed(&run(&[step("change", "done")])));
+        assert!(!changed(&run(&[
+            step("change", "verifying"),
+            step("by-hand", "done")
+        ])));
+    }
 }

@@ -91,8 +91,12 @@ fn message(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
     }
     let mut body = Vec::new();
     if !chunked {
-        stream.take(length).read_to_end(&mut body)?;
-        return Ok((first, body));
+        let read = stream.take(length).read_to_end(&mut body)? as u64;
+        return if read == length {
+            Ok((first, body))
+        } else {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        };
     }
     loop {
         let mut line = String::new();
@@ -110,11 +114,21 @@ fn odd() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, "not an answer of HTTP")
 }
 
+/// What came to a [`Sink`].
+#[derive(Debug, Default)]
+pub(crate) struct Came {
+    /// Requests that change something.
+    pub(crate) changes: AtomicU64,
+    /// Requests that only look.
+    pub(crate) looks: AtomicU64,
+}
+
 /// A place on loopback that answers 200 to every request and counts them. Its threads end with the program.
 pub(crate) struct Sink {
     /// Where it is.
     pub(crate) address: SocketAddr,
-    requests: Arc<AtomicU64>,
+    /// What came.
+    pub(crate) came: Arc<Came>,
 }
 
 impl Sink {
@@ -122,28 +136,28 @@ impl Sink {
     pub(crate) fn open(body: &'static str) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let requests = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&requests);
+        let came = Arc::new(Came::default());
+        let counter = Arc::clone(&came);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let counter = Arc::clone(&counter);
                 std::thread::spawn(move || answer(stream, body, &counter));
             }
         });
-        Ok(Self { address, requests })
-    }
-
-    /// How many requests came.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        Ok(Self { address, came })
     }
 }
 
-fn answer(stream: TcpStream, body: &str, requests: &AtomicU64) {
+fn answer(stream: TcpStream, body: &str, came: &Came) {
     let _ = stream.set_nodelay(true);
     let mut stream = BufReader::new(stream);
-    while message(&mut stream).is_ok() {
-        requests.fetch_add(1, Ordering::Relaxed);
+    while let Ok((first, _)) = message(&mut stream) {
+        let counter = if first.starts_with("GET ") {
+            &came.looks
+        } else {
+            &came.changes
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -157,4 +171,44 @@ fn answer(stream: TcpStream, body: &str, requests: &AtomicU64) {
 /// A port of loopback that was free a moment ago.
 pub(crate) fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_posted_and_got_is_answered_and_counted() {
+        let sink = Sink::open("yes").unwrap();
+        let mut connection = Connection::open(sink.address).unwrap();
+        for _ in 0..3 {
+            let answer = connection.post("/act/0", "a token", "{\"index\":0}").unwrap();
+            assert_eq!((answer.status, answer.body.as_str()), (200, "yes"));
+        }
+        assert_eq!(connection.get("/verify").unwrap().status, 200);
+        assert_eq!(
+            (
+                sink.came.changes.load(Ordering::Relaxed),
+                sink.came.looks.load(Ordering::Relaxed)
+            ),
+            (3, 1)
+        );
+    }
+
+    #[test]
+    fn an_answer_in_chunks_is_put_together() {
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nstan\r\n2\r\nch\r\n0\r\n\r\n";
+        let (first, body) = message(&mut text.as_bytes()).unwrap();
+        assert_eq!(
+            (first.trim(), body.as_slice()),
+            ("HTTP/1.1 200 OK", b"stanch".as_slice())
+        );
+    }
+
+    #[test]
+    fn what_ends_early_or_is_not_http_is_an_error() {
+        assert!(message(&mut "".as_bytes()).is_err());
+        assert!(message(&mut "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nstanch".as_bytes()).is_err());
+        assert!(message(&mut "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n".as_bytes()).is_err());
+    }
 }

@@ -141,24 +141,35 @@ impl Workspace {
         )
     }
 
-    /// The packages that are built as components.
-    pub(crate) fn guests(&self) -> Vec<Guest> {
-        let plugins = root().join("plugins");
-        let packages = self
-            .metadata
+    fn packages(&self) -> impl Iterator<Item = &Value> {
+        self.metadata
             .get("packages")
             .and_then(Value::as_array)
             .into_iter()
+            .flatten()
+    }
+
+    /// The names of the benches.
+    pub(crate) fn benches(&self) -> Vec<String> {
+        let targets = self
+            .packages()
+            .filter_map(|package| package.get("targets")?.as_array())
             .flatten();
-        packages
+        let benches = targets.filter(|target| is_kind(target, "bench"));
+        benches
+            .filter_map(|target| Some(target.get("name")?.as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// The packages that are built as components.
+    pub(crate) fn guests(&self) -> Vec<Guest> {
+        let plugins = root().join("plugins");
+        self.packages()
             .filter_map(|package| {
                 let name = package.get("name")?.as_str()?;
                 let manifest = Path::new(package.get("manifest_path")?.as_str()?);
                 let targets = package.get("targets")?.as_array()?;
-                let library = targets.iter().find(|target| {
-                    let kinds = target.get("kind").and_then(Value::as_array);
-                    kinds.into_iter().flatten().any(|kind| kind == "cdylib")
-                })?;
+                let library = targets.iter().find(|target| is_kind(target, "cdylib"))?;
                 Some(Guest {
                     package: name.to_owned(),
                     library: library.get("name")?.as_str()?.replace('-', "_"),
@@ -167,4 +178,9 @@ impl Workspace {
             })
             .collect()
     }
+}
+
+fn is_kind(target: &Value, kind: &str) -> bool {
+    let kinds = target.get("kind").and_then(Value::as_array);
+    kinds.into_iter().flatten().any(|known| known == kind)
 }

@@ -44,6 +44,8 @@ pub struct Counters {
     pub writes: u64,
     /// Batches in the queue now.
     pub queued: u64,
+    /// How large the store is, in bytes.
+    pub bytes: u64,
     /// Time spent in commits, all together.
     pub committing: Duration,
     /// The longest commit, with the checkpoint that followed it.
@@ -58,7 +60,6 @@ pub(crate) struct Gauges {
     pub(crate) batches: AtomicU64,
     pub(crate) barriers: AtomicU64,
     pub(crate) writes: AtomicU64,
-    pub(crate) queued: AtomicU64,
     pub(crate) committing_ns: AtomicU64,
     pub(crate) longest_ns: AtomicU64,
     pub(crate) lost: AtomicU64,
@@ -85,7 +86,8 @@ impl Gauges {
         }
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    /// `queued` and `bytes` are known elsewhere.
+    pub(crate) fn counters(&self, queued: u64, bytes: u64) -> Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
             commits: read(&self.commits),
@@ -93,7 +95,8 @@ impl Gauges {
             batches: read(&self.batches),
             barriers: read(&self.barriers),
             writes: read(&self.writes),
-            queued: read(&self.queued),
+            queued,
+            bytes,
             committing: Duration::from_nanos(read(&self.committing_ns)),
             longest: Duration::from_nanos(read(&self.longest_ns)),
         }

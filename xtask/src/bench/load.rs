@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::process;
 use super::setting::TOKEN;
 use crate::alertmanager::notification;
-use crate::http::Connection;
+use crate::http::{Came, Connection};
 use crate::shell::TaskError;
 
 /// Connections, and alerts on their way, at saturation.
@@ -20,15 +20,17 @@ const AT_ONCE: u64 = 10_000;
 /// The longest that anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Counters that the engine's metrics have.
-const FINISHED: &str = "stanch_runs_finished_total";
-const FLUSHES: &str = "stanch_journal_flushes_total";
+/// What the engine's metrics call them.
+const CLOSED: &str = "stanch_runs_closed_total";
+const FLUSHES: &str = "stanch_journal_flushes";
 
 /// Sends alerts, each another one.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     listens: SocketAddr,
     next: Arc<AtomicU64>,
+    /// Where a run that changes something looks whether it did; such a run stays open as long as its alert fires.
+    looked: Option<Arc<Came>>,
 }
 
 /// What came of saturation.
@@ -44,10 +46,20 @@ pub(super) struct Busy {
 }
 
 impl Load {
-    pub(super) fn new(listens: SocketAddr) -> Self {
+    pub(super) fn new(listens: SocketAddr, looked: Option<Arc<Came>>) -> Self {
         Self {
             listens,
             next: Arc::default(),
+            looked,
+        }
+    }
+
+    /// How many runs have got to where their time is taken: closed, or their change verified.
+    fn finished(&self, watcher: &mut Connection) -> Result<u64, TaskError> {
+        match &self.looked {
+            Some(came) => Ok(came.looks.load(Ordering::Relaxed)),
+            // The first run that closes makes the counter.
+            None => Ok(read(watcher, CLOSED).unwrap_or(0.0) as u64),
         }
     }
 
@@ -139,16 +151,16 @@ pub(super) fn accepted(load: &Load) -> Result<f64, TaskError> {
     Ok((AT_ONCE * 2 / IN_FLIGHT * IN_FLIGHT) as f64 / began.elapsed().as_secs_f64())
 }
 
-/// How long each run took, from the first byte of its alert until the engine counts it as finished. That is seen by
-/// asking again and again, so each is too long by up to one such question.
+/// How long each run took, from the first byte of its alert until it is finished. That a run is closed is seen by reading the
+/// metrics again and again, so each is too long by up to one such reading.
 pub(super) fn one_by_one(load: &Load) -> Result<Vec<Duration>, TaskError> {
     let (mut sender, mut watcher) = (load.connect()?, load.connect()?);
     let mut took = Vec::new();
     for turn in 0..ONE_BY_ONE + 50 {
-        let before = read(&mut watcher, FINISHED).unwrap_or(0.0);
+        let before = load.finished(&mut watcher)?;
         let began = Instant::now();
         load.post(&mut sender, "Bench")?;
-        while read(&mut watcher, FINISHED).unwrap_or(0.0) <= before {
+        while load.finished(&mut watcher)? <= before {
             if began.elapsed() > PATIENCE {
                 return Err(TaskError::Other(
                     "a run did not finish within a minute".to_owned(),
@@ -181,7 +193,7 @@ pub(super) fn saturated(load: &Load, process: u32) -> Result<Busy, TaskError> {
 }
 
 fn run_all(load: &Load, watcher: &mut Connection, count: u64) -> Result<(), TaskError> {
-    let first = read(watcher, FINISHED).unwrap_or(0.0) as u64;
+    let first = load.finished(watcher)?;
     let (sent, finished) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let began = Instant::now();
     let senders = {
@@ -207,7 +219,7 @@ fn run_all(load: &Load, watcher: &mut Connection, count: u64) -> Result<(), Task
     };
     while finished.load(Ordering::Relaxed) < count {
         std::thread::sleep(Duration::from_millis(1));
-        let now = read(watcher, FINISHED).unwrap_or(0.0) as u64;
+        let now = load.finished(watcher)?;
         finished.store(now.saturating_sub(first), Ordering::Relaxed);
         if began.elapsed() > PATIENCE {
             break;

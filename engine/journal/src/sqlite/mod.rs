@@ -273,11 +273,10 @@ impl Store for SqliteStore {
     }
 
     fn counters(&self) -> Counters {
-        self.gauges.queued.store(
-            u64::try_from(self.queue.len()).unwrap_or(u64::MAX),
-            std::sync::atomic::Ordering::Relaxed,
-        );
-        self.gauges.counters()
+        let length = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        let bytes = length(&self.path) + length(&self.path.with_extension("db-wal"));
+        self.gauges
+            .counters(u64::try_from(self.queue.len()).unwrap_or(u64::MAX), bytes)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

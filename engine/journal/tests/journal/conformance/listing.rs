@@ -301,6 +301,7 @@ pub(crate) async fn a_store_that_is_well_says_so(place: &dyn Place) {
         ),
         (1, 1, 1, 0)
     );
+    assert!(counters.bytes > 0, "a store takes room");
     // Ten days hence there is still nothing to drop.
     let later = Timestamp(NOW.0 + Span::from_secs(864_000).as_millis());
     assert_eq!(store.collect(later).await.unwrap(), Collected::default());
