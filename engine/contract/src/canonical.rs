@@ -52,7 +52,9 @@ fn write(value: &Value, out: &mut String) {
 
 fn number(n: &serde_json::Number, out: &mut String) {
     match n.as_f64() {
-        Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() <= EXACT => out.push_str(&format!("{}", f as i64)),
+        Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() <= EXACT => {
+            out.push_str(&format!("{}", f as i64))
+        }
         _ => out.push_str(&n.to_string()),
     }
 }

@@ -85,6 +85,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with a code and a sentence.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None, extra: Value::Null }
+        Self {
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+            extra: Value::Null,
+        }
     }
 }

@@ -147,7 +147,11 @@ pub struct CheckedPlan {
 impl CheckedPlan {
     /// The distinct things acted on, as capability and the host's own identity.
     pub fn targets(&self) -> Vec<(Capability, &str)> {
-        let mut targets: Vec<_> = self.actions.iter().map(|a| (a.capability, a.identity.as_str())).collect();
+        let mut targets: Vec<_> = self
+            .actions
+            .iter()
+            .map(|a| (a.capability, a.identity.as_str()))
+            .collect();
         targets.sort_unstable();
         targets.dedup();
         targets
@@ -158,11 +162,17 @@ impl CheckedPlan {
         let mut left: Vec<&CanonicalAction> = self.actions.iter().collect();
         let mut smaller = false;
         for action in &fresh.actions {
-            let Some(at) = left.iter().position(|of| action.is_within(of)) else { return Comparison::Different };
+            let Some(at) = left.iter().position(|of| action.is_within(of)) else {
+                return Comparison::Different;
+            };
             let of = left.remove(at);
             smaller |= action.items.len() != of.items.len();
         }
-        if smaller || !left.is_empty() { Comparison::Subset } else { Comparison::Same }
+        if smaller || !left.is_empty() {
+            Comparison::Subset
+        } else {
+            Comparison::Same
+        }
     }
 }
 
@@ -221,7 +231,12 @@ impl PlanDigest {
 fn sort_key(essence: &Value) -> Vec<String> {
     ["verb", "target", "expect", "content", "items"]
         .iter()
-        .map(|name| essence.get(name).map(crate::canonical::to_string).unwrap_or_default())
+        .map(|name| {
+            essence
+                .get(name)
+                .map(crate::canonical::to_string)
+                .unwrap_or_default()
+        })
         .collect()
 }
 
@@ -320,22 +335,40 @@ mod tests {
     }
 
     fn plan(actions: Vec<CanonicalAction>) -> CheckedPlan {
-        let offered =
-            ChangePlan { summary: String::new(), actions: vec![], population: None, data: Value::Null, extra: Value::Null };
-        CheckedPlan { summary: String::new(), actions, offered }
+        let offered = ChangePlan {
+            summary: String::new(),
+            actions: vec![],
+            population: None,
+            data: Value::Null,
+            extra: Value::Null,
+        };
+        CheckedPlan {
+            summary: String::new(),
+            actions,
+            offered,
+        }
     }
 
     #[test]
     fn a_fresh_plan_is_the_same_a_subset_or_different() {
         let decided = plan(vec![action("a", &["1", "2"]), action("b", &[])]);
         let table = [
-            (plan(vec![action("b", &[]), action("a", &["1", "2"])]), Comparison::Same),
-            (plan(vec![action("a", &["2"]), action("b", &[])]), Comparison::Subset),
+            (
+                plan(vec![action("b", &[]), action("a", &["1", "2"])]),
+                Comparison::Same,
+            ),
+            (
+                plan(vec![action("a", &["2"]), action("b", &[])]),
+                Comparison::Subset,
+            ),
             (plan(vec![action("b", &[])]), Comparison::Subset),
             (plan(vec![]), Comparison::Subset),
             (plan(vec![action("a", &["3"])]), Comparison::Different),
             (plan(vec![action("c", &[])]), Comparison::Different),
-            (plan(vec![action("b", &[]), action("b", &[])]), Comparison::Different),
+            (
+                plan(vec![action("b", &[]), action("b", &[])]),
+                Comparison::Different,
+            ),
             // Without members a call is about the whole target: more than was decided on.
             (plan(vec![action("a", &[])]), Comparison::Different),
         ];
@@ -348,13 +381,32 @@ mod tests {
     fn the_digest_is_about_what_is_done_and_not_about_how_it_is_told() {
         let (run, step, params) = (RunId::from("r"), StepId::from("s"), json!({"a": 1}));
         let zero = Digest::of(b"");
-        let basis = DecisionBasis { run: &run, step: &step, runbook: zero, plugin: zero, settings: zero, params: &params };
+        let basis = DecisionBasis {
+            run: &run,
+            step: &step,
+            runbook: zero,
+            plugin: zero,
+            settings: zero,
+            params: &params,
+        };
         let one = PlanDigest::new(&basis, &[action("a", &["1"]), action("b", &[])]);
         let mut told_otherwise = action("a", &["1"]);
         told_otherwise.reason = "another reason".into();
         assert_eq!(PlanDigest::new(&basis, &[action("b", &[]), told_otherwise]), one);
-        assert_ne!(PlanDigest::new(&basis, &[action("a", &["2"]), action("b", &[])]), one);
+        assert_ne!(
+            PlanDigest::new(&basis, &[action("a", &["2"]), action("b", &[])]),
+            one
+        );
         let other = json!({"a": 2});
-        assert_ne!(PlanDigest::new(&DecisionBasis { params: &other, ..basis }, &[action("a", &["1"]), action("b", &[])]), one);
+        assert_ne!(
+            PlanDigest::new(
+                &DecisionBasis {
+                    params: &other,
+                    ..basis
+                },
+                &[action("a", &["1"]), action("b", &[])]
+            ),
+            one
+        );
     }
 }

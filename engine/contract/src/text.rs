@@ -6,12 +6,17 @@
 
 /// `text` without control and direction characters; line feeds and tabs stay.
 pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || *c == '\t' || !is_unsafe(*c)).collect()
+    text.chars()
+        .filter(|c| *c == '\n' || *c == '\t' || !is_unsafe(*c))
+        .collect()
 }
 
 /// `text` as one line: like [`clean`], with line feeds and tabs as spaces.
 pub fn clean_line(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).filter(|c| !is_unsafe(*c)).collect()
+    text.chars()
+        .map(|c| if c == '\n' || c == '\t' { ' ' } else { c })
+        .filter(|c| !is_unsafe(*c))
+        .collect()
 }
 
 /// [`clean`], cut to at most `most` characters; what was cut shows as `…`.
@@ -49,7 +54,10 @@ mod tests {
 
     #[test]
     fn escapes_and_direction_marks_are_gone_and_the_words_stay() {
-        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m\u{202e}b\u{200b}\r\nc\td"), "a[31mred[0mb\nc\td");
+        assert_eq!(
+            clean("a\u{1b}[31mred\u{1b}[0m\u{202e}b\u{200b}\r\nc\td"),
+            "a[31mred[0mb\nc\td"
+        );
         assert_eq!(clean_line("two\nlines\tand\u{7}"), "two lines and");
         assert_eq!(clean("Zürich, 東京, عربى, 👍"), "Zürich, 東京, عربى, 👍");
     }

@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 pub struct Span(i64);
 
 /// The units of [`Span`], from large to small, in milliseconds.
-const SPAN_UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const SPAN_UNITS: [(&str, i64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 impl Span {
     /// No time at all.
@@ -62,15 +68,28 @@ impl FromStr for Span {
         let mut next_unit = 0;
         while !rest.is_empty() {
             let (count, after) = leading_integer(rest).ok_or_else(wrong)?;
-            let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+            let letters = after
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(after.len());
             let (unit, after) = after.split_at_checked(letters).ok_or_else(wrong)?;
-            let (index, (_, size)) =
-                SPAN_UNITS.iter().enumerate().skip(next_unit).find(|(_, (name, _))| *name == unit).ok_or_else(wrong)?;
+            let (index, (_, size)) = SPAN_UNITS
+                .iter()
+                .enumerate()
+                .skip(next_unit)
+                .find(|(_, (name, _))| *name == unit)
+                .ok_or_else(wrong)?;
             next_unit = index + 1;
-            total = count.checked_mul(*size).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
+            total = count
+                .checked_mul(*size)
+                .and_then(|ms| total.checked_add(ms))
+                .ok_or_else(wrong)?;
             rest = after;
         }
-        if text.is_empty() { Err(wrong()) } else { Ok(Self(total)) }
+        if text.is_empty() {
+            Err(wrong())
+        } else {
+            Ok(Self(total))
+        }
     }
 }
 
@@ -101,7 +120,13 @@ impl fmt::Display for Span {
 pub struct ByteSize(pub u64);
 
 /// The units of [`ByteSize`], from large to small.
-const SIZE_UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const SIZE_UNITS: [(&str, u64); 5] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
 
 impl FromStr for ByteSize {
     type Err = UnitError;
@@ -113,8 +138,15 @@ impl FromStr for ByteSize {
             example: "a whole number and one of B, KiB, MiB, GiB, TiB, as in `64MiB`",
         };
         let (count, unit) = leading_integer(text).ok_or_else(wrong)?;
-        let (_, size) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        u64::try_from(count).ok().and_then(|n| n.checked_mul(*size)).map(Self).ok_or_else(wrong)
+        let (_, size) = SIZE_UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(wrong)?;
+        u64::try_from(count)
+            .ok()
+            .and_then(|n| n.checked_mul(*size))
+            .map(Self)
+            .ok_or_else(wrong)
     }
 }
 
@@ -149,8 +181,15 @@ impl FromStr for Rate {
             example: "how many, a slash and a length of time, as in `3/1h`",
         };
         let (count, per) = text.split_once('/').ok_or_else(wrong)?;
-        let rate = Self { count: count.parse().map_err(|_| wrong())?, per: per.parse().map_err(|_| wrong())? };
-        if rate.count == 0 || rate.per == Span::ZERO { Err(wrong()) } else { Ok(rate) }
+        let rate = Self {
+            count: count.parse().map_err(|_| wrong())?,
+            per: per.parse().map_err(|_| wrong())?,
+        };
+        if rate.count == 0 || rate.per == Span::ZERO {
+            Err(wrong())
+        } else {
+            Ok(rate)
+        }
     }
 }
 
@@ -189,7 +228,13 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written() {
-        for (text, ms) in [("0s", 0), ("250ms", 250), ("90s", 90_000), ("1h30m", 5_400_000), ("90d", 7_776_000_000)] {
+        for (text, ms) in [
+            ("0s", 0),
+            ("250ms", 250),
+            ("90s", 90_000),
+            ("1h30m", 5_400_000),
+            ("90d", 7_776_000_000),
+        ] {
             assert_eq!(text.parse::<Span>().unwrap().as_millis(), ms, "{text}");
         }
         assert_eq!(Span::from_millis(90_250).to_string(), "1m30s250ms");
@@ -198,7 +243,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_span_is_refused() {
-        for text in ["", "5", "m", "5x", "-5s", "1.5h", "30m1h", "5m5m", "99999999999999999999s", "9999999999999d"] {
+        for text in [
+            "",
+            "5",
+            "m",
+            "5x",
+            "-5s",
+            "1.5h",
+            "30m1h",
+            "5m5m",
+            "99999999999999999999s",
+            "9999999999999d",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
@@ -208,7 +264,13 @@ mod tests {
         assert_eq!("64MiB".parse::<ByteSize>().unwrap(), ByteSize(64 << 20));
         assert!("64MB".parse::<ByteSize>().is_err());
         assert_eq!(ByteSize(13_107_200).to_string(), "12.5 MiB");
-        assert_eq!("3/1h".parse::<Rate>().unwrap(), Rate { count: 3, per: Span::from_secs(3600) });
+        assert_eq!(
+            "3/1h".parse::<Rate>().unwrap(),
+            Rate {
+                count: 3,
+                per: Span::from_secs(3600)
+            }
+        );
         assert!("0/1h".parse::<Rate>().is_err());
         assert!("3/0s".parse::<Rate>().is_err());
     }

@@ -120,6 +120,13 @@ impl Episodes {
         }
     }
 
+    /// Forgets a run that was opened and could not be made durable.
+    pub fn abandon(&mut self, run: &RunId) {
+        if let Some(key) = self.of_run.remove(run) {
+            self.last.remove(&key);
+        }
+    }
+
     /// Where this alert goes. `numbered` is the number of the last episode that the journal knows of this runbook and
     /// group key, 0 where there was none.
     pub fn route(&self, runbook: &str, group_key: &str, status: AlertStatus, numbered: u64) -> Route {

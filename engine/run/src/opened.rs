@@ -45,6 +45,8 @@ pub struct Pin {
     pub component: Digest,
     /// Of the operator's settings for this installation.
     pub settings: Digest,
+    /// Of what the operator let it do: a run is held to the stricter of then and now.
+    pub grant: Digest,
     /// The manifest says: a repeat of an action has no second effect.
     #[serde(default)]
     pub idempotent: bool,

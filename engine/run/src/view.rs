@@ -412,7 +412,8 @@ impl State {
         idle && stands && (self.cancelled.is_some() || self.gave_up || stuck)
     }
 
-    fn summary(&self) -> String {
+    /// In a sentence: what it waits for, or how it ended.
+    pub fn summary(&self) -> String {
         if let Some(closed) = &self.closed {
             return closed.summary.clone();
         }

@@ -43,19 +43,29 @@ fn context() -> CallContext {
 }
 
 fn calls(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let options = SandboxOptions { cache: Some(folder.path().join("compiled")), ..SandboxOptions::default() };
+    let options = SandboxOptions {
+        cache: Some(folder.path().join("compiled")),
+        ..SandboxOptions::default()
+    };
     let sandbox = Sandbox::new(&options).expect("a sandbox");
     let plugin = plugin();
-    let installed = runtime.block_on(sandbox.install(plugin.clone())).expect("the plugin is installed");
+    let installed = runtime
+        .block_on(sandbox.install(plugin.clone()))
+        .expect("the plugin is installed");
     let parts = InstallationParts {
         key: PluginKey::from("bench"),
         plugin: installed,
         grant: Arc::new(Grant::nothing(PluginKey::from("bench"))),
         limits: Limits::default(),
         settings: Value::Null,
-        facilities: Arc::new(Facilities { secrets: Arc::new(NoSecrets) }),
+        facilities: Arc::new(Facilities {
+            secrets: Arc::new(NoSecrets),
+        }),
     };
     let installation = Installation::new(&sandbox, parts);
     let (context, params) = (context(), json!({ "data": { "filler": "x".repeat(1000) } }));
@@ -65,7 +75,13 @@ fn calls(criterion: &mut Criterion) {
             runtime.block_on(async {
                 let began = Instant::now();
                 for _ in 0..times {
-                    black_box(installation.diagnose(&context, &params).await.result.expect("an answer"));
+                    black_box(
+                        installation
+                            .diagnose(&context, &params)
+                            .await
+                            .result
+                            .expect("an answer"),
+                    );
                 }
                 began.elapsed()
             })
@@ -78,7 +94,12 @@ fn calls(criterion: &mut Criterion) {
                 for _ in 0..times {
                     let sandbox = Sandbox::new(&options).expect("a sandbox");
                     let began = Instant::now();
-                    black_box(sandbox.install(plugin.clone()).await.expect("the plugin is installed"));
+                    black_box(
+                        sandbox
+                            .install(plugin.clone())
+                            .await
+                            .expect("the plugin is installed"),
+                    );
                     spent += began.elapsed();
                 }
                 spent

@@ -179,7 +179,7 @@ impl Sandbox {
             return Ok(plugin);
         }
         let inspected = inspect::inspect(&bytes)?;
-        let size = bytes.len() as u64;
+        let source = Arc::clone(&bytes);
         let permit = self
             .inner
             .compiling
@@ -198,7 +198,7 @@ impl Sandbox {
             &component,
             inspected,
             digest,
-            size,
+            source,
         )
         .await?;
         let plugin = Arc::new(plugin);
@@ -328,7 +328,10 @@ fn closed() -> InstallError {
 /// The engine, with the largest pool that fits: whole, a quarter, a sixteenth, none.
 fn engine(calls: u32) -> wasmtime::Result<(Engine, Allocation)> {
     let mut why = String::new();
-    for calls in [calls, calls / 4, calls / 16].into_iter().filter(|calls| *calls > 0) {
+    for calls in [calls, calls / 4, calls / 16]
+        .into_iter()
+        .filter(|calls| *calls > 0)
+    {
         let mut config = config();
         config.allocation_strategy(pool(calls));
         match Engine::new(&config) {
@@ -339,7 +342,10 @@ fn engine(calls: u32) -> wasmtime::Result<(Engine, Allocation)> {
     }
     let mut config = config();
     // Where address space is short, no more of it is taken than a plugin may ever use.
-    config.memory_reservation(MOST_MEMORY.0).memory_reservation_for_growth(0).memory_guard_size(64 << 10);
+    config
+        .memory_reservation(MOST_MEMORY.0)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(64 << 10);
     Ok((Engine::new(&config)?, Allocation::OnDemand { why }))
 }
 

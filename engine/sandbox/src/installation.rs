@@ -119,6 +119,16 @@ impl Installation {
         &self.parts.limits
     }
 
+    /// The operator's settings, as the guest gets them; `null` for none.
+    pub fn settings(&self) -> &Value {
+        &self.parts.settings
+    }
+
+    /// What all sessions at the gate share.
+    pub fn facilities(&self) -> &Arc<Facilities> {
+        &self.parts.facilities
+    }
+
     /// Of the operator's settings: what a run pins, and a decision is about.
     pub fn settings_digest(&self) -> Digest {
         self.settings_digest

@@ -1,6 +1,7 @@
 //! A plugin that was found good: compiled, linked, and its manifest read and compared with what its code says.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jsonschema::Validator;
@@ -26,7 +27,7 @@ pub struct Plugin {
     digest: Digest,
     kind: PluginKind,
     manifest: Manifest,
-    bytes: u64,
+    component: Arc<[u8]>,
     imports: Vec<String>,
     pub(crate) params: Option<Validator>,
     pub(crate) data: Option<Validator>,
@@ -84,7 +85,12 @@ impl Plugin {
 
     /// The component's size in bytes.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.component.len() as u64
+    }
+
+    /// The component itself, as it was installed: what a run pins.
+    pub fn component(&self) -> &Arc<[u8]> {
+        &self.component
     }
 
     /// Every interface that it imports, as it names them: what it could ask for, granted or not.
@@ -106,7 +112,7 @@ impl Plugin {
         component: &Component,
         inspected: Inspected,
         digest: Digest,
-        bytes: u64,
+        source: Arc<[u8]>,
     ) -> Result<Self, InstallError> {
         let Inspected {
             kind,
@@ -125,7 +131,7 @@ impl Plugin {
             digest,
             kind,
             manifest,
-            bytes,
+            component: source,
             imports,
             params,
             data,

@@ -401,17 +401,28 @@ async fn where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugin
             let output = std::process::Command::new("sh")
                 .args(["-c", r#"ulimit -v "$1" && exec "$0" --exact "$2" --nocapture"#])
                 .arg(std::env::current_exe().unwrap())
-                .args([space, "where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugins_run"])
+                .args([
+                    space,
+                    "where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugins_run",
+                ])
                 .env("STANCH_TEST_SMALL", "yes")
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{said} {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             assert!(said.contains(expected), "{space}: {said}");
         }
         return;
     }
-    let sandbox = Sandbox::new(&SandboxOptions { cache: None, calls: 256 }).unwrap();
+    let sandbox = Sandbox::new(&SandboxOptions {
+        cache: None,
+        calls: 256,
+    })
+    .unwrap();
     println!("{:?}", sandbox.allocation());
     assert_ne!(sandbox.allocation(), &Allocation::Pooled { calls: 256 });
     let plugin = installation(&sandbox, install(&sandbox).await, Limits::default());

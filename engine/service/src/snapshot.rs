@@ -5,19 +5,22 @@
 //! when it starts and pins the digests of what it found there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use stanch_contract::{Digest, PluginKey, Timestamp};
+use stanch_runbook::index::Index;
 use stanch_runbook::{Catalogue, PluginFacts, Runbook, RunbookSource};
+use stanch_sandbox::Installation;
 
 use crate::config::Settings;
 use crate::config::settings::Folder;
 
 /// What is loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Counts up with every swap, from 1; the same number is never another content.
     pub generation: u64,
@@ -27,6 +30,8 @@ pub struct Snapshot {
     pub settings: Arc<Settings>,
     /// The runbooks, by name.
     pub runbooks: BTreeMap<String, Arc<LoadedRunbook>>,
+    /// The runbooks, by what alerts meet.
+    pub index: Arc<Index>,
     /// The plugins, by the operator's key.
     pub plugins: BTreeMap<PluginKey, Arc<Installed>>,
     /// What could not be loaded, and what stays in its place.
@@ -45,7 +50,6 @@ pub struct LoadedRunbook {
 }
 
 /// An installed plugin.
-#[derive(Debug)]
 pub struct Installed {
     /// The operator's key.
     pub key: PluginKey,
@@ -53,6 +57,14 @@ pub struct Installed {
     pub digest: Digest,
     /// What runbooks may know of it.
     pub facts: PluginFacts,
+    /// What is called.
+    pub installation: Arc<Installation>,
+}
+
+impl fmt::Debug for Installed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.key, self.digest)
+    }
 }
 
 /// Something that did not load.
@@ -89,16 +101,29 @@ pub enum ProblemKind {
 impl Snapshot {
     /// The plugins that the runbooks of this folder may use, and those that are withheld from them.
     pub fn catalogue(&self, folder: &Folder) -> Catalogue {
-        let mut catalogue = Catalogue::default();
-        for (key, installed) in &self.plugins {
-            if folder.plugins.allows(key) {
-                catalogue.plugins.insert(key.clone(), installed.facts.clone());
-            } else {
-                catalogue.withheld.push(key.clone());
-            }
-        }
-        catalogue
+        catalogue(
+            folder,
+            self.plugins
+                .iter()
+                .map(|(key, installed)| (key, &installed.facts)),
+        )
     }
+}
+
+/// Of these plugins, what the runbooks of a folder may use and what is withheld from them.
+pub(crate) fn catalogue<'a>(
+    folder: &Folder,
+    plugins: impl Iterator<Item = (&'a PluginKey, &'a PluginFacts)>,
+) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    for (key, facts) in plugins {
+        if folder.plugins.allows(key) {
+            catalogue.plugins.insert(key.clone(), facts.clone());
+        } else {
+            catalogue.withheld.push(key.clone());
+        }
+    }
+    catalogue
 }
 
 /// The snapshot of now.

@@ -169,6 +169,11 @@ impl Ledger {
         }
     }
 
+    /// Forgets a run that was opened and could not be made durable: it holds nothing yet.
+    pub fn abandon(&mut self, run: &RunId) {
+        self.runbook_of.remove(run);
+    }
+
     /// A place for a run of this runbook, at most `most` at a time, in the order in which they asked.
     pub fn enter(&mut self, runbook: &str, run: &RunId, most: u32) -> Option<Blocked> {
         self.places.enter(runbook, run, most)

@@ -167,6 +167,7 @@ pub(crate) struct Sim {
 pub(crate) fn opened(book: &Runbook) -> Opened {
     let pin = |key: &str, verifies, idempotent| {
         let pin = Pin {
+            grant: Digest::of(b"grant"),
             component: Digest::of(key.as_bytes()),
             settings: Digest::of(b"{}"),
             idempotent,

@@ -99,6 +99,7 @@ impl Driven {
     fn new(world: World, started_by: Option<&str>) -> Self {
         let book = book();
         let pin = Pin {
+            grant: Digest::of(b"grant"),
             component: Digest::of(b"c"),
             settings: Digest::of(b"s"),
             idempotent: false,

@@ -1,0 +1,385 @@
+//! Alerts come in: which runs they open, which they belong to, and nothing is said to be seen before it is durable.
+//!
+//! An alert that belongs to a run of an episode goes to that run, by its fingerprint, whatever the runbook says by now;
+//! else every runbook that fits it and has no episode for its group key begins one. A run that is being opened is known to
+//! others before it is durable, so that two notifications cannot open it twice; where the journal refuses, it is forgotten
+//! again, and everybody who waited for it is told to come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use stanch_contract::{Alert, AlertStatus, RunId, Timestamp};
+use stanch_journal::{Append, NewAlert, RunRecord, StoreError, Write};
+use stanch_run::episode::{Route, group_key};
+use stanch_run::{Event, EventKind, Input, Opened, State};
+use stanch_runbook::model::Mode;
+use tokio::sync::oneshot;
+
+use super::board;
+use super::engine::Engine;
+use super::mail::{Letter, Refusal};
+use super::pins::ToPin;
+use super::rows;
+use super::task::Home;
+use crate::clock;
+use crate::intake::{Accepted, AlertSink, NotDurable};
+use crate::snapshot::{LoadedRunbook, Snapshot};
+
+/// When a sender may try again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// A run that is about to be opened.
+pub(super) struct Opening {
+    pub(super) loaded: Arc<LoadedRunbook>,
+    pub(super) alerts: Vec<Alert>,
+    pub(super) inputs: BTreeMap<String, Value>,
+    pub(super) group_key: String,
+    pub(super) episode: u64,
+    pub(super) by: Option<String>,
+}
+
+/// A run that is known to others and not yet durable.
+pub(super) struct Fresh {
+    pub(super) state: State,
+    home: Home,
+    to_pin: ToPin,
+    event: Event,
+    record: RunRecord,
+}
+
+/// What becomes of one alert.
+#[derive(Default)]
+struct Fate {
+    opened: BTreeSet<RunId>,
+    belongs: BTreeSet<RunId>,
+    errors: Vec<String>,
+}
+
+impl Fate {
+    fn word(&self, alert: &Alert) -> &'static str {
+        match alert.status {
+            _ if !self.opened.is_empty() => "opened",
+            AlertStatus::Firing if !self.belongs.is_empty() => "repeated",
+            AlertStatus::Resolved if !self.belongs.is_empty() => "resolved",
+            AlertStatus::Resolved => "nothing",
+            AlertStatus::Firing if !self.errors.is_empty() => "error",
+            AlertStatus::Firing => "unmatched",
+        }
+    }
+
+    fn row(&self, alert: &Alert, intake: &str) -> Write {
+        let runs = self.opened.union(&self.belongs).cloned().collect();
+        let payload = json!({ "alert": alert, "intake": intake, "errors": self.errors });
+        Write::Alert(NewAlert {
+            name: alert.name.clone(),
+            fingerprint: alert.fingerprint.clone(),
+            status: alert.status,
+            fate: self.word(alert).to_owned(),
+            runs,
+            payload: payload.to_string().into(),
+        })
+    }
+}
+
+#[async_trait]
+impl AlertSink for Engine {
+    async fn accept(&self, alerts: Vec<Alert>, intake: &str) -> Result<Accepted, NotDurable> {
+        let now = clock::now();
+        let snapshot = self.inner.current.load();
+        let mut fates: Vec<Fate> = alerts.iter().map(|_| Fate::default()).collect();
+        let mut letters: BTreeMap<RunId, Vec<Alert>> = BTreeMap::new();
+        let (opened, replies) = {
+            let mut board = self.inner.board.lock();
+            if board.draining {
+                return Err(NotDurable {
+                    reason: "the engine is stopping".to_owned(),
+                    retry_after: RETRY,
+                });
+            }
+            let firing = alerts
+                .iter()
+                .filter(|alert| alert.status == AlertStatus::Firing)
+                .count();
+            board.alerts_came(firing, now);
+            let wanted = self.route(&snapshot, &board, &alerts, &mut fates, &mut letters, now);
+            let opened: Vec<Fresh> = wanted
+                .into_iter()
+                .filter_map(|(at, opening)| {
+                    let opened = self.make_known(&snapshot, &mut board, opening, now)?;
+                    for index in at {
+                        if let Some(fate) = fates.get_mut(index) {
+                            fate.opened.insert(opened.state.id().clone());
+                        }
+                    }
+                    Some(opened)
+                })
+                .collect();
+            (opened, send(&board, letters))
+        };
+        // Alerts of runs that are there already are recorded once those runs took them.
+        let (late, early): (Vec<_>, Vec<_>) = alerts
+            .iter()
+            .zip(&fates)
+            .partition(|(_, fate)| !fate.belongs.is_empty());
+        let early = early
+            .into_iter()
+            .map(|(alert, fate)| fate.row(alert, intake))
+            .collect();
+        self.make_durable(opened, early, now).await?;
+        for reply in replies {
+            match reply.await {
+                // What the run does not take (it closed meanwhile) is recorded with its alert all the same.
+                Ok(Ok(()) | Err(Refusal::Run(_))) => {}
+                Ok(Err(refusal)) => return Err(not_durable(&refusal)),
+                Err(_) => return Err(not_durable(&"the run that the alert belongs to is just ending")),
+            }
+        }
+        if !late.is_empty() {
+            let rows = late
+                .into_iter()
+                .map(|(alert, fate)| fate.row(alert, intake))
+                .collect();
+            self.inner
+                .store
+                .append(Append::new_work(now, rows))
+                .await
+                .map_err(|error| not_durable(&error))?;
+        }
+        let mut runs: Vec<RunId> = fates
+            .iter()
+            .flat_map(|fate| fate.opened.union(&fate.belongs))
+            .cloned()
+            .collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let mut unmatched = 0;
+        for (alert, fate) in alerts.iter().zip(&fates) {
+            if matches!(fate.word(alert), "unmatched" | "error") {
+                unmatched += 1;
+                self.inner.observer.unmatched(&alert.name, fate.errors.len());
+            }
+        }
+        Ok(Accepted {
+            alerts: alerts.len(),
+            runs,
+            unmatched,
+        })
+    }
+}
+
+impl Engine {
+    /// Sorts alerts to runs: those that there are, and those that begin, each with the places of its alerts.
+    fn route(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        board: &board::Inner,
+        alerts: &[Alert],
+        fates: &mut [Fate],
+        letters: &mut BTreeMap<RunId, Vec<Alert>>,
+        now: Timestamp,
+    ) -> Vec<(Vec<usize>, Opening)> {
+        let mut begins: BTreeMap<(String, String), (Vec<usize>, Opening)> = BTreeMap::new();
+        for ((index, alert), fate) in alerts.iter().enumerate().zip(fates) {
+            let mut belong = |run: RunId| {
+                if fate.belongs.insert(run.clone()) {
+                    letters.entry(run).or_default().push(alert.clone());
+                }
+            };
+            let own: Vec<&RunId> = board.of_alert(&alert.fingerprint).collect();
+            let taken: BTreeSet<&str> = own
+                .iter()
+                .filter_map(|run| board.members.get(run))
+                .map(|m| m.runbook.as_str())
+                .collect();
+            own.iter().for_each(|run| belong((*run).clone()));
+            let (fitting, errors) = super::matching::fitting(snapshot, alert);
+            let mut errors = errors;
+            for loaded in fitting
+                .into_iter()
+                .filter(|loaded| !taken.contains(loaded.runbook.name.as_str()))
+            {
+                let group_by = loaded
+                    .runbook
+                    .trigger
+                    .as_ref()
+                    .map(|trigger| trigger.group_by.as_slice());
+                let key = group_key(alert, group_by.unwrap_or_default());
+                let name = loaded.runbook.name.clone();
+                match board.episodes.route(&name, &key, alert.status, before(now)) {
+                    Route::Belongs { run, .. } => belong(run),
+                    Route::Nothing => {}
+                    Route::Begins { episode } => match begins.entry((name, key.clone())) {
+                        std::collections::btree_map::Entry::Occupied(mut entry) => {
+                            entry.get_mut().0.push(index);
+                            entry.get_mut().1.alerts.push(alert.clone());
+                        }
+                        std::collections::btree_map::Entry::Vacant(entry) => {
+                            match super::matching::inputs(&loaded.runbook, std::slice::from_ref(alert)) {
+                                Ok(inputs) => {
+                                    let alerts = vec![alert.clone()];
+                                    let opening = Opening {
+                                        loaded,
+                                        alerts,
+                                        inputs,
+                                        group_key: key,
+                                        episode,
+                                        by: None,
+                                    };
+                                    entry.insert((vec![index], opening));
+                                }
+                                Err(error) => errors.push(format!("{}: {error}", loaded.runbook.name)),
+                            }
+                        }
+                    },
+                }
+            }
+            for error in &errors {
+                tracing::error!(alert = %alert.name, %error, "a runbook could not be matched or started");
+            }
+            fate.errors = errors;
+        }
+        begins.into_values().collect()
+    }
+
+    /// Opens a run as far as others can see it.
+    pub(super) fn make_known(
+        &self,
+        snapshot: &Snapshot,
+        board: &mut board::Inner,
+        opening: Opening,
+        now: Timestamp,
+    ) -> Option<Fresh> {
+        let Opening {
+            loaded,
+            alerts,
+            inputs,
+            group_key,
+            episode,
+            by,
+        } = opening;
+        let to_pin = ToPin::new(snapshot, &loaded);
+        let run = self.inner.ids.next(now);
+        let opened = Opened {
+            run: run.clone(),
+            runbook: loaded.runbook.name.clone(),
+            digest: loaded.runbook.digest,
+            generation: snapshot.generation,
+            plugins: to_pin.plugins.clone(),
+            guardrails: snapshot.settings.guardrails.clone(),
+            inputs,
+            alerts,
+            group_key,
+            episode,
+            by,
+            shadow: loaded.runbook.mode == Mode::Shadow,
+        };
+        let event = Event {
+            at: now,
+            kind: EventKind::RunOpened(Box::new(opened)),
+            calls: Value::Null,
+        };
+        let state = match State::open(loaded.runbook.clone(), &event) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!(runbook = %loaded.runbook.name, %error, "a run could not be opened");
+                return None;
+            }
+        };
+        let record = rows::record(&state, false);
+        board.fold(&run, std::slice::from_ref(&event));
+        let home = Home::on(board, run, &loaded.runbook.name);
+        Some(Fresh {
+            state,
+            home,
+            to_pin,
+            event,
+            record,
+        })
+    }
+
+    /// Makes runs durable, with `rows` in the same commit, and starts their tasks; or forgets them.
+    pub(super) async fn make_durable(
+        &self,
+        opened: Vec<Fresh>,
+        rows: Vec<Write>,
+        now: Timestamp,
+    ) -> Result<(), NotDurable> {
+        if opened.is_empty() && rows.is_empty() {
+            return Ok(());
+        }
+        let batch = |afresh: bool| {
+            let mut writes = Vec::with_capacity(opened.len() * 3 + rows.len());
+            for Fresh {
+                state,
+                to_pin,
+                event,
+                record,
+                ..
+            } in &opened
+            {
+                writes.push(Write::Run(record.clone()));
+                writes.extend(self.inner.pinned.writes(state.id(), to_pin, afresh));
+                writes.push(rows::events(state, 0, std::slice::from_ref(event)));
+            }
+            writes.extend(rows.iter().cloned());
+            Append::new_work(now, writes)
+        };
+        let mut kept = self.inner.store.append(batch(false)).await;
+        if matches!(kept, Err(StoreError::NoSuchContent(_))) {
+            kept = self.inner.store.append(batch(true)).await;
+        }
+        if let Err(error) = kept {
+            let mut board = self.inner.board.lock();
+            opened
+                .iter()
+                .for_each(|one| board.abandon(one.state.id(), one.state.alerts()));
+            return Err(not_durable(&error));
+        }
+        for Fresh {
+            state,
+            home,
+            to_pin,
+            record,
+            ..
+        } in opened
+        {
+            self.inner.pinned.kept(&to_pin);
+            self.inner.observer.opened(&state.opened().runbook);
+            home.settle(self, state, Some(record), Vec::new());
+        }
+        Ok(())
+    }
+}
+
+/// Sends alerts to the runs that they belong to.
+fn send(
+    board: &board::Inner,
+    letters: BTreeMap<RunId, Vec<Alert>>,
+) -> Vec<oneshot::Receiver<Result<(), Refusal>>> {
+    let letters = letters
+        .into_iter()
+        .filter_map(|(run, alerts)| Some((board.members.get(&run)?, alerts)));
+    let sent = letters.map(|(member, alerts)| {
+        let (reply, answer) = oneshot::channel();
+        let _ = member
+            .mail
+            .send(Letter::Input(Box::new(Input::Alerts(alerts)), reply));
+        answer
+    });
+    sent.collect()
+}
+
+/// Episodes are numbered by the time at which they begin: it grows, and nothing has to be looked up.
+pub(super) fn before(now: Timestamp) -> u64 {
+    u64::try_from(now.0).unwrap_or(1).saturating_sub(1)
+}
+
+pub(super) fn not_durable(why: &dyn std::fmt::Display) -> NotDurable {
+    NotDurable {
+        reason: format!("the alerts could not be recorded: {why}"),
+        retry_after: RETRY,
+    }
+}

@@ -1,0 +1,239 @@
+//! Plugin calls that a run asks for: which installation, which function, and the answer in the run's words.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use stanch_contract::{Alert, ChangePlan, CheckedPlan, Failure, FailureCode};
+use stanch_run::command::{ApplyCall, Call, PluginCall};
+use stanch_run::input::CallResult;
+use stanch_run::words::Withheld;
+use stanch_run::{Input, State};
+use stanch_sandbox::gate::{self, Apply, EarlierAction, Ledger, PlanRefusal};
+use stanch_sandbox::{CallContext, CallReport, Installation};
+use tokio_util::sync::CancellationToken;
+
+use super::actions::Actions;
+use super::engine::Engine;
+use super::mail::{Content, Letter, Mailbox};
+use super::pins::Use;
+
+/// The most bytes of contents that are part of an event; larger ones are kept by digest.
+const INLINE: usize = 2048;
+
+/// Begins a call; its answer comes to `mail`.
+pub(super) fn begin(
+    engine: &Engine,
+    state: &State,
+    call: PluginCall,
+    alerts: Arc<[Alert]>,
+    mail: Mailbox,
+    cancel: CancellationToken,
+) {
+    let context = CallContext {
+        run: state.id().clone(),
+        step: call.key.step.clone(),
+        attempt: call.attempt,
+        idempotency_key: call.idempotency.clone(),
+        alerts,
+        extra: Value::Null,
+        cancel,
+    };
+    let wanted = Use::of(state, &call.plugin);
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let (result, record) = match engine
+            .inner
+            .pinned
+            .installation(&engine.inner.current.load(), wanted)
+            .await
+        {
+            Ok(installation) => make(&engine, &installation, &context, &call, &mail).await,
+            Err(failure) => (refused(&call.call, failure), Record::default()),
+        };
+        let Record { calls, contents } = record;
+        let input = Input::Called {
+            key: call.key,
+            result,
+            calls,
+        };
+        let _ = mail.send(Letter::Happened(Box::new(input), contents));
+    });
+}
+
+/// What a call left for the journal.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) calls: Value,
+    pub(super) contents: Vec<Content>,
+}
+
+async fn make(
+    engine: &Engine,
+    installation: &Installation,
+    context: &CallContext,
+    call: &PluginCall,
+    mail: &Mailbox,
+) -> (CallResult, Record) {
+    let params = &call.params;
+    if let Some(why) = installation.plugin().check_params(params) {
+        let message = format!("the parameters do not fit `{}`: {why}", installation.key());
+        return (
+            refused(&call.call, Failure::new(FailureCode::InvalidParams, message)),
+            Record::default(),
+        );
+    }
+    match &call.call {
+        Call::Diagnose => {
+            let report = installation.diagnose(context, params).await;
+            let (result, record) = told(engine, installation, "diagnose", report);
+            (CallResult::Finding(result), record)
+        }
+        Call::Verify(made) => {
+            let report = installation.verify(context, params, made).await;
+            let (result, record) = told(engine, installation, "verify", report);
+            (CallResult::Finding(result), record)
+        }
+        Call::Plan => {
+            let report = installation.plan(context, params).await;
+            let (result, record) = told(engine, installation, "plan", report);
+            (CallResult::Plan(checked(installation, result).await), record)
+        }
+        Call::PlanUndo(made) => {
+            let report = installation.plan_undo(context, params, made).await;
+            let (result, record) = told(engine, installation, "plan-undo", report);
+            (CallResult::Plan(checked(installation, result).await), record)
+        }
+        Call::Apply(apply) => {
+            let withheld = Arc::new(OnceLock::new());
+            let report = installation
+                .apply(context, params, at_the_gate(call, apply, mail, withheld.clone()))
+                .await;
+            let (result, record) = told(engine, installation, "apply", report);
+            let withheld: Option<Withheld> = withheld.get().copied();
+            (CallResult::Applied { result, withheld }, record)
+        }
+    }
+}
+
+fn at_the_gate(
+    call: &PluginCall,
+    apply: &ApplyCall,
+    mail: &Mailbox,
+    withheld: Arc<OnceLock<Withheld>>,
+) -> Apply {
+    let earlier = apply.earlier.iter().map(|(action, state, answer)| {
+        (
+            *action,
+            EarlierAction {
+                state: state.clone(),
+                answer: answer.clone(),
+            },
+        )
+    });
+    Apply {
+        plan: apply.plan.clone(),
+        earlier: earlier.collect(),
+        log: Arc::new(Actions {
+            key: call.key.clone(),
+            mail: mail.clone(),
+            withheld,
+        }),
+    }
+}
+
+/// The gate's check of what a plugin would do.
+async fn checked(
+    installation: &Installation,
+    plan: Result<ChangePlan, Failure>,
+) -> Result<CheckedPlan, Failure> {
+    let idempotent = installation.plugin().manifest().idempotent;
+    let grant = installation.grant();
+    gate::check_plan(plan?, grant, installation.facilities(), idempotent)
+        .await
+        .map_err(|refusal| refused_plan(&refusal))
+}
+
+/// A plan that the gate does not let pass, in the run's words: one that was overtaken by the world is made again.
+fn refused_plan(refused: &PlanRefusal) -> Failure {
+    let mut failure = refused.refusal.to_failure();
+    if refused.stale {
+        failure.code = FailureCode::Conflict;
+    }
+    failure.message = refused.to_string();
+    if let Some(hint) = &refused.refusal.allow_hint {
+        failure.message = format!("{}; to allow it: {hint}", failure.message);
+    }
+    failure
+}
+
+/// What a call came to, for the run and for who counts.
+pub(super) fn told<T>(
+    engine: &Engine,
+    installation: &Installation,
+    function: &'static str,
+    report: CallReport<T>,
+) -> (Result<T, Failure>, Record) {
+    let CallReport {
+        result,
+        ledger,
+        logs,
+        readings,
+        took,
+        cpu,
+    } = report;
+    let result = result.map_err(stanch_contract::Failure::from);
+    let seen = result.as_ref().map(|_| ());
+    engine
+        .inner
+        .observer
+        .called(installation.key().as_str(), function, seen, &ledger.calls, took);
+    let Ledger { calls, contents, .. } = ledger;
+    if calls.is_empty() && logs.is_empty() && result.is_ok() {
+        return (result, Record::default());
+    }
+    let (small, large): (Vec<_>, Vec<_>) = contents
+        .into_iter()
+        .partition(|(_, bytes)| bytes.len() <= INLINE && std::str::from_utf8(bytes).is_ok());
+    let inline = small.into_iter().map(|(digest, bytes)| {
+        (
+            digest.to_string(),
+            Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+        )
+    });
+    let inline: serde_json::Map<String, Value> = inline.collect();
+    let record = json!({
+        "function": function, "plugin": installation.key(), "took_ms": millis(took), "cpu_ms": millis(cpu),
+        "calls": calls, "logs": logs, "readings": readings, "contents": inline,
+    });
+    let contents = large
+        .into_iter()
+        .map(|(digest, bytes)| Content {
+            digest,
+            bytes: Bytes::from(bytes),
+        })
+        .collect();
+    (
+        result,
+        Record {
+            calls: record,
+            contents,
+        },
+    )
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A call that was not made.
+fn refused(call: &Call, failure: Failure) -> CallResult {
+    match call {
+        Call::Diagnose | Call::Verify(_) => CallResult::Finding(Err(failure)),
+        Call::Plan | Call::PlanUndo(_) => CallResult::Plan(Err(failure)),
+        Call::Apply(_) => CallResult::Applied {
+            result: Err(failure),
+            withheld: None,
+        },
+    }
+}

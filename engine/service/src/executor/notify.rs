@@ -1,0 +1,85 @@
+//! Telling people: notification plugins at the version loaded now, exempt from locks, budgets and pauses.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, StepId};
+use stanch_run::command::Notify;
+use stanch_run::{Input, State};
+use stanch_runbook::model::Severity;
+use stanch_sandbox::{CallContext, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::calls;
+use super::engine::Engine;
+use super::mail::{Letter, Mailbox};
+
+/// Begins telling people; whether it was delivered comes to `mail`.
+pub(super) fn begin(
+    engine: &Engine,
+    state: &State,
+    notice: Notify,
+    alerts: Arc<[Alert]>,
+    mail: Mailbox,
+    cancel: CancellationToken,
+) {
+    let run = state.id().clone();
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let context = CallContext {
+            step: StepId(format!("escalation_{}", notice.notice + 1)),
+            attempt: notice.attempt,
+            idempotency_key: IdempotencyKey(format!("{run}.escalation.{}", notice.reasons)),
+            alerts,
+            extra: Value::Null,
+            cancel,
+            run: run.clone(),
+        };
+        let (notice_no, reasons) = (notice.notice, notice.reasons);
+        let result = tell(&engine, &context, notice).await;
+        if let Err(failure) = &result {
+            tracing::warn!(%run, notice = notice_no, %failure, "people could not be told this way");
+        }
+        let input = Input::Told {
+            notice: notice_no,
+            reasons,
+            result,
+        };
+        let _ = mail.send(Letter::Happened(Box::new(input), Vec::new()));
+    });
+}
+
+async fn tell(engine: &Engine, context: &CallContext, notice: Notify) -> Result<(), Failure> {
+    let params = notice
+        .params
+        .map_err(|why| Failure::new(FailureCode::InvalidParams, why))?;
+    let snapshot = engine.inner.current.load();
+    let Some(installed) = snapshot.plugins.get(&notice.plugin) else {
+        return Err(Failure::new(
+            FailureCode::Denied,
+            format!("the plugin `{}` is not installed", notice.plugin),
+        ));
+    };
+    let message = Message {
+        kind: "escalation".to_owned(),
+        severity: notice.severity,
+        title: notice.title,
+        text: notice.text,
+        link: None,
+        report: notice.report,
+        thread: context.run.to_string(),
+        extra: Value::Null,
+    };
+    let report = installed.installation.notify(context, &params, &message).await;
+    calls::told(engine, &installed.installation, "notify", report).0
+}
+
+/// The word of a severity.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}

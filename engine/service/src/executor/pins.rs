@@ -1,0 +1,326 @@
+//! What a run pins, and how it is found again.
+//!
+//! A run names the digests of its runbook, and of each plugin's component, settings and grant. The contents are in the
+//! journal for as long as a run names them. While what is loaded is still what was pinned, it is used as it is; else the
+//! pinned component is installed again. Two things are never of then alone: a plugin that is not installed any more is
+//! refused at once, and a grant is the stricter of then and now.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde_json::Value;
+use stanch_contract::{Digest, Failure, FailureCode, PluginKey, RunId, canonical};
+use stanch_journal::{Store, Write};
+use stanch_run::{Opened, Pin, State};
+use stanch_runbook::model::{StepKind, Worker};
+use stanch_runbook::{Catalogue, PluginFacts, Runbook, RunbookSource};
+use stanch_sandbox::gate::{Grant, GrantSpec};
+use stanch_sandbox::{Installation, InstallationParts, Plugin, Sandbox};
+
+use crate::snapshot::{Installed, LoadedRunbook, Snapshot};
+
+/// The pins of all runs under way.
+pub(super) struct Pinned {
+    store: Arc<dyn Store>,
+    sandbox: Sandbox,
+    /// Contents that are known to be in the journal and pinned by a run of this process.
+    known: Mutex<HashSet<Digest>>,
+    /// Installations of what is pinned and not loaded any more.
+    old: Mutex<BTreeMap<OldKey, Arc<Installation>>>,
+}
+
+/// What tells installations of pinned plugins apart.
+type OldKey = (PluginKey, Digest, Digest, Digest, Digest);
+
+/// Which installation a call wants.
+pub(super) struct Use {
+    key: PluginKey,
+    pin: Option<Pin>,
+}
+
+impl Use {
+    /// The one that the run pins.
+    pub(super) fn of(state: &State, key: &PluginKey) -> Self {
+        Self {
+            key: key.clone(),
+            pin: state.opened().plugins.get(key).cloned(),
+        }
+    }
+}
+
+/// What is pinned when a run is opened: the digests, and the contents that they name.
+pub(super) struct ToPin {
+    pub(super) plugins: BTreeMap<PluginKey, Pin>,
+    contents: Vec<(Digest, Bytes)>,
+}
+
+impl ToPin {
+    /// Of this runbook and the plugins that it uses, as they are loaded.
+    pub(super) fn new(snapshot: &Snapshot, loaded: &LoadedRunbook) -> Self {
+        let mut contents = vec![text(&serde_json::to_value(&loaded.source).unwrap_or_default())];
+        let mut plugins = BTreeMap::new();
+        for key in used(&loaded.runbook) {
+            let Some(installed) = snapshot.plugins.get(&key) else {
+                continue;
+            };
+            let settings = text(installed.installation.settings());
+            let grant = text(&spec(installed.installation.grant()));
+            let manifest = installed.installation.plugin().manifest();
+            let pin = Pin {
+                component: installed.digest,
+                settings: settings.0,
+                grant: grant.0,
+                idempotent: manifest.idempotent,
+                reversible: manifest.reversible,
+                verifies: manifest.verifies,
+            };
+            contents.extend([
+                (
+                    installed.digest,
+                    Bytes::from_owner(installed.installation.plugin().component().clone()),
+                ),
+                settings,
+                grant,
+            ]);
+            plugins.insert(key, pin);
+        }
+        Self { plugins, contents }
+    }
+
+    fn digests(&self) -> Vec<Digest> {
+        let mut digests: Vec<Digest> = self.contents.iter().map(|(digest, _)| *digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        digests
+    }
+}
+
+/// Every plugin that a runbook calls, but for its escalation, which is of the version loaded now.
+fn used(runbook: &Runbook) -> Vec<PluginKey> {
+    let checks = runbook
+        .diagnosis
+        .iter()
+        .chain(&runbook.recovery.checks)
+        .map(|check| &check.worker);
+    let steps = runbook
+        .mitigation
+        .iter()
+        .chain(&runbook.resolution)
+        .map(|step| &step.kind);
+    let mut keys = Vec::new();
+    let mut add = |worker: &Worker| {
+        if let Worker::Plugin { uses, .. } = worker {
+            keys.push(uses.clone());
+        }
+    };
+    checks.for_each(&mut add);
+    for kind in steps {
+        match kind {
+            StepKind::Look { worker, .. } => add(worker),
+            StepKind::Change(change) => {
+                add(&Worker::Plugin {
+                    uses: change.uses.clone(),
+                    with: change.with.clone(),
+                });
+                if let Some((uses, with)) = &change.verify.also {
+                    add(&Worker::Plugin {
+                        uses: uses.clone(),
+                        with: with.clone(),
+                    });
+                }
+            }
+            StepKind::ByHand { .. } => {}
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// A JSON value as a content: its canonical text, so that the content's digest is the value's.
+fn text(value: &Value) -> (Digest, Bytes) {
+    let text = canonical::to_string(value);
+    (Digest::of(text.as_bytes()), Bytes::from(text))
+}
+
+fn spec(grant: &Grant) -> Value {
+    serde_json::to_value(grant.spec()).unwrap_or_default()
+}
+
+impl Pinned {
+    pub(super) fn new(store: Arc<dyn Store>, sandbox: Sandbox) -> Self {
+        Self {
+            store,
+            sandbox,
+            known: Mutex::default(),
+            old: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What pins these contents for a run; with the contents themselves where the journal may not have them. `afresh`: as
+    /// if it had none.
+    pub(super) fn writes(&self, run: &RunId, to_pin: &ToPin, afresh: bool) -> Vec<Write> {
+        let mut known = self.known();
+        if afresh {
+            known.clear();
+        }
+        let missing = to_pin
+            .contents
+            .iter()
+            .filter(|(digest, _)| !known.contains(digest));
+        let mut writes: Vec<Write> = missing
+            .map(|(digest, bytes)| Write::Content {
+                digest: *digest,
+                bytes: bytes.clone(),
+            })
+            .collect();
+        writes.push(Write::Pins {
+            run: run.clone(),
+            digests: to_pin.digests(),
+        });
+        writes
+    }
+
+    /// These are in the journal now.
+    pub(super) fn kept(&self, to_pin: &ToPin) {
+        self.known()
+            .extend(to_pin.contents.iter().map(|(digest, _)| *digest));
+    }
+
+    /// Lets go of what is not loaded any more and was installed again for runs that may be over.
+    pub(super) fn forget_unused(&self) {
+        self.old
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, installation| Arc::strong_count(installation) > 1);
+    }
+
+    async fn content(&self, digest: &Digest) -> Result<Bytes, String> {
+        match self.store.content(digest).await {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(format!("its content {} is not in the journal", digest.short())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn value(&self, digest: &Digest) -> Result<Value, String> {
+        let bytes = self.content(digest).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| format!("its content {} is not JSON: {error}", digest.short()))
+    }
+
+    /// The runbook that a run pins.
+    pub(super) async fn runbook(&self, snapshot: &Snapshot, opened: &Opened) -> Result<Arc<Runbook>, String> {
+        if let Some(loaded) = snapshot.runbooks.get(&opened.runbook)
+            && loaded.runbook.digest == opened.digest
+        {
+            return Ok(loaded.runbook.clone());
+        }
+        let source: RunbookSource = serde_json::from_value(self.value(&opened.digest).await?)
+            .map_err(|error| format!("its runbook cannot be read: {error}"))?;
+        let mut catalogue = Catalogue::default();
+        for (key, pin) in &opened.plugins {
+            let plugin = self.plugin(pin).await?;
+            let facts = PluginFacts {
+                kind: plugin.kind(),
+                manifest: Arc::new(plugin.manifest().clone()),
+                may_notify: true,
+            };
+            catalogue.plugins.insert(key.clone(), facts);
+        }
+        // People are told by what is loaded now, whatever that is: it is not pinned.
+        for (key, installed) in &snapshot.plugins {
+            let facts = || PluginFacts {
+                may_notify: true,
+                ..installed.facts.clone()
+            };
+            catalogue.plugins.entry(key.clone()).or_insert_with(facts);
+        }
+        let runbook = stanch_runbook::load(&source, &catalogue);
+        runbook
+            .map(Arc::new)
+            .map_err(|errors| format!("its runbook does not load any more: {errors}"))
+    }
+
+    async fn plugin(&self, pin: &Pin) -> Result<Arc<Plugin>, String> {
+        if let Some(plugin) = self.sandbox.installed(pin.component) {
+            return Ok(plugin);
+        }
+        let bytes = self.content(&pin.component).await?;
+        let installed = self.sandbox.install(Arc::from(bytes.as_ref())).await;
+        installed.map_err(|error| {
+            format!(
+                "its plugin {} cannot be installed: {error}",
+                pin.component.short()
+            )
+        })
+    }
+
+    /// The installation that a call is made of.
+    pub(super) async fn installation(
+        &self,
+        snapshot: &Snapshot,
+        wanted: Use,
+    ) -> Result<Arc<Installation>, Failure> {
+        let Use { key, pin } = wanted;
+        let denied = |why: String| Failure::new(FailureCode::Denied, why);
+        let Some(now) = snapshot.plugins.get(&key) else {
+            return Err(denied(format!(
+                "the plugin `{key}` is not installed any more: the operator removed it"
+            )));
+        };
+        let Some(pin) = pin else {
+            return Err(denied(format!(
+                "the run does not pin the plugin `{key}`: it was not installed when the run began"
+            )));
+        };
+        let grant_now = text(&spec(now.installation.grant())).0;
+        let settings_now = text(now.installation.settings()).0;
+        if now.digest == pin.component && settings_now == pin.settings && grant_now == pin.grant {
+            return Ok(now.installation.clone());
+        }
+        let old_key = (key.clone(), pin.component, pin.settings, pin.grant, grant_now);
+        if let Some(installation) = self
+            .old
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&old_key)
+        {
+            return Ok(installation.clone());
+        }
+        let again = self.install_again(now, &key, &pin).await;
+        let installation = again
+            .map_err(|why| Failure::new(FailureCode::Unavailable, format!("the plugin `{key}`: {why}")))?;
+        self.old
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(old_key, installation.clone());
+        Ok(installation)
+    }
+
+    async fn install_again(
+        &self,
+        now: &Installed,
+        key: &PluginKey,
+        pin: &Pin,
+    ) -> Result<Arc<Installation>, String> {
+        let then: GrantSpec = serde_json::from_value(self.value(&pin.grant).await?)
+            .map_err(|error| format!("its grant of then cannot be read: {error}"))?;
+        let then = Grant::new(key.clone(), then).map_err(|error| error.to_string())?;
+        let grant = Grant::clone(now.installation.grant()).and(Arc::new(then));
+        let parts = InstallationParts {
+            key: key.clone(),
+            plugin: self.plugin(pin).await?,
+            grant: Arc::new(grant),
+            limits: now.installation.limits().clone(),
+            settings: self.value(&pin.settings).await?,
+            facilities: now.installation.facilities().clone(),
+        };
+        Ok(Arc::new(Installation::new(&self.sandbox, parts)))
+    }
+}

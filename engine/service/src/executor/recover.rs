@@ -1,0 +1,170 @@
+//! After a restart: fold the journal, then do what any run does.
+
+use std::sync::PoisonError;
+
+use stanch_contract::RunId;
+use stanch_journal::RunRecord;
+use stanch_run::ledger::Pause;
+use stanch_run::{Event, EventKind, Input, Now, State};
+
+use super::engine::{Engine, Parts, StartError, StuckRun};
+use super::task::Home;
+use crate::clock;
+
+/// The named values of pauses begin so.
+pub(super) const PAUSE: &str = "pause/";
+
+impl Engine {
+    /// Starts the engine: every run of which something is still to be expected is folded from the journal and goes on.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let engine = Self::new(parts);
+        engine.take_pauses().await?;
+        let mut found = Vec::new();
+        let mut all: Vec<(RunId, Event)> = Vec::new();
+        for record in engine.inner.store.unsettled_runs().await? {
+            let events = engine.events(&record.id).await;
+            let state = match &events {
+                Ok(events) => engine.recall(events).await,
+                Err(why) => Err(why.clone()),
+            };
+            // What runs share is folded even of a run that cannot go on: what it holds stays held.
+            all.extend(
+                events
+                    .into_iter()
+                    .flatten()
+                    .map(|event| (record.id.clone(), event)),
+            );
+            match state {
+                Ok(state) => found.push((state, record)),
+                Err(why) => engine.cannot_go_on(&record, why),
+            }
+        }
+        // In the order in which it happened, over all runs.
+        all.sort_by_key(|(_, event)| event.at);
+        {
+            let mut board = engine.inner.board.lock();
+            all.iter()
+                .for_each(|(run, event)| board.fold(run, std::slice::from_ref(event)));
+        }
+        engine.line_up(&found);
+        let mut tasks = Vec::with_capacity(found.len());
+        for (mut state, record) in found {
+            let follows = engine.restart(&mut state);
+            let again = state.ending().is_some().then(|| state.clone());
+            let home = Home::new(&engine, state.id().clone(), &state.opened().runbook);
+            tasks.push((home, state, record, follows, again));
+        }
+        for (home, state, record, follows, again) in tasks {
+            home.settle(&engine, state, Some(record), follows);
+            if let Some(closed) = again {
+                engine.watch_for_again(&closed);
+            }
+        }
+        Ok(engine)
+    }
+
+    /// A run of these events.
+    async fn recall(&self, events: &[Event]) -> Result<State, String> {
+        let Some(EventKind::RunOpened(opened)) = events.first().map(|event| &event.kind) else {
+            return Err("its events do not begin with its opening".to_owned());
+        };
+        let book = self
+            .inner
+            .pinned
+            .runbook(&self.inner.current.load(), opened)
+            .await?;
+        State::fold(book, events).map_err(|error| error.to_string())
+    }
+
+    /// A run as the journal has it; nothing where it has none.
+    pub(super) async fn read(&self, run: &RunId) -> Result<Option<State>, String> {
+        let events = self.events(run).await?;
+        if events.is_empty() {
+            Ok(None)
+        } else {
+            self.recall(&events).await.map(Some)
+        }
+    }
+
+    /// One run that cannot be read back must not keep the others from going on. It is said, loudly and for as long as it
+    /// is so.
+    fn cannot_go_on(&self, record: &RunRecord, why: String) {
+        tracing::error!(run = %record.id, runbook = %record.runbook, %why, "a run in the journal cannot go on");
+        self.inner
+            .stuck
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(StuckRun {
+                run: record.id.clone(),
+                why,
+            });
+    }
+
+    /// Tells a run that nothing is under way any more; gives what follows.
+    fn restart(&self, state: &mut State) -> Vec<Event> {
+        if state.ending().is_some() {
+            return Vec::new();
+        }
+        let guardrails = self.inner.current.load().settings.guardrails.clone();
+        let now = Now {
+            at: clock::now(),
+            guardrails: &guardrails,
+        };
+        state.handle(Input::Restarted, now).unwrap_or_default()
+    }
+
+    /// Runs that waited for locks stand in line again in the order in which they stood.
+    fn line_up(&self, found: &[(State, RunRecord)]) {
+        let guardrails = self.inner.current.load().settings.guardrails.clone();
+        let now = Now {
+            at: clock::now(),
+            guardrails: &guardrails,
+        };
+        let mut claims: Vec<_> = found
+            .iter()
+            .filter(|(state, ..)| state.ending().is_none())
+            .flat_map(|(state, ..)| state.commands(now))
+            .filter_map(|command| match command {
+                stanch_run::Command::Claim(_, claim) => Some(claim),
+                _ => None,
+            })
+            .collect();
+        claims.sort_by_key(|claim| claim.since);
+        let mut board = self.inner.board.lock();
+        claims.iter().for_each(|claim| board.ledger.enqueue(claim));
+    }
+
+    async fn take_pauses(&self) -> Result<(), StartError> {
+        for value in self.inner.store.values(PAUSE).await? {
+            // Cleared pauses are kept as nothing.
+            if let Ok(Some(pause)) = serde_json::from_slice::<Option<Pause>>(&value.value) {
+                self.inner.board.lock().ledger.pause(pause);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A run, read again because its state was worth nothing: with the events that follow, and its listing.
+pub(super) async fn state_of(
+    engine: &Engine,
+    run: &RunId,
+) -> Result<Option<(State, Vec<Event>, RunRecord)>, String> {
+    let Some(mut state) = engine.read(run).await? else {
+        return Ok(None);
+    };
+    let Some(record) = engine
+        .inner
+        .store
+        .run(run)
+        .await
+        .map_err(|error| error.to_string())?
+    else {
+        return Ok(None);
+    };
+    let follows = engine.restart(&mut state);
+    Ok(Some((state, follows, record)))
+}

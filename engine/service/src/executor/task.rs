@@ -1,0 +1,669 @@
+//! One run's task: owns its state, is the only writer of its events.
+//!
+//! In a circle: what happened becomes events, the events go into the journal, what the state then asks for is begun. What
+//! comes in meanwhile is taken in one go, so that its events share a row and a commit. Where the journal refuses, the state
+//! is worth nothing: the run is folded again from what was kept, as after a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stanch_contract::{Alert, AlertStatus, PluginKey, RunId, StepId};
+use stanch_journal::{Append, Write};
+use stanch_run::{Blocked, Command, CommandId, Event, EventKind, Input, Now, Refused, State, Withheld};
+use stanch_runbook::model::StepKind;
+use stanch_runbook::{EngineGuardrails, Runbook};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::engine::Engine;
+use super::mail::{Content, Letter, Mailbox, Refusal};
+use super::{calls, notify, recover, rows};
+use crate::clock;
+
+/// How long a journal that refuses is left alone.
+const JOURNAL_REST: Duration = Duration::from_secs(1);
+/// The most letters that are taken in one go.
+const ONE_GO: usize = 64;
+
+/// What is begun for a command.
+enum Begun {
+    /// A plugin call or a message to people.
+    Call(CancellationToken),
+    /// Something shared was asked for; the last answer.
+    Asked(Option<Blocked>),
+}
+
+/// Who is answered when a batch is durable.
+enum Reply {
+    Input(oneshot::Sender<Result<(), Refusal>>),
+    Starting(oneshot::Sender<Result<(), (Withheld, String)>>),
+    Ended(oneshot::Sender<()>),
+}
+
+/// What goes into the journal at once.
+struct Batch {
+    events: Vec<Event>,
+    replies: Vec<Reply>,
+    contents: Vec<Content>,
+    /// Whether somebody waits for the disk who is not named by the events.
+    wait: bool,
+}
+
+impl Batch {
+    fn of(events: Vec<Event>) -> Self {
+        Self {
+            events,
+            replies: Vec::new(),
+            contents: Vec::new(),
+            wait: false,
+        }
+    }
+}
+
+/// A run's task.
+pub(super) struct Task {
+    engine: Engine,
+    state: State,
+    mail: mpsc::UnboundedReceiver<Letter>,
+    /// Its own mailbox, for those who work for it.
+    own: Mailbox,
+    changes: watch::Sender<u64>,
+    begun: BTreeMap<CommandId, Begun>,
+    /// The alerts as calls are handed them; made anew when they change.
+    alerts: Arc<[Alert]>,
+    /// The listing columns as the journal has them.
+    listed: Option<stanch_journal::RunRecord>,
+    guardrails: Arc<EngineGuardrails>,
+    generation: u64,
+    draining: bool,
+}
+
+/// What a task is made with.
+pub(super) struct NewTask {
+    pub(super) state: State,
+    pub(super) mail: mpsc::UnboundedReceiver<Letter>,
+    pub(super) own: Mailbox,
+    pub(super) changes: watch::Sender<u64>,
+    pub(super) listed: Option<stanch_journal::RunRecord>,
+}
+
+impl Task {
+    pub(super) fn new(engine: &Engine, parts: NewTask) -> Self {
+        let NewTask {
+            state,
+            mail,
+            own,
+            changes,
+            listed,
+        } = parts;
+        let snapshot = engine.inner.current.load();
+        Self {
+            engine: engine.clone(),
+            alerts: state.alerts().into(),
+            state,
+            mail,
+            own,
+            changes,
+            begun: BTreeMap::new(),
+            listed,
+            guardrails: Arc::new(snapshot.settings.guardrails.clone()),
+            generation: snapshot.generation,
+            draining: false,
+        }
+    }
+
+    /// Runs until nothing is to be expected of the run any more, or the engine stops. `first` are events that follow from
+    /// a restart and are not in the journal yet.
+    pub(super) async fn run(mut self, first: Vec<Event>) {
+        if !first.is_empty() && self.keep(Batch::of(first)).await.is_err() {
+            self.fold_again().await;
+        }
+        loop {
+            self.begin().await;
+            if self.is_over() {
+                break;
+            }
+            let wake = self
+                .state
+                .due(self.now())
+                .map(|at| at.since(clock::now()).to_std());
+            let letter = tokio::select! {
+                letter = self.mail.recv() => letter,
+                () = sleep(wake) => Some(Letter::Happened(Box::new(Input::Tick), Vec::new())),
+            };
+            let Some(letter) = letter else { break };
+            let mut letters = vec![letter];
+            while letters.len() < ONE_GO
+                && let Ok(more) = self.mail.try_recv()
+            {
+                letters.push(more);
+            }
+            self.take(letters).await;
+        }
+        self.leave().await;
+    }
+
+    /// Closed and its episode over; or the engine stops and nothing is in flight.
+    fn is_over(&self) -> bool {
+        let settled = self.state.ending().is_some() && self.begun.is_empty() && self.is_settled();
+        settled || (self.draining && !self.begun.values().any(|begun| matches!(begun, Begun::Call(_))))
+    }
+
+    /// Closed, with no alert that could still repeat or resolve.
+    fn ended_for_good(&self) -> bool {
+        let fires = self
+            .state
+            .alerts()
+            .iter()
+            .any(|alert| alert.status == AlertStatus::Firing);
+        self.state.ending().is_some() && (!fires || self.is_settled())
+    }
+
+    fn is_settled(&self) -> bool {
+        self.engine
+            .inner
+            .board
+            .lock()
+            .episodes
+            .is_settled(self.state.id())
+    }
+
+    async fn leave(&mut self) {
+        let run = self.state.id().clone();
+        if self.ended_for_good()
+            && let Some(listed) = self.listed.take().filter(|listed| !listed.settled)
+        {
+            // Another run took the episode over.
+            let writes = vec![Write::Run(stanch_journal::RunRecord {
+                settled: true,
+                ..listed
+            })];
+            if let Err(error) = self
+                .engine
+                .inner
+                .store
+                .append(Append::lazy(clock::now(), writes))
+                .await
+            {
+                tracing::warn!(%run, %error, "the run's listing stays open; it is closed at the next start");
+            }
+        }
+        self.engine.inner.board.lock().remove(&run, self.state.alerts());
+        // An alert may have come in between the last look and now; its sender is told to send it again.
+        self.mail.close();
+        while let Ok(letter) = self.mail.try_recv() {
+            refuse(
+                letter,
+                &if self.draining {
+                    Refusal::Stopping
+                } else {
+                    Refusal::NoRun(run.to_string())
+                },
+            );
+        }
+    }
+
+    async fn take(&mut self, letters: Vec<Letter>) {
+        let mut events = Vec::new();
+        let mut replies = Vec::new();
+        let mut contents = Vec::new();
+        let mut ask_again = false;
+        let mut wait = false;
+        for letter in letters {
+            match letter {
+                Letter::Happened(input, left) => {
+                    contents.extend(left);
+                    self.happened(*input, &mut events);
+                }
+                Letter::Input(input, reply) => match self.handle(*input) {
+                    Ok(more) => {
+                        wait = true;
+                        events.extend(more);
+                        replies.push(Reply::Input(reply));
+                    }
+                    Err(refused) => drop(reply.send(Err(refused.into()))),
+                },
+                Letter::Starting { key, action, reply } => {
+                    let withhold = self.withhold(&key);
+                    match self.handle(Input::ActionStarting {
+                        key,
+                        action,
+                        withhold,
+                    }) {
+                        Ok(more) => {
+                            events.extend(more);
+                            replies.push(Reply::Starting(reply));
+                        }
+                        Err(Refused::Withheld { why, reason }) => drop(reply.send(Err((why, reason)))),
+                        Err(other) => drop(reply.send(Err((Withheld::Cancelled, other.to_string())))),
+                    }
+                }
+                Letter::Ended {
+                    key,
+                    action,
+                    state,
+                    answer,
+                    reply,
+                } => {
+                    self.happened(
+                        Input::ActionEnded {
+                            key,
+                            action,
+                            state,
+                            answer,
+                        },
+                        &mut events,
+                    );
+                    replies.push(Reply::Ended(reply));
+                }
+                Letter::Shared => ask_again = true,
+                Letter::Look(reply) => drop(reply.send(Arc::new(self.state.clone()))),
+                Letter::Drain => self.draining = true,
+            }
+        }
+        if self
+            .keep(Batch {
+                events,
+                replies,
+                contents,
+                wait,
+            })
+            .await
+            .is_err()
+        {
+            self.fold_again().await;
+            return;
+        }
+        if ask_again {
+            self.ask_again().await;
+        }
+    }
+
+    fn happened(&mut self, input: Input, events: &mut Vec<Event>) {
+        if let Input::Called { key, .. } = &input {
+            self.begun.remove(&CommandId::Step(key.clone()));
+        }
+        match self.handle(input) {
+            Ok(more) => events.extend(more),
+            // An answer that came too late for anybody to want it.
+            Err(refused) => tracing::debug!(run = %self.state.id(), %refused, "not taken"),
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Result<Vec<Event>, Refused> {
+        if let Input::Told { reasons, .. } = &input {
+            let reasons = *reasons;
+            self.begun
+                .retain(|id, _| !matches!(id, CommandId::Notify(of, _) if *of == reasons));
+        }
+        let guardrails = self.guardrails.clone();
+        self.state.handle(
+            input,
+            Now {
+                at: clock::now(),
+                guardrails: &guardrails,
+            },
+        )
+    }
+
+    /// Why an action must not be sent, whatever the run says.
+    fn withhold(&self, key: &stanch_run::Key) -> Option<Withheld> {
+        if self.draining {
+            return Some(Withheld::Stopping);
+        }
+        let plugin = plugin_of(self.state.runbook(), &key.step)?;
+        let board = self.engine.inner.board.lock();
+        board
+            .ledger
+            .paused(&self.state.opened().runbook, plugin, &[])
+            .map(|_| Withheld::Paused)
+    }
+
+    /// Puts events into the journal and answers who waits for them.
+    async fn keep(&mut self, batch: Batch) -> Result<(), ()> {
+        let Batch {
+            events,
+            replies,
+            contents: left,
+            wait,
+        } = batch;
+        if events.is_empty() {
+            replies.into_iter().for_each(answer);
+            return Ok(());
+        }
+        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        let first_seq = self.state.seq().saturating_sub(count);
+        let record = rows::record(&self.state, self.ended_for_good());
+        let mut writes = contents(self.state.id(), left);
+        writes.push(rows::events(&self.state, first_seq, &events));
+        if self.listed.as_ref() != Some(&record) {
+            writes.push(Write::Run(record.clone()));
+        }
+        let batch = rows::batch(clock::now(), &events, wait, writes);
+        match self.engine.inner.store.append(batch).await {
+            Ok(()) => {
+                self.listed = Some(record);
+                // Only now: whoever takes what is set free here must come after it in the journal.
+                self.engine.inner.board.fold(self.state.id(), &events);
+                replies.into_iter().for_each(answer);
+                self.after(&events);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(run = %self.state.id(), %error, "the journal did not keep what happened in the run");
+                let refusal = Refusal::NotDurable(error.to_string());
+                replies.into_iter().for_each(|reply| reject(reply, &refusal));
+                Err(())
+            }
+        }
+    }
+
+    fn after(&mut self, events: &[Event]) {
+        if events.iter().any(|event| {
+            matches!(
+                event.kind,
+                EventKind::AlertRepeated { .. } | EventKind::AlertResolved { .. }
+            )
+        }) {
+            self.alerts = self.state.alerts().into();
+        }
+        if let Some(ending) = self.state.ending()
+            && events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::RunClosed { .. }))
+        {
+            self.engine.inner.observer.closed(&self.state, ending);
+            self.engine.watch_for_again(&self.state);
+        }
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    /// The journal holds something else than this state: what it holds is the truth.
+    async fn fold_again(&mut self) {
+        for begun in std::mem::take(&mut self.begun).into_values() {
+            if let Begun::Call(cancel) = begun {
+                cancel.cancel();
+            }
+        }
+        loop {
+            tokio::time::sleep(JOURNAL_REST).await;
+            match recover::state_of(&self.engine, self.state.id()).await {
+                Ok(Some((state, events, record))) => {
+                    self.state = state;
+                    self.listed = Some(record);
+                    self.alerts = self.state.alerts().into();
+                    if events.is_empty()
+                        || self
+                            .keep(Batch {
+                                wait: true,
+                                ..Batch::of(events)
+                            })
+                            .await
+                            .is_ok()
+                    {
+                        return;
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(run = %self.state.id(), %error, "the run cannot be read back yet")
+                }
+            }
+            if self.draining {
+                return;
+            }
+        }
+    }
+
+    /// Begins what the state asks for and was not begun, and ends what it no longer asks for.
+    async fn begin(&mut self) {
+        loop {
+            self.look_at_settings();
+            let commands = self.state.commands(self.now());
+            let wanted: Vec<CommandId> = commands.iter().map(Command::id).collect();
+            self.begun.retain(|id, begun| {
+                let keep = wanted.contains(id);
+                if let (false, Begun::Call(cancel)) = (keep, &*begun) {
+                    cancel.cancel();
+                }
+                keep || matches!(begun, Begun::Call(_))
+            });
+            let mut events = Vec::new();
+            for command in commands {
+                let id = command.id();
+                if self.begun.contains_key(&id) || (self.draining && is_new_work(&command)) {
+                    continue;
+                }
+                match command {
+                    Command::Call(call) => {
+                        let cancel = CancellationToken::new();
+                        self.begun.insert(id, Begun::Call(cancel.clone()));
+                        calls::begin(
+                            &self.engine,
+                            &self.state,
+                            *call,
+                            self.alerts.clone(),
+                            self.own.clone(),
+                            cancel,
+                        );
+                    }
+                    Command::Notify(notice) => {
+                        let cancel = CancellationToken::new();
+                        self.begun.insert(id, Begun::Call(cancel.clone()));
+                        notify::begin(
+                            &self.engine,
+                            &self.state,
+                            *notice,
+                            self.alerts.clone(),
+                            self.own.clone(),
+                            cancel,
+                        );
+                    }
+                    shared => {
+                        let blocked = self.ask(&shared);
+                        self.begun.insert(id, Begun::Asked(blocked.clone()));
+                        self.happened(answer_of(&shared, blocked), &mut events);
+                    }
+                }
+            }
+            let waits = self
+                .begun
+                .values()
+                .any(|begun| matches!(begun, Begun::Asked(Some(_))));
+            if let Some(member) = self.engine.inner.board.lock().members.get_mut(self.state.id()) {
+                member.waits = waits;
+            }
+            if events.is_empty() {
+                return;
+            }
+            if self.keep(Batch::of(events)).await.is_err() {
+                self.fold_again().await;
+            }
+        }
+    }
+
+    /// What was in the way may not be any more.
+    async fn ask_again(&mut self) {
+        let mut events = Vec::new();
+        for command in self.state.commands(self.now()) {
+            let id = command.id();
+            let Some(Begun::Asked(before)) = self.begun.get(&id) else {
+                continue;
+            };
+            if matches!(command, Command::Consult(..)) {
+                continue;
+            }
+            let before = before.clone();
+            let blocked = self.ask(&command);
+            if blocked != before {
+                self.begun.insert(id, Begun::Asked(blocked.clone()));
+                self.happened(answer_of(&command, blocked), &mut events);
+            }
+        }
+        if self.keep(Batch::of(events)).await.is_err() {
+            self.fold_again().await;
+        }
+    }
+
+    fn ask(&self, command: &Command) -> Option<Blocked> {
+        let now = clock::now();
+        let guardrails = self.state.opened().guardrails.stricter(&self.guardrails);
+        let mut board = self.engine.inner.board.lock();
+        match command {
+            Command::Enter => {
+                board
+                    .ledger
+                    .enter(&self.state.opened().runbook, self.state.id(), guardrails.max_open)
+            }
+            Command::Consult(_, claim) => board.ledger.consult(claim, now, &guardrails),
+            Command::Claim(_, claim) => board.ledger.claim(claim, now, &guardrails),
+            Command::Call(_) | Command::Notify(_) => None,
+        }
+    }
+
+    fn now(&self) -> Now<'_> {
+        Now {
+            at: clock::now(),
+            guardrails: &self.guardrails,
+        }
+    }
+
+    fn look_at_settings(&mut self) {
+        let snapshot = self.engine.inner.current.load();
+        if snapshot.generation != self.generation {
+            self.generation = snapshot.generation;
+            self.guardrails = Arc::new(snapshot.settings.guardrails.clone());
+        }
+    }
+}
+
+/// The plugin that changes something in a step.
+fn plugin_of<'a>(runbook: &'a Runbook, step: &StepId) -> Option<&'a PluginKey> {
+    let mut steps = runbook.mitigation.iter().chain(&runbook.resolution);
+    steps
+        .find(|known| known.id == *step)
+        .and_then(|step| match &step.kind {
+            StepKind::Change(change) => Some(&change.uses),
+            StepKind::Look { .. } | StepKind::ByHand { .. } => None,
+        })
+}
+
+async fn sleep(wake: Option<Duration>) {
+    match wake {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// While the engine stops, people are still told; nothing else is begun.
+fn is_new_work(command: &Command) -> bool {
+    !matches!(command, Command::Notify(_))
+}
+
+fn answer_of(command: &Command, blocked: Option<Blocked>) -> Input {
+    match command {
+        Command::Consult(key, _) => Input::Consulted {
+            key: key.clone(),
+            blocked,
+        },
+        Command::Claim(key, _) => Input::Claimed {
+            key: key.clone(),
+            blocked,
+        },
+        Command::Enter | Command::Call(_) | Command::Notify(_) => Input::Entered(blocked),
+    }
+}
+
+fn answer(reply: Reply) {
+    match reply {
+        Reply::Input(reply) => drop(reply.send(Ok(()))),
+        Reply::Starting(reply) => drop(reply.send(Ok(()))),
+        Reply::Ended(reply) => drop(reply.send(())),
+    }
+}
+
+fn reject(reply: Reply, refusal: &Refusal) {
+    match reply {
+        Reply::Input(reply) => drop(reply.send(Err(refusal.clone()))),
+        Reply::Starting(reply) => drop(reply.send(Err((Withheld::Stopping, refusal.to_string())))),
+        // What was answered and could not be kept is in doubt, and stays so: the sender's wait just ends.
+        Reply::Ended(reply) => drop(reply),
+    }
+}
+
+fn refuse(letter: Letter, refusal: &Refusal) {
+    match letter {
+        Letter::Input(_, reply) => drop(reply.send(Err(refusal.clone()))),
+        Letter::Starting { reply, .. } => drop(reply.send(Err((Withheld::Stopping, refusal.to_string())))),
+        _ => {}
+    }
+}
+
+/// Contents that calls left.
+fn contents(run: &RunId, contents: Vec<Content>) -> Vec<Write> {
+    if contents.is_empty() {
+        return Vec::new();
+    }
+    let digests = contents.iter().map(|content| content.digest).collect();
+    let content = |Content { digest, bytes }| Write::Content { digest, bytes };
+    contents
+        .into_iter()
+        .map(content)
+        .chain([Write::Pins {
+            run: run.clone(),
+            digests,
+        }])
+        .collect()
+}
+
+/// Where a run will be reached, before its task is there: what comes in meanwhile waits.
+pub(super) struct Home {
+    own: Mailbox,
+    mail: mpsc::UnboundedReceiver<Letter>,
+    changes: watch::Sender<u64>,
+}
+
+impl Home {
+    /// Makes the run known.
+    pub(super) fn new(engine: &Engine, run: RunId, runbook: &str) -> Self {
+        let mut board = engine.inner.board.lock();
+        Self::on(&mut board, run, runbook)
+    }
+
+    /// Makes the run known, under the board's lock.
+    pub(super) fn on(board: &mut super::board::Inner, run: RunId, runbook: &str) -> Self {
+        let (own, mail) = mpsc::unbounded_channel();
+        let (changes, watched) = watch::channel(0);
+        let member = super::board::Member {
+            mail: own.clone(),
+            runbook: runbook.to_owned(),
+            changes: watched,
+            waits: false,
+        };
+        board.members.insert(run, member);
+        Self { own, mail, changes }
+    }
+
+    /// Starts its task.
+    pub(super) fn settle(
+        self,
+        engine: &Engine,
+        state: State,
+        listed: Option<stanch_journal::RunRecord>,
+        first: Vec<Event>,
+    ) {
+        let Self { own, mail, changes } = self;
+        let task = Task::new(
+            engine,
+            NewTask {
+                state,
+                mail,
+                own,
+                changes,
+                listed,
+            },
+        );
+        engine.inner.tasks.spawn(task.run(first));
+    }
+}
