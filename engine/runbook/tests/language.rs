@@ -272,3 +272,22 @@ fn inputs_come_from_the_alert_or_their_default_in_their_type() {
     assert_eq!(errors.len(), 1);
     assert!(errors[0].to_string().contains("has only `tail`"), "{}", errors[0]);
 }
+
+/// The TOML of the reference.
+fn reference() -> Vec<String> {
+    let page = std::fs::read_to_string("../../docs/runbook-reference.md").unwrap();
+    let blocks = page.split("```toml\n").skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_examples_of_the_reference_load() {
+    let examples = reference();
+    let runbook = load(&source("high-latency-cluster-b", &examples[0]), &catalogue())
+        .unwrap_or_else(|errors| panic!("{}", errors.render(false, 110)));
+    let tests = stanch_runbook::testfile::RunbookTest::read("a.test.toml", &examples[1], &runbook)
+        .unwrap_or_else(|errors| panic!("{}", errors.render(false, 110)));
+    assert_eq!((examples.len(), tests.len()), (2, 1));
+}
