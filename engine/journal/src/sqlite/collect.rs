@@ -123,3 +123,31 @@ pub(super) fn cutoff(now: stanch_contract::Timestamp, keep: stanch_contract::Spa
 pub(super) fn gone<E>(_: E) -> StoreError {
     StoreError::Closed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_something_is_expected_of_again_stays_though_it_was_chosen() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&mut conn, Path::new("journal.db")).unwrap();
+        for (no, settled) in [(1, 1), (2, 1)] {
+            let run = "INSERT INTO runs VALUES (?1, ?1, 'a', 'b', 1, 1, 0, 'closed', 5, 'healed', 0, ?2, '')";
+            conn.execute(run, params![no, settled]).unwrap();
+        }
+        let chosen = old_runs(&conn, 10).unwrap();
+        assert_eq!(chosen, [1, 2]);
+        conn.execute("UPDATE runs SET settled = 0 WHERE no = 2", [])
+            .unwrap();
+
+        let dropped = step(&mut conn, |change| drop_runs(change, &chosen)).unwrap();
+
+        assert_eq!(dropped.runs, 1);
+        assert_eq!(
+            conn.query_row("SELECT no FROM runs", [], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            2
+        );
+    }
+}

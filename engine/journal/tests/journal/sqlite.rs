@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use stanch_contract::Digest;
 use stanch_journal::{Append, NewEvents, Store, StoreError, Write};
 
 use crate::conformance::Place;
@@ -101,6 +102,32 @@ async fn damage_is_found_and_said() {
 
     assert!(matches!(found, StoreError::Damaged { .. }), "{found:?}");
     assert!(found.to_string().contains("restore a copy"), "{found}");
+}
+
+#[tokio::test]
+async fn a_content_that_is_not_what_its_name_says_is_not_given_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let bytes = Bytes::from_static(b"delete nothing");
+    let digest = Digest::of(&bytes);
+    store
+        .append(Append::barrier(NOW, vec![Write::Content { digest, bytes }]))
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let file = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    file.execute("UPDATE contents SET bytes = ?1", [b"delete everything"])
+        .unwrap();
+    drop(file);
+
+    let store = open(folder.path());
+
+    assert!(matches!(
+        store.content(&digest).await,
+        Err(StoreError::Damaged { .. })
+    ));
+    assert!(matches!(store.verify().await, Err(StoreError::Damaged { .. })));
 }
 
 #[tokio::test]
