@@ -11,6 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use stanch_contract::{IdempotencyKey, PluginKey, RunId, StepId};
 use stanch_sandbox::gate::{Facilities, Grant};
+use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{CallContext, Installation, InstallationParts, Limits, Sandbox, SandboxOptions};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,7 @@ fn calls(criterion: &mut Criterion) {
         settings: Value::Null,
         facilities: Arc::new(Facilities {
             secrets: Arc::new(NoSecrets),
+            http: HttpClients::new(HttpSettings::default()).expect("no certificates of its own"),
         }),
     };
     let installation = Installation::new(&sandbox, parts);

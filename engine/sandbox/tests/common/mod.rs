@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stanch_contract::{Alert, AlertStatus, IdempotencyKey, PluginKey, RunId, StepId};
 use stanch_sandbox::gate::{Facilities, Grant};
+use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{CallContext, Installation, InstallationParts, Limits, Plugin, Sandbox, SandboxOptions};
 use stanch_test_support::guest;
@@ -32,6 +33,7 @@ pub(crate) fn sandbox() -> Sandbox {
 pub(crate) fn facilities() -> Arc<Facilities> {
     Arc::new(Facilities {
         secrets: Arc::new(NoSecrets),
+        http: HttpClients::new(HttpSettings::default()).unwrap(),
     })
 }
 
