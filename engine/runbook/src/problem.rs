@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+/// The widest line that is shown with what is wrong in it, in bytes.
+const MOST_WIDE: usize = 2_000;
+
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
@@ -257,12 +260,15 @@ impl<'t> Problems<'t> {
             At::File(span) | At::Hidden(span) => (0, span.start),
             At::Defaults(_) => (1, 0),
         });
+        // Beyond some width an excerpt helps nobody, and beyond 65,535 columns it cannot be laid out at all.
+        let is_wide = self.text.lines().any(|line| line.len() > MOST_WIDE);
         let source = Arc::new(NamedSource::new(self.path, shown(self.text)));
         let problems = self
             .found
             .into_iter()
             .map(|found| {
                 let at = match found.at {
+                    At::File(span) if is_wide => At::Hidden(within(self.text, span)),
                     At::File(span) => At::File(within(self.text, span)),
                     At::Hidden(span) => At::Hidden(within(self.text, span)),
                     at => at,

@@ -342,3 +342,41 @@ fn an_expression_cannot_exhaust_the_engine() {
     }
     assert!(with("'${alerts.map(a, alerts.map(b, a.name + b.name))}'").is_ok());
 }
+
+#[test]
+fn a_long_chain_is_answered_on_a_small_stack() {
+    // Each once far too long and once as long as it may be.
+    let chains = [2_000, 190].into_iter().flat_map(|count| {
+        [
+            format!("1{}", "+1".repeat(count)),
+            format!("{}true", "!".repeat(count)),
+            format!("{}1", "-".repeat(count)),
+            format!("true{}", "||true".repeat(count / 2)),
+            format!("{}1", "true?1:".repeat(count / 2)),
+            format!("alert{}", ".a".repeat(count)),
+            format!("alert.payload{}", ".a".repeat(count - 1)),
+            format!("alerts{}", "[0]".repeat(count / 2)),
+            format!("1{}", " in []".repeat(count / 4)),
+            format!("\"a\"{}", ".trim()".repeat(count / 3)),
+            format!("1{}", "<1".repeat(count)),
+            format!("{}1{}", "(".repeat(count.min(32)), ")".repeat(count.min(32))),
+            format!("{}1{}", "[".repeat(count.min(32)), "]".repeat(count.min(32))),
+            format!(
+                "{}1{}",
+                "size(string(".repeat(count.min(16)),
+                "))".repeat(count.min(16))
+            ),
+        ]
+    });
+    for chain in chains {
+        let one = chain.clone();
+        // As much as a worker thread of the engine has, in a build that needs more of it.
+        let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+            if let Ok(runbook) = with(&format!("'${{{one}}}'")) {
+                let _ = runbook;
+                let _ = World::new().render(&format!("'${{{one}}}'"));
+            }
+        });
+        assert!(thread.unwrap().join().is_ok(), "{chain}");
+    }
+}

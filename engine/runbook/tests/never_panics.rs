@@ -128,3 +128,23 @@ proptest! {
         let _ = RunbookTest::read("a.test.toml", &pieces.concat(), &runbook);
     }
 }
+
+#[test]
+fn a_deep_file_is_answered_on_a_small_stack() {
+    let head = "name = \"a\"\ntitle = \"T\"\nowner = \"o\"\n";
+    let files = [
+        format!("{head}x = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("{head}x = {}", "{ a = ".repeat(50_000)),
+        format!("{head}{}a = 1", "a.".repeat(100_000)),
+        format!("{head}[{}a]", "a.".repeat(100_000)),
+        format!("{head}[[{}a]]", "a.".repeat(30)),
+        format!("{head}x = {}{}", "[".repeat(79), "]".repeat(79)),
+    ];
+    for file in files {
+        let start = file[head.len()..].chars().take(20).collect::<String>();
+        let thread = std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(move || survives(&file));
+        assert!(thread.unwrap().join().is_ok(), "{start}");
+    }
+}

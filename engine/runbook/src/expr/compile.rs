@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cel::common::ast::{Expr as Cel, IdedExpr, SelectExpr};
+use cel::common::ast::{CallExpr, Expr as Cel, IdedExpr, SelectExpr};
 
 use crate::expr::check::{Readable, check, is_raw};
 use crate::expr::functions::environment;
@@ -13,6 +13,10 @@ use crate::expr::{Compiled, Expr};
 const MOST_LONG: usize = 4_096;
 /// Brackets within brackets, so that no expression can exhaust the stack.
 const MOST_DEEP: usize = 32;
+
+/// Operators, dots, commas and brackets in one expression: each may be a level of the parser's and evaluator's recursion, so
+/// this too keeps the stack, which a thread of the engine has 2 MiB of.
+const MOST_PARTS: usize = 200;
 
 /// What is wrong with an expression, and where in it, in bytes.
 #[derive(Debug)]
@@ -53,6 +57,15 @@ pub(crate) fn compile(source: &str, readable: &Readable<'_>) -> Result<Expr, Vec
             source,
             format!("brackets are nested more than {MOST_DEEP} deep"),
             None,
+        ));
+    }
+    if parts(source) > MOST_PARTS {
+        let message =
+            format!("the expression has more than {MOST_PARTS} operators, dots, commas and brackets");
+        return Err(Wrong::whole(
+            source,
+            message,
+            Some("what needs more belongs into a plugin"),
         ));
     }
     let (tree, spans) = match simple(source) {
@@ -190,6 +203,29 @@ fn hint(source: &str) -> Option<String> {
     Some(help.to_owned())
 }
 
+/// How many operators and the like there are outside of texts.
+fn parts(source: &str) -> usize {
+    // Where a backslash or a long quote makes it hard to say what is in a text, all of it counts.
+    let skips_texts = !source.contains('\\') && !source.contains("\"\"\"") && !source.contains("'''");
+    let mut quote: Option<char> = None;
+    let mut count = 0;
+    for c in source.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') if skips_texts => {
+                quote = Some(c);
+                count += 1;
+            }
+            // `in` is an operator made of letters; white space around it gives it away.
+            (None, c) if c.is_ascii_punctuation() && c != '_' => count += 1,
+            (None, c) if c.is_whitespace() => count += 1,
+            (None, _) => {}
+        }
+    }
+    count
+}
+
 /// The deepest nesting of brackets; those in texts count too, which only makes the bound stricter.
 fn depth(source: &str) -> usize {
     let (mut now, mut most) = (0_usize, 0);
@@ -206,7 +242,7 @@ fn depth(source: &str) -> usize {
     most
 }
 
-/// `a.b.c` without the parser: by far the most expressions are just that, and thousands of files load at once.
+/// `a.b.c` and `text(a.b.c)` without the parser: by far the most expressions are just that, and thousands of files load at once.
 fn simple(source: &str) -> Option<IdedExpr> {
     const RESERVED: [&str; 22] = [
         "true",
@@ -238,7 +274,26 @@ fn simple(source: &str) -> Option<IdedExpr> {
             && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
             && !RESERVED.contains(&name)
     };
-    let mut names = source.trim().split('.');
+    let source = source.trim();
+    for function in ["text", "raw"] {
+        let inner = source
+            .strip_prefix(function)
+            .and_then(|rest| rest.strip_prefix('('))
+            .and_then(|rest| rest.strip_suffix(')'));
+        if let Some(inner) = inner {
+            let argument = simple(inner)?;
+            let call = CallExpr {
+                func_name: function.to_owned(),
+                target: None,
+                args: vec![argument],
+            };
+            return Some(IdedExpr {
+                id: 1,
+                expr: Cel::Call(call),
+            });
+        }
+    }
+    let mut names = source.split('.');
     let first = names.next().filter(|name| is_name(name))?;
     let mut node = IdedExpr {
         id: 1,
