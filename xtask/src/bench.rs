@@ -17,13 +17,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::engine::{Binaries, Build};
-use crate::http::{Sink, free_port};
 use crate::plugins;
-use crate::serve::{Engine, Scratch};
 use crate::shell::{TaskError, Workspace, step};
 use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
 use setting::{Kind, Setting};
+use stanch_tests::http::{Sink, free_port};
+use stanch_tests::serve::{Engine, Scratch};
 
 /// Measures everything and prints it.
 pub(crate) fn all() -> Result<(), TaskError> {
@@ -128,7 +128,7 @@ impl Bench {
             rate,
             probe,
         );
-        running.engine.stop()
+        Ok(running.engine.stop()?)
     }
 
     fn runs(&self, kind: Kind, table: &mut Table) -> Result<(), TaskError> {
@@ -163,8 +163,9 @@ impl Bench {
         if kind == Kind::Change && running.effects.came.changes.load(Ordering::Relaxed) < busy.runs {
             return Err(running
                 .engine
-                .trouble("fewer requests came out of the engine than runs went in"));
+                .trouble("fewer requests came out of the engine than runs went in")
+                .into());
         }
-        running.engine.stop()
+        Ok(running.engine.stop()?)
     }
 }

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::alertmanager::notification;
 use crate::engine::{Binaries, Build};
-use crate::http::{Connection, Sink, free_port};
 use crate::plugins;
-use crate::serve::{Engine, Scratch};
 use crate::shell::{TaskError, Workspace, output, root};
 use folder::{filled, held, settings};
+use stanch_tests::alertmanager::notification;
+use stanch_tests::http::{Connection, Sink, free_port};
+use stanch_tests::serve::{Engine, Scratch};
 
 /// What the intake is told, and what pages are signed with.
 const TOKEN: &str = "a-token-for-the-demo-only";
@@ -154,7 +154,7 @@ fn followed(
             resolved = true;
         }
         if began.elapsed() > PATIENCE {
-            return Err(engine.trouble("the run did not end in time"));
+            return Err(engine.trouble("the run did not end in time").into());
         }
         std::thread::sleep(Duration::from_millis(250));
     }
@@ -170,7 +170,7 @@ fn appeared(engine: &Engine) -> Result<String, TaskError> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(engine.trouble("the alert started no run"))
+    Err(engine.trouble("the alert started no run").into())
 }
 
 /// What a person has to say now.
@@ -189,7 +189,8 @@ impl Asked {
             (None, true) => vec!["done", run, &self.step],
             (None, false) => vec!["not-done", run, &self.step],
         };
-        output(&mut engine.command(&words)).map(|_| ())
+        engine.tell(&words)?;
+        Ok(())
     }
 }
 

@@ -3,14 +3,11 @@
 //! It depends on next to nothing, so that it is there at once and what takes long is a step of its own that can be seen:
 //! all work is cargo's and the engine's, started from here.
 
-mod alertmanager;
 mod bench;
 mod demo;
 mod engine;
-mod http;
 mod needs;
 mod plugins;
-mod serve;
 mod shell;
 mod test;
 

@@ -20,6 +20,9 @@ pub(crate) enum TaskError {
     /// A program ended badly; what is wrong it has said itself.
     #[error("`{0}` failed")]
     Failed(String),
+    /// The engine did not do as it was told.
+    #[error(transparent)]
+    Engine(#[from] stanch_tests::serve::Trouble),
     /// Something else, said in full.
     #[error("{0}")]
     Other(String),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::process;
 use super::setting::TOKEN;
-use crate::alertmanager::notification;
-use crate::http::{Came, Connection};
 use crate::shell::TaskError;
+use stanch_tests::alertmanager::notification;
+use stanch_tests::http::{Came, Connection};
 
 /// Connections, and alerts on their way, at saturation.
 const IN_FLIGHT: u64 = 64;

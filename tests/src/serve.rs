@@ -4,30 +4,38 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::http::Connection;
-use crate::shell::{TaskError, output};
+
+/// Why the engine does not do as it was told; with the end of what it said itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(String);
 
 /// A folder that is removed at the end.
-pub(crate) struct Scratch(PathBuf);
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// Makes it.
-    pub(crate) fn new(name: &str) -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("stanch-{name}-{}", std::process::id()));
+    pub fn new(name: &str) -> std::io::Result<Self> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let turn = MADE.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("stanch-{name}-{}-{turn}", std::process::id()));
         fs::create_dir(&folder)?;
         Ok(Self(folder.canonicalize()?))
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// Writes a file in it.
     #[allow(clippy::disallowed_methods, reason = "a folder of our own")]
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> std::io::Result<()> {
         let file = self.0.join(name);
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -43,25 +51,41 @@ impl Drop for Scratch {
     }
 }
 
-/// The engine: `stanch serve`.
-pub(crate) struct Engine {
+/// A program of the workspace that cargo built in the folder of whoever asks: `target/debug/NAME` for a test in
+/// `target/debug/deps`.
+///
+/// # Errors
+/// Where it is not there: a test's package cannot make cargo build a program of another one.
+pub fn program(name: &str) -> Result<PathBuf, Trouble> {
+    let own = std::env::current_exe().unwrap_or_default();
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    found.ok_or_else(|| {
+        Trouble(format!(
+            "`{name}` is not built: `cargo build --workspace --bins` builds it"
+        ))
+    })
+}
+
+/// The engine: `stanch serve`. It ends with this value.
+#[derive(Debug)]
+pub struct Engine {
     child: Child,
     program: PathBuf,
     settings: PathBuf,
     log: PathBuf,
     /// How long it took from its start until it was ready.
-    pub(crate) started_in: Duration,
+    pub started_in: Duration,
 }
 
 impl Engine {
     /// Starts it with the `stanch.toml` of the folder and waits until it is ready.
-    pub(crate) fn start(
-        program: &Path,
-        folder: &Path,
-        listens: SocketAddr,
-        token: &str,
-    ) -> Result<Self, TaskError> {
-        let failed = |why: std::io::Error| TaskError::Other(format!("the engine cannot be started: {why}"));
+    pub fn start(program: &Path, folder: &Path, listens: SocketAddr, token: &str) -> Result<Self, Trouble> {
+        let failed = |why: std::io::Error| Trouble(format!("the engine cannot be started: {why}"));
         let log = folder.join("engine.log");
         let settings = folder.join("stanch.toml");
         let file = File::create(&log).map_err(failed)?;
@@ -101,7 +125,7 @@ impl Engine {
     }
 
     /// A command for it.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("--config")
@@ -112,30 +136,40 @@ impl Engine {
     }
 
     /// What a command says, as JSON.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<serde_json::Value, TaskError> {
-        let text = output(self.command(&["--json"]).args(arguments))?;
-        serde_json::from_str(&text)
-            .map_err(|why| TaskError::Other(format!("`stanch {}`: {why}", arguments.join(" "))))
+    pub fn ask(&self, arguments: &[&str]) -> Result<serde_json::Value, Trouble> {
+        let text = self.tell(&[&["--json"], arguments].concat())?;
+        serde_json::from_str(&text).map_err(|why| Trouble(format!("`stanch {}`: {why}", arguments.join(" "))))
+    }
+
+    /// What a command says, where it is done.
+    pub fn tell(&self, arguments: &[&str]) -> Result<String, Trouble> {
+        let said = self.command(arguments).stdin(Stdio::null()).output();
+        let failed = |why: String| Trouble(format!("`stanch {}`: {why}", arguments.join(" ")));
+        let said = said.map_err(|why| failed(why.to_string()))?;
+        if !said.status.success() {
+            return Err(failed(String::from_utf8_lossy(&said.stderr).into_owned()));
+        }
+        Ok(String::from_utf8_lossy(&said.stdout).into_owned())
     }
 
     /// Its process.
-    pub(crate) fn process(&self) -> u32 {
+    pub fn process(&self) -> u32 {
         self.child.id()
     }
 
     /// An error with the end of the engine's log.
-    pub(crate) fn trouble(&self, what: &str) -> TaskError {
+    pub fn trouble(&self, what: &str) -> Trouble {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let end = lines
             .get(lines.len().saturating_sub(20)..)
             .unwrap_or_default()
             .join("\n");
-        TaskError::Other(format!("{what}; it said last:\n{end}"))
+        Trouble(format!("{what}; it said last:\n{end}"))
     }
 
     /// Asks it to end, as an operator would, and waits.
-    pub(crate) fn stop(mut self) -> Result<(), TaskError> {
+    pub fn stop(mut self) -> Result<(), Trouble> {
         let asked = Command::new("kill")
             .arg("-TERM")
             .arg(self.child.id().to_string())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// One notification (version 4) about one alert; `labels` besides its name.
-pub(crate) fn notification(name: &str, labels: &[(&str, &str)], firing: bool, now: &str) -> Value {
+pub fn notification(name: &str, labels: &[(&str, &str)], firing: bool, now: &str) -> Value {
     let status = if firing { "firing" } else { "resolved" };
     let mut all = serde_json::Map::from_iter([("alertname".to_owned(), json!(name))]);
     all.extend(

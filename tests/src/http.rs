@@ -10,17 +10,19 @@ use std::time::Duration;
 const MOST: usize = 16 << 20;
 
 /// A connection that is kept.
-pub(crate) struct Connection {
+#[derive(Debug)]
+pub struct Connection {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
 }
 
 /// An answer.
-pub(crate) struct Answer {
+#[derive(Debug)]
+pub struct Answer {
     /// Its status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Its body.
-    pub(crate) body: String,
+    pub body: String,
 }
 
 impl Connection {
@@ -29,7 +31,7 @@ impl Connection {
         clippy::disallowed_methods,
         reason = "not the engine's socket, but that of one who talks to the engine"
     )]
-    pub(crate) fn open(host: SocketAddr) -> std::io::Result<Self> {
+    pub fn open(host: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -40,12 +42,12 @@ impl Connection {
     }
 
     /// Asks for a page.
-    pub(crate) fn get(&mut self, path: &str) -> std::io::Result<Answer> {
+    pub fn get(&mut self, path: &str) -> std::io::Result<Answer> {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host))
     }
 
     /// Posts JSON with a bearer token.
-    pub(crate) fn post(&mut self, path: &str, token: &str, body: &str) -> std::io::Result<Answer> {
+    pub fn post(&mut self, path: &str, token: &str, body: &str) -> std::io::Result<Answer> {
         self.send(&format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -116,24 +118,25 @@ fn odd() -> std::io::Error {
 
 /// What came to a [`Sink`].
 #[derive(Debug, Default)]
-pub(crate) struct Came {
+pub struct Came {
     /// Requests that change something.
-    pub(crate) changes: AtomicU64,
+    pub changes: AtomicU64,
     /// Requests that only look.
-    pub(crate) looks: AtomicU64,
+    pub looks: AtomicU64,
 }
 
 /// A place on loopback that answers 200 to every request and counts them. Its threads end with the program.
-pub(crate) struct Sink {
+#[derive(Debug)]
+pub struct Sink {
     /// Where it is.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     /// What came.
-    pub(crate) came: Arc<Came>,
+    pub came: Arc<Came>,
 }
 
 impl Sink {
     /// Opens it; `body` is what it answers.
-    pub(crate) fn open(body: &'static str) -> std::io::Result<Self> {
+    pub fn open(body: &'static str) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let came = Arc::new(Came::default());
@@ -169,7 +172,7 @@ fn answer(stream: TcpStream, body: &str, came: &Came) {
 }
 
 /// A port of loopback that was free a moment ago.
-pub(crate) fn free_port() -> std::io::Result<SocketAddr> {
+pub fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
