@@ -100,7 +100,6 @@ impl SqliteStore {
             Err(StoreError::DiskFull) if reserve.release() => connect(&path)?,
             opened => opened?,
         };
-        prepare_log(&folder.join("journal.db-wal"));
 
         let gauges = Arc::new(Gauges::default());
         gauges
@@ -120,9 +119,12 @@ impl SqliteStore {
             memory: apply::Memory::default(),
             unlooked: 0,
         };
+        let log = folder.join("journal.db-wal");
         let writer = std::thread::Builder::new()
             .name("journal-writer".to_owned())
             .spawn(move || {
+                // Here, so that whatever else starts need not wait for it.
+                prepare_log(&log);
                 writer.run();
                 drop(engine);
             })
