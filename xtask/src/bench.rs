@@ -22,8 +22,8 @@ use crate::shell::{TaskError, Workspace, step};
 use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
 use setting::{Kind, Setting};
-use stanch_tests::http::{Sink, free_port};
-use stanch_tests::serve::{Engine, Scratch};
+use stanch_outside::http::{Sink, free_port};
+use stanch_outside::serve::{Engine, Scratch};
 
 /// Measures everything and prints it.
 pub(crate) fn all() -> Result<(), TaskError> {

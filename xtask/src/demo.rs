@@ -18,9 +18,9 @@ use crate::engine::{Binaries, Build};
 use crate::plugins;
 use crate::shell::{TaskError, Workspace, output, root};
 use folder::{filled, held, settings};
-use stanch_tests::alertmanager::notification;
-use stanch_tests::http::{Connection, Sink, free_port};
-use stanch_tests::serve::{Engine, Scratch};
+use stanch_outside::alertmanager::notification;
+use stanch_outside::http::{Connection, Sink, free_port};
+use stanch_outside::serve::{Engine, Scratch};
 
 /// What the intake is told, and what pages are signed with.
 const TOKEN: &str = "a-token-for-the-demo-only";

@@ -22,7 +22,7 @@ pub(crate) enum TaskError {
     Failed(String),
     /// The engine did not do as it was told.
     #[error(transparent)]
-    Engine(#[from] stanch_tests::serve::Trouble),
+    Engine(#[from] stanch_outside::serve::Trouble),
     /// Something else, said in full.
     #[error("{0}")]
     Other(String),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::process;
 use super::setting::TOKEN;
 use crate::shell::TaskError;
-use stanch_tests::alertmanager::notification;
-use stanch_tests::http::{Came, Connection};
+use stanch_outside::alertmanager::notification;
+use stanch_outside::http::{Came, Connection};
 
 /// Connections, and alerts on their way, at saturation.
 const IN_FLIGHT: u64 = 64;

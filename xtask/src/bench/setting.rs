@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::figure::Goal;
-use stanch_tests::serve::Scratch;
+use stanch_outside::serve::Scratch;
 
 /// What the intake is told.
 pub(super) const TOKEN: &str = "a-token-for-the-bench-only";
