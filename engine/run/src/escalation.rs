@@ -41,10 +41,11 @@ impl Telling {
     }
 
     pub(crate) fn sent(&mut self, reasons: u32) {
+        // The count of attempts goes on: what was begun for more reasons meanwhile is still wanted, once.
         *self = Self {
             reasons: std::mem::take(&mut self.reasons),
             told: reasons,
-            attempt: self.attempt + 1,
+            attempt: self.attempt,
             ..Self::default()
         };
     }
@@ -207,11 +208,9 @@ impl State {
         })));
     }
 
-    pub(crate) fn telling_due(&self) -> Option<Timestamp> {
-        if self.is_telling() {
-            self.telling.next
-        } else {
-            None
-        }
+    pub(crate) fn telling_due(&self, now: Now<'_>) -> Option<Timestamp> {
+        self.telling
+            .next
+            .filter(|next| self.is_telling() && *next > now.at)
     }
 }

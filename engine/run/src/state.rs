@@ -464,6 +464,19 @@ impl State {
         &self.book
     }
 
+    /// Lets go of everything but what the alerts of its episode still need: for a closed run that is kept in mind. What
+    /// people look at is read from the journal then.
+    pub fn retire(&mut self) {
+        self.checks.clear();
+        self.results.clear();
+        self.steps.clear();
+        self.telling = Telling::default();
+        self.pace.clear();
+        self.alerts
+            .iter_mut()
+            .for_each(|alert| alert.payload = Value::Null);
+    }
+
     /// How many events it has: the number of the next one.
     pub fn seq(&self) -> u64 {
         self.events
@@ -521,7 +534,7 @@ impl State {
         }
         let mut due = Vec::new();
         due.extend(self.after_due());
-        due.extend(self.telling_due());
+        due.extend(self.telling_due(now));
         if self.entered {
             self.step_due(now, &mut due);
             self.recovery_due(now, &mut due);

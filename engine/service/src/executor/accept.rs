@@ -84,9 +84,39 @@ impl Fate {
     }
 }
 
+/// How often alerts are sorted to runs anew where one that they belong to closed on the way.
+const ROUTES: u32 = 3;
+
+/// Why alerts were not taken.
+enum NotTaken {
+    /// A run that they belong to closed on the way: they belong elsewhere now.
+    Elsewhere,
+    Refused(NotDurable),
+}
+
+impl From<NotDurable> for NotTaken {
+    fn from(why: NotDurable) -> Self {
+        Self::Refused(why)
+    }
+}
+
 #[async_trait]
 impl AlertSink for Engine {
     async fn accept(&self, alerts: Vec<Alert>, intake: &str) -> Result<Accepted, NotDurable> {
+        for _ in 0..ROUTES {
+            match self.accept_once(&alerts, intake).await {
+                Ok(accepted) => return Ok(accepted),
+                Err(NotTaken::Refused(why)) => return Err(why),
+                // What was recorded of them the first time is recorded again as a repeat.
+                Err(NotTaken::Elsewhere) => tokio::task::yield_now().await,
+            }
+        }
+        Err(not_durable(&"the run that the alert belongs to is just ending"))
+    }
+}
+
+impl Engine {
+    async fn accept_once(&self, alerts: &[Alert], intake: &str) -> Result<Accepted, NotTaken> {
         let now = clock::now();
         let snapshot = self.inner.current.load();
         let mut fates: Vec<Fate> = alerts.iter().map(|_| Fate::default()).collect();
@@ -94,17 +124,17 @@ impl AlertSink for Engine {
         let (opened, replies) = {
             let mut board = self.inner.board.lock();
             if board.draining {
-                return Err(NotDurable {
+                return Err(NotTaken::Refused(NotDurable {
                     reason: "the engine is stopping".to_owned(),
                     retry_after: RETRY,
-                });
+                }));
             }
             let firing = alerts
                 .iter()
                 .filter(|alert| alert.status == AlertStatus::Firing)
                 .count();
             board.alerts_came(firing, now);
-            let wanted = self.route(&snapshot, &board, &alerts, &mut fates, &mut letters, now);
+            let wanted = self.route(&snapshot, &board, alerts, &mut fates, &mut letters, now);
             let opened: Vec<Fresh> = wanted
                 .into_iter()
                 .filter_map(|(at, opening)| {
@@ -131,10 +161,9 @@ impl AlertSink for Engine {
         self.make_durable(opened, early, now).await?;
         for reply in replies {
             match reply.await {
-                // What the run does not take (it closed meanwhile) is recorded with its alert all the same.
-                Ok(Ok(()) | Err(Refusal::Run(_))) => {}
-                Ok(Err(refusal)) => return Err(not_durable(&refusal)),
-                Err(_) => return Err(not_durable(&"the run that the alert belongs to is just ending")),
+                Ok(Ok(())) => {}
+                Ok(Err(Refusal::NoRun(_))) | Err(_) => return Err(NotTaken::Elsewhere),
+                Ok(Err(refusal)) => return Err(not_durable(&refusal).into()),
             }
         }
         if !late.is_empty() {
@@ -168,9 +197,7 @@ impl AlertSink for Engine {
             unmatched,
         })
     }
-}
 
-impl Engine {
     /// Sorts alerts to runs: those that there are, and those that begin, each with the places of its alerts.
     fn route(
         &self,
@@ -289,7 +316,15 @@ impl Engine {
             }
         };
         let record = rows::record(&state, false);
+        let before = board
+            .episodes
+            .get(&loaded.runbook.name, &state.opened().group_key)
+            .map(|episode| episode.run.clone());
         board.fold(&run, std::slice::from_ref(&event));
+        if let Some(before) = before {
+            // This one takes the episode over; nothing is to be expected of the other any more.
+            board.nudge(&before);
+        }
         let home = Home::on(board, run, &loaded.runbook.name);
         Some(Fresh {
             state,

@@ -18,8 +18,6 @@ pub(super) struct Member {
     pub(super) runbook: String,
     /// Told each time that the run changed.
     pub(super) changes: watch::Receiver<u64>,
-    /// It waits for something that runs share.
-    pub(super) waits: bool,
 }
 
 /// What is behind the lock.
@@ -28,6 +26,8 @@ pub(super) struct Inner {
     pub(super) ledger: Ledger,
     pub(super) episodes: Episodes,
     pub(super) members: BTreeMap<RunId, Member>,
+    /// Runs that wait for something that runs share.
+    waiting: BTreeSet<RunId>,
     /// The runs of each alert that is known to a run, by fingerprint.
     of_alert: BTreeMap<String, BTreeSet<RunId>>,
     /// No new work.
@@ -86,6 +86,7 @@ impl Inner {
     /// Takes a run off the board: nothing is to be expected of it any more.
     pub(super) fn remove(&mut self, run: &RunId, alerts: &[Alert]) {
         self.members.remove(run);
+        self.waiting.remove(run);
         for alert in alerts {
             if let Some(runs) = self.of_alert.get_mut(&alert.fingerprint) {
                 runs.remove(run);
@@ -98,8 +99,24 @@ impl Inner {
 
     /// Has every run that waits for something shared ask again.
     pub(super) fn wake(&self) {
-        for member in self.members.values().filter(|member| member.waits) {
+        for run in &self.waiting {
+            self.nudge(run);
+        }
+    }
+
+    /// Has one run look again.
+    pub(super) fn nudge(&self, run: &RunId) {
+        if let Some(member) = self.members.get(run) {
             let _ = member.mail.send(Letter::Shared);
+        }
+    }
+
+    /// Whether this run waits for something that runs share.
+    pub(super) fn set_waiting(&mut self, run: &RunId, waits: bool) {
+        if waits {
+            self.waiting.insert(run.clone());
+        } else {
+            self.waiting.remove(run);
         }
     }
 
@@ -122,7 +139,8 @@ impl Inner {
     }
 }
 
-fn sets_free(kind: &EventKind) -> bool {
+/// Others may be waiting for what this gives back.
+pub(super) fn sets_free(kind: &EventKind) -> bool {
     matches!(
         kind,
         EventKind::LockReleased { .. } | EventKind::BudgetReturned { .. } | EventKind::RunClosed { .. }

@@ -2,15 +2,17 @@
 
 use std::sync::PoisonError;
 
-use stanch_contract::RunId;
-use stanch_journal::RunRecord;
+use stanch_contract::{RunId, Span, Timestamp};
+use stanch_journal::{RunFilter, RunRecord};
 use stanch_run::ledger::Pause;
-use stanch_run::{Event, EventKind, Input, Now, State};
+use stanch_run::{Ending, Event, EventKind, Input, Now, State};
 
 use super::engine::{Engine, Parts, StartError, StuckRun};
 use super::task::Home;
 use crate::clock;
 
+/// How far back rates and cooldowns are counted after a restart, at most.
+const LONGEST: Span = Span::from_secs(7 * 86_400);
 /// The named values of pauses begin so.
 pub(super) const PAUSE: &str = "pause/";
 
@@ -22,6 +24,7 @@ impl Engine {
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let engine = Self::new(parts);
         engine.take_pauses().await?;
+        engine.take_what_still_counts().await?;
         let mut found = Vec::new();
         let mut all: Vec<(RunId, Event)> = Vec::new();
         for record in engine.inner.store.unsettled_runs().await? {
@@ -64,6 +67,57 @@ impl Engine {
             }
         }
         Ok(engine)
+    }
+
+    /// Rates and cooldowns outlast the runs that they count: those of settled runs that may have changed something are
+    /// folded for as far back as any rate or cooldown reaches.
+    async fn take_what_still_counts(&self) -> Result<(), StartError> {
+        let snapshot = self.inner.current.load();
+        let of_runbooks = snapshot.runbooks.values().flat_map(|loaded| {
+            let guardrails = &loaded.runbook.guardrails;
+            [guardrails.cooldown, guardrails.rate.map(|rate| rate.per)]
+        });
+        let reach = of_runbooks
+            .flatten()
+            .chain([snapshot.settings.guardrails.actions.per])
+            .max()
+            .unwrap_or_default()
+            .min(LONGEST);
+        let since = Timestamp(clock::now().0.saturating_sub(reach.as_millis()));
+        for ending in [
+            Ending::Healed,
+            Ending::Mitigated,
+            Ending::Failed,
+            Ending::Cancelled,
+        ] {
+            let mut filter = RunFilter {
+                ending: Some(ending.as_str().to_owned()),
+                settled: Some(true),
+                closed_since: Some(since),
+                limit: 1_000,
+                ..RunFilter::default()
+            };
+            loop {
+                let page = self.inner.store.runs(&filter).await?;
+                let Some(last) = page.last() else { break };
+                filter.before = Some(last.id.clone());
+                for record in &page {
+                    // A run that cannot be read is over; what it did is not counted, and that is said.
+                    match self.events(&record.id).await {
+                        Ok(events) => {
+                            let mut board = self.inner.board.lock();
+                            events
+                                .iter()
+                                .for_each(|event| board.ledger.apply(&record.id, event));
+                        }
+                        Err(why) => {
+                            tracing::warn!(run = %record.id, %why, "a closed run does not count for rates")
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A run of these events.

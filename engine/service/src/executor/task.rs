@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use stanch_contract::{Alert, AlertStatus, PluginKey, RunId, StepId};
 use stanch_journal::{Append, Write};
-use stanch_run::{Blocked, Command, CommandId, Event, EventKind, Input, Now, Refused, State, Withheld};
+use stanch_run::{Blocked, Command, CommandId, Event, EventKind, Input, Now, Refused, Slot, State, Withheld};
 use stanch_runbook::model::StepKind;
 use stanch_runbook::{EngineGuardrails, Runbook};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,6 +25,10 @@ use crate::clock;
 const JOURNAL_REST: Duration = Duration::from_secs(1);
 /// The most letters that are taken in one go.
 const ONE_GO: usize = 64;
+/// How long events that nobody waits for are kept back, so that those of one run share a row.
+const CORK: Duration = Duration::from_millis(25);
+/// How soon a time that has come is looked at again where nothing followed from it.
+const IDLE: Duration = Duration::from_millis(250);
 
 /// What is begun for a command.
 enum Begun {
@@ -77,6 +81,14 @@ pub(super) struct Task {
     guardrails: Arc<EngineGuardrails>,
     generation: u64,
     draining: bool,
+    /// Events that are not in the journal yet and that nobody waits for, with the contents that go with them.
+    corked: Vec<Event>,
+    corked_contents: Vec<Content>,
+    corked_since: Option<tokio::time::Instant>,
+    /// It is known to wait for something that runs share.
+    waits: bool,
+    /// Closed: only the alerts of its episode are still of interest, and the state holds no more than those.
+    retired: bool,
 }
 
 /// What a task is made with.
@@ -110,6 +122,11 @@ impl Task {
             guardrails: Arc::new(snapshot.settings.guardrails.clone()),
             generation: snapshot.generation,
             draining: false,
+            corked: Vec::new(),
+            corked_contents: Vec::new(),
+            corked_since: None,
+            waits: false,
+            retired: false,
         }
     }
 
@@ -119,19 +136,34 @@ impl Task {
         if !first.is_empty() && self.keep(Batch::of(first)).await.is_err() {
             self.fold_again().await;
         }
+        let mut idle = Duration::ZERO;
         loop {
             self.begin().await;
             if self.is_over() {
                 break;
             }
+            self.retire();
             let wake = self
                 .state
                 .due(self.now())
-                .map(|at| at.since(clock::now()).to_std());
+                .map(|at| at.since(clock::now()).to_std().max(idle));
+            let seq = self.state.seq();
             let letter = tokio::select! {
                 letter = self.mail.recv() => letter,
-                () = sleep(wake) => Some(Letter::Happened(Box::new(Input::Tick), Vec::new())),
+                () = uncork(self.corked_since) => {
+                    if self.flush(false).await.is_err() {
+                        self.fold_again().await;
+                    }
+                    continue;
+                }
+                () = sleep(wake) => {
+                    self.take(vec![Letter::Happened(Box::new(Input::Tick), Vec::new())]).await;
+                    // Nothing followed: the time that is due is not looked at again at once.
+                    idle = if self.state.seq() == seq { IDLE } else { Duration::ZERO };
+                    continue;
+                }
             };
+            idle = Duration::ZERO;
             let Some(letter) = letter else { break };
             let mut letters = vec![letter];
             while letters.len() < ONE_GO
@@ -169,8 +201,20 @@ impl Task {
             .is_settled(self.state.id())
     }
 
+    /// A closed run is only told of its alerts; what is large goes.
+    fn retire(&mut self) {
+        if self.state.ending().is_some() && !self.retired && self.begun.is_empty() && self.corked.is_empty() {
+            self.state.retire();
+            self.alerts = Arc::new([]);
+            self.retired = true;
+        }
+    }
+
     async fn leave(&mut self) {
         let run = self.state.id().clone();
+        if self.flush(false).await.is_err() {
+            tracing::warn!(%run, "the last events of the run were not kept; they are found again at the next start");
+        }
         if self.ended_for_good()
             && let Some(listed) = self.listed.take().filter(|listed| !listed.settled)
         {
@@ -216,13 +260,16 @@ impl Task {
                     contents.extend(left);
                     self.happened(*input, &mut events);
                 }
-                Letter::Input(input, reply) => match self.handle(*input) {
+                Letter::Input(input, reply) => match self.handle_all(*input) {
                     Ok(more) => {
                         wait = true;
                         events.extend(more);
                         replies.push(Reply::Input(reply));
                     }
-                    Err(refused) => drop(reply.send(Err(refused.into()))),
+                    Err((more, refusal)) => {
+                        events.extend(more);
+                        drop(reply.send(Err(refusal)));
+                    }
                 },
                 Letter::Starting { key, action, reply } => {
                     let withhold = self.withhold(&key);
@@ -258,6 +305,8 @@ impl Task {
                     replies.push(Reply::Ended(reply));
                 }
                 Letter::Shared => ask_again = true,
+                // A retired run is read from the journal.
+                Letter::Look(reply) if self.retired => drop(reply),
                 Letter::Look(reply) => drop(reply.send(Arc::new(self.state.clone()))),
                 Letter::Drain => self.draining = true,
             }
@@ -278,6 +327,29 @@ impl Task {
         if ask_again {
             self.ask_again().await;
         }
+    }
+
+    /// As [`Self::handle`]. Alerts that the run did not take, because it closed on the way, are refused: they begin the
+    /// next episode.
+    fn handle_all(&mut self, input: Input) -> Result<Vec<Event>, (Vec<Event>, Refusal)> {
+        let alerts = if let Input::Alerts(alerts) = &input {
+            alerts.len()
+        } else {
+            0
+        };
+        let events = self
+            .handle(input)
+            .map_err(|refused| (Vec::new(), refused.into()))?;
+        let taken = events.iter().filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::AlertRepeated { .. } | EventKind::AlertResolved { .. }
+            )
+        });
+        if taken.count() < alerts {
+            return Err((events, Refusal::NoRun(self.state.id().to_string())));
+        }
+        Ok(events)
     }
 
     fn happened(&mut self, input: Input, events: &mut Vec<Event>) {
@@ -320,21 +392,51 @@ impl Task {
             .map(|_| Withheld::Paused)
     }
 
-    /// Puts events into the journal and answers who waits for them.
+    /// Puts events into the journal and answers who waits for them. What nobody waits for is kept back for a moment.
     async fn keep(&mut self, batch: Batch) -> Result<(), ()> {
         let Batch {
             events,
             replies,
-            contents: left,
+            contents,
             wait,
         } = batch;
         if events.is_empty() {
             replies.into_iter().for_each(answer);
             return Ok(());
         }
+        let pressing = wait || !replies.is_empty() || events.iter().any(|event| is_pressing(&event.kind));
+        self.noticed(&events);
+        self.corked.extend(events);
+        self.corked_contents.extend(contents);
+        if !pressing {
+            self.corked_since.get_or_insert_with(tokio::time::Instant::now);
+            return Ok(());
+        }
+        match self.flush(wait).await {
+            Ok(()) => {
+                replies.into_iter().for_each(answer);
+                Ok(())
+            }
+            Err(refusal) => {
+                replies.into_iter().for_each(|reply| reject(reply, &refusal));
+                Err(())
+            }
+        }
+    }
+
+    /// Puts what is kept back into the journal, as one row.
+    async fn flush(&mut self, wait: bool) -> Result<(), Refusal> {
+        self.corked_since = None;
+        let (events, left) = (
+            std::mem::take(&mut self.corked),
+            std::mem::take(&mut self.corked_contents),
+        );
+        if events.is_empty() {
+            return Ok(());
+        }
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let first_seq = self.state.seq().saturating_sub(count);
-        let record = rows::record(&self.state, self.ended_for_good());
+        let record = self.record();
         let mut writes = contents(self.state.id(), left);
         writes.push(rows::events(&self.state, first_seq, &events));
         if self.listed.as_ref() != Some(&record) {
@@ -346,28 +448,43 @@ impl Task {
                 self.listed = Some(record);
                 // Only now: whoever takes what is set free here must come after it in the journal.
                 self.engine.inner.board.fold(self.state.id(), &events);
-                replies.into_iter().for_each(answer);
                 self.after(&events);
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(run = %self.state.id(), %error, "the journal did not keep what happened in the run");
-                let refusal = Refusal::NotDurable(error.to_string());
-                replies.into_iter().for_each(|reply| reject(reply, &refusal));
-                Err(())
+                Err(Refusal::NotDurable(error.to_string()))
             }
         }
     }
 
-    fn after(&mut self, events: &[Event]) {
-        if events.iter().any(|event| {
+    /// The listing columns.
+    fn record(&self) -> stanch_journal::RunRecord {
+        let settled = self.ended_for_good();
+        match &self.listed {
+            Some(listed) if self.retired => stanch_journal::RunRecord {
+                settled,
+                ..listed.clone()
+            },
+            _ => rows::record(&self.state, settled),
+        }
+    }
+
+    /// What follows from events before they are in the journal.
+    fn noticed(&mut self, events: &[Event]) {
+        let of_alert = |event: &Event| {
             matches!(
                 event.kind,
                 EventKind::AlertRepeated { .. } | EventKind::AlertResolved { .. }
             )
-        }) {
+        };
+        if events.iter().any(of_alert) && !self.retired {
             self.alerts = self.state.alerts().into();
         }
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    fn after(&mut self, events: &[Event]) {
         if let Some(ending) = self.state.ending()
             && events
                 .iter()
@@ -381,6 +498,9 @@ impl Task {
 
     /// The journal holds something else than this state: what it holds is the truth.
     async fn fold_again(&mut self) {
+        self.corked.clear();
+        self.corked_contents.clear();
+        self.corked_since = None;
         for begun in std::mem::take(&mut self.begun).into_values() {
             if let Begun::Call(cancel) = begun {
                 cancel.cancel();
@@ -391,6 +511,7 @@ impl Task {
             match recover::state_of(&self.engine, self.state.id()).await {
                 Ok(Some((state, events, record))) => {
                     self.state = state;
+                    self.retired = false;
                     self.listed = Some(record);
                     self.alerts = self.state.alerts().into();
                     if events.is_empty()
@@ -422,6 +543,18 @@ impl Task {
             self.look_at_settings();
             let commands = self.state.commands(self.now());
             let wanted: Vec<CommandId> = commands.iter().map(Command::id).collect();
+            let given_up = |id: &CommandId| matches!(id, CommandId::Step(key) if key.slot == Slot::Claim);
+            let dropped = self.begun.iter().filter(|(id, begun)| {
+                matches!(begun, Begun::Asked(Some(_))) && given_up(id) && !wanted.contains(id)
+            });
+            for (id, _) in dropped {
+                if let CommandId::Step(key) = id {
+                    // Whoever stands behind it in the line moves up.
+                    let mut board = self.engine.inner.board.lock();
+                    board.ledger.withdraw(self.state.id(), &key.step);
+                    board.wake();
+                }
+            }
             self.begun.retain(|id, begun| {
                 let keep = wanted.contains(id);
                 if let (false, Begun::Call(cancel)) = (keep, &*begun) {
@@ -471,8 +604,13 @@ impl Task {
                 .begun
                 .values()
                 .any(|begun| matches!(begun, Begun::Asked(Some(_))));
-            if let Some(member) = self.engine.inner.board.lock().members.get_mut(self.state.id()) {
-                member.waits = waits;
+            if waits != self.waits {
+                self.waits = waits;
+                self.engine.inner.board.lock().set_waiting(self.state.id(), waits);
+                // Something may have been set free between the answer and now.
+                if waits {
+                    let _ = self.own.send(Letter::Shared);
+                }
             }
             if events.is_empty() {
                 return;
@@ -547,6 +685,18 @@ fn plugin_of<'a>(runbook: &'a Runbook, step: &StepId) -> Option<&'a PluginKey> {
             StepKind::Change(change) => Some(&change.uses),
             StepKind::Look { .. } | StepKind::ByHand { .. } => None,
         })
+}
+
+/// What others wait for: the disk, or what is set free.
+fn is_pressing(kind: &EventKind) -> bool {
+    kind.barrier() == stanch_run::Barrier::Durable || super::board::sets_free(kind)
+}
+
+async fn uncork(since: Option<tokio::time::Instant>) {
+    match since {
+        Some(since) => tokio::time::sleep_until(since + CORK).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep(wake: Option<Duration>) {
@@ -639,7 +789,6 @@ impl Home {
             mail: own.clone(),
             runbook: runbook.to_owned(),
             changes: watched,
-            waits: false,
         };
         board.members.insert(run, member);
         Self { own, mail, changes }
