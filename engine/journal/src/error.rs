@@ -43,7 +43,7 @@ pub enum StoreError {
         "the disk under the journal is full: free some space on it; open runs go on in what `store.reserve` set aside"
     )]
     DiskFull,
-    /// The store was closed, or its writer is gone.
+    /// The store was closed, or its writer is gone; with a writer that is gone it is open whether the batch is kept.
     #[error("the journal is closed")]
     Closed,
     /// Another engine uses the file.
@@ -82,7 +82,8 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
-    /// The operating system or the database refused.
+    /// The operating system or the database refused. For an append this leaves open, until the store is read again,
+    /// whether the batch is kept: a flush that failed may have reached the disk all the same.
     #[error("cannot {doing} `{}`: {why}", .path.display())]
     Io {
         /// What was being done.

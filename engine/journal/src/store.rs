@@ -264,7 +264,8 @@ pub struct Collected {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Appends a batch, whole or not at all. Batches are kept in the order of the calls. Dropping the future before it
-    /// returns leaves open whether the batch is kept.
+    /// returns leaves open whether the batch is kept, and so do [`StoreError::Io`] and [`StoreError::Closed`]; after any
+    /// other error nothing of it is.
     async fn append(&self, batch: Append) -> Result<(), StoreError>;
 
     /// A run's events from this number on, in order. Rows are whole: the first may begin before `from`.
