@@ -1,55 +1,73 @@
 //! Which runbooks may apply to an alert, among thousands, without looking at each.
 //!
-//! Every runbook is filed under the rarest thing that its trigger demands: an alert's name or a label's value. An alert
-//! then meets only what is filed under its own name and labels, and the few that demand no value at all. Where many meet
-//! it, their patterns are asked all at once, in one set for each label; a few are asked one by one, which is quicker.
+//! Every runbook is filed under the rarest thing that its trigger demands: an alert's name, a label's value, or a pattern
+//! that a label has to match. An alert then meets only what is filed under its own name and labels; all patterns on one
+//! label are asked at once, as one set. What it meets is held against the whole trigger.
 //!
-//! A single runbook is replaced in place. Its patterns stay outside of the sets until the next [`Index::rebuild`], since
+//! A single runbook is replaced in place. Its pattern stays outside of the sets until the next [`Index::rebuild`], since
 //! compiling a set of thousands takes a fifth of a second; [`Index::is_worn`] says when that is worth it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use regex::{RegexSet, RegexSetBuilder};
 use stanch_contract::Alert;
 
 use crate::expr::EvalError;
-use crate::matcher::{MatchOp, Matcher, anchored};
+use crate::matcher::{MatchOp, anchored};
 use crate::model::Runbook;
 
-/// From this many on, patterns are asked as a set.
+/// From this many on, patterns are asked as a set; and a name or value that so many demand is no good place to file under.
 const MANY: usize = 16;
 /// The most memory that a set may take; beyond it its patterns are asked one by one.
 const MOST_SET: usize = 1 << 30;
 /// Patterns outside of the sets from which on a rebuild is worth it.
 const WORN: usize = 64;
 
-/// Something that a trigger demands: a label with its value; the alert's name has no label.
-type Demand = (Option<String>, String);
+/// Something that a trigger demands of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Demand {
+    /// The alert has this name.
+    Name(String),
+    /// A label has this value.
+    Value(String, String),
+    /// A label matches this pattern.
+    Pattern(String, String),
+}
 
-/// Finds runbooks by alert.
+/// Finds runbooks by alert. A clone shares all texts, so that a changed copy can be made for a swap in a few milliseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    slots: Vec<Option<Arc<Runbook>>>,
-    by_name: BTreeMap<String, usize>,
+    slots: Vec<Option<Arc<Filed>>>,
+    by_name: BTreeMap<Arc<str>, usize>,
     free: Vec<usize>,
-    /// By alert name.
-    names: HashMap<String, Vec<usize>>,
+    names: HashMap<Arc<str>, Vec<usize>>,
     /// By label, then value.
-    labels: HashMap<String, HashMap<String, Vec<usize>>>,
-    /// Runbooks that demand no value.
+    values: HashMap<String, HashMap<Arc<str>, Vec<usize>>>,
+    /// By label, then pattern.
+    patterns: HashMap<String, HashMap<Arc<str>, Vec<usize>>>,
+    /// By label: patterns that are in no set, asked one by one.
+    loose: HashMap<String, BTreeSet<usize>>,
+    /// Runbooks that demand nothing that can be looked up.
     rest: Vec<usize>,
     sets: Arc<HashMap<String, PatternSet>>,
     /// Patterns that came after the sets were made.
-    outside: usize,
+    worn: usize,
+}
+
+/// A runbook and where it is filed.
+#[derive(Debug, Clone)]
+struct Filed {
+    runbook: Arc<Runbook>,
+    under: Vec<Demand>,
 }
 
 /// All patterns on one label.
 #[derive(Debug)]
 struct PatternSet {
     set: RegexSet,
-    /// Where in the set a pattern is.
-    places: HashMap<String, usize>,
+    /// The pattern at each place of the set, in order.
+    patterns: Vec<Arc<str>>,
 }
 
 /// A runbook that fits an alert by name and labels.
@@ -76,7 +94,7 @@ impl Index {
         }
         let mut index = Self::default();
         for runbook in runbooks.into_values() {
-            index.insert(runbook, |demand| demanded.get(demand).copied().unwrap_or(0));
+            index.file(runbook, |demand| demanded.get(demand).copied().unwrap_or(0));
         }
         index.rebuild();
         index
@@ -94,130 +112,117 @@ impl Index {
 
     /// The runbook of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Runbook>> {
-        self.by_name
-            .get(name)
-            .and_then(|slot| self.slots.get(*slot))
-            .and_then(Option::as_ref)
+        self.by_name.get(name).and_then(|slot| self.at(*slot))
     }
 
     /// All runbooks, by name.
     pub fn runbooks(&self) -> impl Iterator<Item = &Arc<Runbook>> {
-        self.by_name
-            .values()
-            .filter_map(|slot| self.slots.get(*slot).and_then(Option::as_ref))
+        self.by_name.values().filter_map(|slot| self.at(*slot))
     }
 
     /// Puts a runbook in the place of the one with its name, or adds it.
     pub fn replace(&mut self, runbook: Arc<Runbook>) {
         self.remove(&runbook.name);
-        self.outside += patterns(&runbook)
-            .filter(|matcher| self.place(matcher).is_none())
-            .count();
-        let counts = |index: &Self, (label, value): &Demand| match label {
-            None => index.names.get(value).map_or(0, Vec::len),
-            Some(label) => index
-                .labels
-                .get(label)
-                .and_then(|values| values.get(value))
-                .map_or(0, Vec::len),
-        };
-        let demanded: HashMap<Demand, usize> = demands(&runbook)
+        let wanted: Vec<Demand> = demands(&runbook).into_iter().flatten().collect();
+        let counts: HashMap<Demand, usize> = wanted
             .into_iter()
-            .flatten()
-            .map(|demand| (demand.clone(), counts(self, &demand)))
+            .map(|demand| (demand.clone(), self.filed_under(&demand)))
             .collect();
-        self.insert(runbook, |demand| demanded.get(demand).copied().unwrap_or(0));
+        self.file(runbook, |demand| counts.get(demand).copied().unwrap_or(0));
     }
 
     /// Takes a runbook out.
     pub fn remove(&mut self, name: &str) -> Option<Arc<Runbook>> {
         let slot = self.by_name.remove(name)?;
-        let runbook = self.slots.get_mut(slot)?.take()?;
+        let filed = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.rest.retain(|other| *other != slot);
-        for demand in demands(&runbook).into_iter().flatten() {
-            let filed = match &demand {
-                (None, value) => self.names.get_mut(value),
-                (Some(label), value) => self
-                    .labels
-                    .get_mut(label)
-                    .and_then(|values| values.get_mut(value)),
+        for demand in &filed.under {
+            let (list, label) = match demand {
+                Demand::Name(name) => (self.names.get_mut(name.as_str()), None),
+                Demand::Value(label, value) => (two(&mut self.values, label, value), None),
+                Demand::Pattern(label, pattern) => (two(&mut self.patterns, label, pattern), Some(label)),
             };
-            if let Some(filed) = filed {
-                filed.retain(|other| *other != slot);
+            if let Some(list) = list {
+                list.retain(|other| *other != slot);
+            }
+            if let Some(loose) = label.and_then(|label| self.loose.get_mut(label)) {
+                loose.remove(&slot);
             }
         }
-        Some(runbook)
+        Some(Arc::clone(&filed.runbook))
     }
 
     /// Whether so many patterns were replaced that a rebuild is worth it.
     pub fn is_worn(&self) -> bool {
-        self.outside >= WORN
+        self.worn >= WORN
     }
 
     /// Compiles the sets of patterns anew and runs each once, so that no alert pays for the first run.
     pub fn rebuild(&mut self) {
-        let mut by_label: HashMap<String, BTreeMap<String, usize>> = HashMap::new();
-        for runbook in self.slots.iter().flatten() {
-            for matcher in patterns(runbook) {
-                let places = by_label.entry(matcher.label.clone()).or_default();
-                places.entry(matcher.value.clone()).or_default();
-            }
-        }
         let mut sets = HashMap::new();
-        for (label, mut places) in by_label {
-            if places.len() < MANY {
-                continue;
-            }
-            for (place, (_, at)) in places.iter_mut().enumerate() {
-                *at = place;
-            }
-            let built = RegexSetBuilder::new(places.keys().map(|pattern| anchored(pattern)))
+        self.loose.clear();
+        for (label, filed) in &mut self.patterns {
+            filed.retain(|_, slots| !slots.is_empty());
+            let mut patterns: Vec<Arc<str>> = filed.keys().cloned().collect();
+            patterns.sort();
+            let built = RegexSetBuilder::new(patterns.iter().map(|pattern| anchored(pattern)))
                 .size_limit(MOST_SET)
                 .dfa_size_limit(64 << 20)
                 .build();
-            // A set that would be too large is done without: its patterns are asked one by one.
-            if let Ok(set) = built {
-                for warm in ["", "a", "prod", "eu-west-1", "instance-0042:9100"] {
-                    set.matches(warm);
+            match built {
+                Ok(set) if patterns.len() >= MANY => {
+                    for warm in ["", "a", "prod", "eu-west-1", "instance-0042:9100"] {
+                        set.matches(warm);
+                    }
+                    sets.insert(label.clone(), PatternSet { set, patterns });
                 }
-                sets.insert(
-                    label,
-                    PatternSet {
-                        set,
-                        places: places.into_iter().collect(),
-                    },
-                );
+                // Few are quicker one by one; and a set that would be too large is done without.
+                _ => {
+                    self.loose
+                        .insert(label.clone(), filed.values().flatten().copied().collect());
+                }
             }
         }
         self.sets = Arc::new(sets);
-        self.outside = 0;
+        self.worn = 0;
     }
 
     /// The runbooks whose names and labels fit, by name. Their `when` is not looked at.
     pub fn candidates(&self, alert: &Alert) -> Vec<&Arc<Runbook>> {
         let mut met: Vec<usize> = Vec::new();
-        met.extend(self.names.get(&alert.name).into_iter().flatten());
+        met.extend(self.names.get(alert.name.as_str()).into_iter().flatten());
         for (label, value) in &alert.labels {
             met.extend(
-                self.labels
+                self.values
                     .get(label)
-                    .and_then(|values| values.get(value))
+                    .and_then(|values| values.get(value.as_str()))
                     .into_iter()
                     .flatten(),
             );
+            if let (Some(set), Some(filed)) = (self.sets.get(label), self.patterns.get(label)) {
+                for place in &set.set.matches(value) {
+                    met.extend(
+                        set.patterns
+                            .get(place)
+                            .and_then(|pattern| filed.get(pattern))
+                            .into_iter()
+                            .flatten(),
+                    );
+                }
+            }
+            met.extend(self.loose.get(label).into_iter().flatten());
         }
         met.extend(&self.rest);
-        let mut asked = Asked {
-            index: self,
-            alert,
-            many: met.len() >= MANY,
-            answers: Vec::new(),
-        };
         let mut found: Vec<&Arc<Runbook>> = met
             .into_iter()
-            .filter_map(|slot| self.slots.get(slot).and_then(Option::as_ref))
-            .filter(|runbook| asked.fits(runbook))
+            .filter_map(|slot| self.at(slot))
+            .filter(|runbook| {
+                runbook
+                    .trigger
+                    .as_ref()
+                    .is_some_and(|trigger| trigger.fits(alert))
+            })
             .collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found.dedup_by(|a, b| a.name == b.name);
@@ -235,98 +240,102 @@ impl Index {
             .collect()
     }
 
-    fn place(&self, matcher: &Matcher) -> Option<(&PatternSet, usize)> {
-        let set = self.sets.get(&matcher.label)?;
-        set.places.get(&matcher.value).map(|place| (set, *place))
+    fn at(&self, slot: usize) -> Option<&Arc<Runbook>> {
+        self.slots
+            .get(slot)
+            .and_then(Option::as_ref)
+            .map(|filed| &filed.runbook)
     }
 
-    fn insert(&mut self, runbook: Arc<Runbook>, count: impl Fn(&Demand) -> usize) {
-        let choices = demands(&runbook);
-        if runbook.trigger.is_none() {
-            // Never found by an alert, but known by name.
-            self.store(runbook);
-            return;
-        }
-        let rarest = choices
-            .into_iter()
-            .min_by_key(|demands| demands.iter().map(&count).sum::<usize>());
-        let slot = self.store(runbook);
-        match rarest {
-            None => self.rest.push(slot),
-            Some(demands) => {
-                for (label, value) in demands {
-                    match label {
-                        None => self.names.entry(value).or_default().push(slot),
-                        Some(label) => self
-                            .labels
-                            .entry(label)
-                            .or_default()
-                            .entry(value)
-                            .or_default()
-                            .push(slot),
-                    }
-                }
-            }
-        }
+    /// How many are filed under a demand.
+    fn filed_under(&self, demand: &Demand) -> usize {
+        let list = match demand {
+            Demand::Name(name) => self.names.get(name.as_str()),
+            Demand::Value(label, value) => self
+                .values
+                .get(label)
+                .and_then(|values| values.get(value.as_str())),
+            Demand::Pattern(label, pattern) => self
+                .patterns
+                .get(label)
+                .and_then(|patterns| patterns.get(pattern.as_str())),
+        };
+        list.map_or(0, Vec::len)
     }
 
-    fn store(&mut self, runbook: Arc<Runbook>) -> usize {
-        let name = runbook.name.clone();
+    /// Files a runbook under its rarest demand; `count` says how many demand the same.
+    fn file(&mut self, runbook: Arc<Runbook>, count: impl Fn(&Demand) -> usize) {
+        let cost = |choice: &Vec<Demand>| {
+            // A pattern is asked together with all others, which costs as much as meeting a few runbooks.
+            let extra = if matches!(choice.as_slice(), [Demand::Pattern(..)]) {
+                MANY
+            } else {
+                0
+            };
+            choice.iter().map(&count).sum::<usize>() + extra
+        };
+        let has_trigger = runbook.trigger.is_some();
+        let under = demands(&runbook).into_iter().min_by_key(cost).unwrap_or_default();
+        let name: Arc<str> = runbook.name.as_str().into();
+        let filed = Some(Arc::new(Filed {
+            runbook,
+            under: under.clone(),
+        }));
         let slot = match self.free.pop() {
             Some(slot) => {
                 if let Some(place) = self.slots.get_mut(slot) {
-                    *place = Some(runbook);
+                    *place = filed;
                 }
                 slot
             }
             None => {
-                self.slots.push(Some(runbook));
+                self.slots.push(filed);
                 self.slots.len() - 1
             }
         };
         self.by_name.insert(name, slot);
-        slot
-    }
-}
-
-/// Holds runbooks against one alert; a set is asked at most once.
-struct Asked<'a> {
-    index: &'a Index,
-    alert: &'a Alert,
-    many: bool,
-    answers: Vec<(&'a str, regex::SetMatches)>,
-}
-
-impl<'a> Asked<'a> {
-    fn fits(&mut self, runbook: &'a Runbook) -> bool {
-        let Some(trigger) = &runbook.trigger else {
-            return false;
-        };
-        (trigger.alerts.is_empty() || trigger.alerts.contains(&self.alert.name))
-            && trigger.matchers.iter().all(|matcher| self.matches(matcher))
-    }
-
-    fn matches(&mut self, matcher: &'a Matcher) -> bool {
-        let labels = &self.alert.labels;
-        if !self.many || matches!(matcher.op, MatchOp::Equal | MatchOp::NotEqual) {
-            return matcher.matches(labels);
+        if under.is_empty() && has_trigger {
+            self.rest.push(slot);
         }
-        let Some((set, place)) = self.index.place(matcher) else {
-            return matcher.matches(labels);
-        };
-        let label = matcher.label.as_str();
-        let known = self.answers.iter().position(|(asked, _)| *asked == label);
-        let at = known.unwrap_or_else(|| {
-            let value = labels.get(label).map_or("", String::as_str);
-            self.answers.push((label, set.set.matches(value)));
-            self.answers.len() - 1
-        });
-        let hit = self
-            .answers
-            .get(at)
-            .is_some_and(|(_, answers)| answers.matched(place));
-        hit == (matcher.op == MatchOp::Regex)
+        for demand in under {
+            match demand {
+                Demand::Name(name) => self.names.entry(name.into()).or_default().push(slot),
+                Demand::Value(label, value) => {
+                    self.values
+                        .entry(label)
+                        .or_default()
+                        .entry(value.into())
+                        .or_default()
+                        .push(slot);
+                }
+                Demand::Pattern(label, pattern) => {
+                    let in_set = self.sets.get(&label).is_some_and(|set| {
+                        set.patterns
+                            .binary_search_by(|known| (**known).cmp(pattern.as_str()))
+                            .is_ok()
+                    });
+                    if !in_set {
+                        self.loose.entry(label.clone()).or_default().insert(slot);
+                        self.worn += 1;
+                    }
+                    self.patterns
+                        .entry(label)
+                        .or_default()
+                        .entry(pattern.into())
+                        .or_default()
+                        .push(slot);
+                }
+            }
+        }
     }
+}
+
+fn two<'m>(
+    map: &'m mut HashMap<String, HashMap<Arc<str>, Vec<usize>>>,
+    label: &str,
+    inner: &str,
+) -> Option<&'m mut Vec<usize>> {
+    map.get_mut(label).and_then(|inners| inners.get_mut(inner))
 }
 
 /// What a trigger demands, as choices: any one of them can be filed under. The names of alerts are one choice together.
@@ -334,21 +343,23 @@ fn demands(runbook: &Runbook) -> Vec<Vec<Demand>> {
     let Some(trigger) = &runbook.trigger else {
         return Vec::new();
     };
-    let names: Vec<Demand> = trigger.alerts.iter().map(|name| (None, name.clone())).collect();
-    let values = trigger
-        .matchers
-        .iter()
-        // An empty value is also that of a label that is not there, which no alert can be looked up by.
-        .filter(|matcher| matcher.op == MatchOp::Equal && !matcher.value.is_empty())
-        .map(|matcher| vec![(Some(matcher.label.clone()), matcher.value.clone())]);
+    let names: Vec<Demand> = trigger.alerts.iter().cloned().map(Demand::Name).collect();
+    let labels = trigger.matchers.iter().filter_map(|matcher| {
+        let label = matcher.label.clone();
+        // What also fits a label that is not there is nothing that an alert can be looked up by.
+        match matcher.op {
+            MatchOp::Equal if !matcher.value.is_empty() => {
+                Some(vec![Demand::Value(label, matcher.value.clone())])
+            }
+            MatchOp::Regex => matcher
+                .demanded_pattern()
+                .map(|pattern| vec![Demand::Pattern(label, pattern.to_owned())]),
+            _ => None,
+        }
+    });
     (!names.is_empty())
         .then_some(names)
         .into_iter()
-        .chain(values)
+        .chain(labels)
         .collect()
-}
-
-fn patterns(runbook: &Runbook) -> impl Iterator<Item = &Matcher> {
-    let matchers = runbook.trigger.iter().flat_map(|trigger| &trigger.matchers);
-    matchers.filter(|matcher| matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex))
 }

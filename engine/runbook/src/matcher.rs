@@ -22,6 +22,8 @@ pub struct Matcher {
     pub op: MatchOp,
     /// With what: a value, or a pattern as it was written.
     pub value: String,
+    /// The pattern may match an empty value, and so a label that is not there.
+    may_be_empty: bool,
     /// Compiled when it is first asked: among thousands of runbooks most patterns are asked as a set only.
     regex: OnceLock<Option<Regex>>,
 }
@@ -119,10 +121,13 @@ impl Matcher {
             None => value.to_owned(),
         };
         let regex = OnceLock::new();
+        let mut may_be_empty = false;
         if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
             let unusable = |why: String| wrong(&format!("the pattern cannot be used: {why}"));
             // Alone first: `a)|(b` is a pattern only between the anchors' brackets.
-            syntax::parse(&value).map_err(|error| unusable(last_line(&error.to_string()).to_owned()))?;
+            let pattern =
+                syntax::parse(&value).map_err(|error| unusable(last_line(&error.to_string()).to_owned()))?;
+            may_be_empty = pattern.properties().minimum_len() == Some(0);
             if !is_small(&value) {
                 let _ = regex.set(Some(compile(&value).map_err(unusable)?));
             }
@@ -131,6 +136,7 @@ impl Matcher {
             label,
             op,
             value,
+            may_be_empty,
             regex,
         })
     }
@@ -144,6 +150,11 @@ impl Matcher {
             MatchOp::Regex => self.is_match(value),
             MatchOp::NotRegex => !self.is_match(value),
         }
+    }
+
+    /// The pattern, where only a label that is there can match it.
+    pub(crate) fn demanded_pattern(&self) -> Option<&str> {
+        (self.op == MatchOp::Regex && !self.may_be_empty).then_some(self.value.as_str())
     }
 
     fn is_match(&self, value: &str) -> bool {
