@@ -182,7 +182,7 @@ pub struct NewAlert {
 /// An alert as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertRecord {
-    /// Its number; later alerts have greater ones.
+    /// Its number; of the alerts that are kept, later ones have greater ones.
     pub id: u64,
     /// When it was recorded.
     pub at: Timestamp,

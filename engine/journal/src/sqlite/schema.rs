@@ -45,7 +45,7 @@ const STEPS: [&str; 1] = ["
     ) STRICT;
 
     CREATE TABLE alerts (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         at INTEGER NOT NULL,
         name TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
