@@ -16,14 +16,15 @@ mod setting;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use stanch_outside::http::{Sink, free_port};
+use stanch_outside::serve::{Engine, Scratch};
+
 use crate::engine::{Binaries, Build};
 use crate::plugins;
 use crate::shell::{TaskError, Workspace, step};
 use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
 use setting::{Kind, Setting};
-use stanch_outside::http::{Sink, free_port};
-use stanch_outside::serve::{Engine, Scratch};
 
 /// Measures everything and prints it.
 pub(crate) fn all() -> Result<(), TaskError> {

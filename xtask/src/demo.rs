@@ -13,14 +13,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use stanch_outside::alertmanager::notification;
+use stanch_outside::http::{Connection, Sink, free_port};
+use stanch_outside::run::{appeared, asked, changed, ending};
+use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
 use crate::plugins;
 use crate::shell::{TaskError, Workspace, output, root};
 use folder::{filled, held, settings};
-use stanch_outside::alertmanager::notification;
-use stanch_outside::http::{Connection, Sink, free_port};
-use stanch_outside::serve::{Engine, Scratch};
 
 /// What the intake is told, and what pages are signed with.
 const TOKEN: &str = "a-token-for-the-demo-only";
@@ -127,13 +128,13 @@ fn followed(
     once: bool,
     resolve: impl Fn() -> Result<(), TaskError>,
 ) -> Result<String, TaskError> {
-    let run = appeared(engine)?;
+    let run = appeared(engine, "disk-full", PATIENCE)?;
     let mut showing = Showing::start(engine, &run)?;
     let mut resolved = false;
     let mut began = Instant::now();
     loop {
         let view = engine.ask(&["runs", "show", &run])?;
-        if let Some(ending) = view.get("ending").and_then(Value::as_str) {
+        if let Some(ending) = ending(&view) {
             showing.ended();
             return Ok(ending.to_owned());
         }
@@ -160,75 +161,6 @@ fn followed(
     }
 }
 
-fn appeared(engine: &Engine) -> Result<String, TaskError> {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        let runs = engine.ask(&["runs", "--runbook", "disk-full"])?;
-        let first = runs.as_array().and_then(|runs| runs.first());
-        if let Some(run) = first.and_then(|run| run.get("id")).and_then(Value::as_str) {
-            return Ok(run.to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Err(engine.trouble("the alert started no run").into())
-}
-
-/// What a person has to say now.
-struct Asked {
-    step: String,
-    ask: String,
-    /// What a yes is about; a step by hand has none.
-    digest: Option<String>,
-}
-
-impl Asked {
-    fn answer(&self, engine: &Engine, run: &str, yes: bool) -> Result<(), TaskError> {
-        let words: Vec<&str> = match (&self.digest, yes) {
-            (Some(digest), true) => vec!["approve", run, &self.step, "--digest", digest],
-            (Some(digest), false) => vec!["deny", run, &self.step, "--digest", digest],
-            (None, true) => vec!["done", run, &self.step],
-            (None, false) => vec!["not-done", run, &self.step],
-        };
-        engine.tell(&words)?;
-        Ok(())
-    }
-}
-
-fn steps(view: &Value) -> impl Iterator<Item = &Value> {
-    view.get("steps").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn asked(view: &Value) -> Option<Asked> {
-    steps(view).find_map(|step| {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let question = step.get("question").filter(|question| !question.is_null());
-        let by_hand = step.get("kind")?.as_str()? == "by-hand" && step.get("state")?.as_str()? == "asked";
-        if question.is_none() && !by_hand {
-            return None;
-        }
-        let digest = if by_hand {
-            None
-        } else {
-            text(question?.get("digest"))
-        };
-        let ask =
-            text(question.and_then(|question| question.get("ask"))).or_else(|| text(step.get("what")))?;
-        Some(Asked {
-            step: text(step.get("id"))?,
-            ask,
-            digest,
-        })
-    })
-}
-
-/// Whether what was to be changed is changed.
-fn changed(view: &Value) -> bool {
-    steps(view).any(|step| {
-        let is = |key: &str, word: &str| step.get(key).and_then(Value::as_str) == Some(word);
-        is("kind", "change") && is("state", "done")
-    })
-}
-
 /// Asks at the keyboard. No answer is a no.
 fn yes(ask: &str) -> Result<bool, TaskError> {
     let failed = |why: std::io::Error| TaskError::Other(format!("the terminal: {why}"));
@@ -242,46 +174,4 @@ fn yes(ask: &str) -> Result<bool, TaskError> {
 /// For messages and TOML.
 fn quoted(path: &Path) -> String {
     Value::from(path.to_string_lossy()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn run(steps: &[Value]) -> Value {
-        json!({ "id": "r", "ending": null, "steps": steps })
-    }
-
-    #[test]
-    fn an_open_question_is_found_with_what_a_yes_is_about() {
-        let waiting =
-            json!({ "id": "a", "kind": "change", "state": "planning", "what": "A", "question": null });
-        let open = json!({ "ask": "Remove them?", "digest": "ab12" });
-        let open = json!({ "id": "b", "kind": "change", "state": "asked", "what": "B", "question": open });
-        assert!(asked(&run(std::slice::from_ref(&waiting))).is_none());
-        let asked = asked(&run(&[waiting, open])).unwrap();
-        assert_eq!((asked.step.as_str(), asked.ask.as_str()), ("b", "Remove them?"));
-        assert_eq!(asked.digest.as_deref(), Some("ab12"));
-    }
-
-    #[test]
-    fn a_step_by_hand_is_asked_about_and_a_look_is_not() {
-        let step =
-            |kind: &str| json!({ "id": "c", "kind": kind, "state": "asked", "what": "Find the writer" });
-        let found = asked(&run(&[step("by-hand")])).unwrap();
-        assert_eq!((found.ask.as_str(), found.digest), ("Find the writer", None));
-        assert!(asked(&run(&[step("look")])).is_none());
-    }
-
-    #[test]
-    fn the_alert_is_resolved_only_after_a_change() {
-        let step = |kind: &str, state: &str| json!({ "id": "a", "kind": kind, "state": state });
-        assert!(changed(&run(&[step("change", "done")])));
-        assert!(!changed(&run(&[
-            step("change", "verifying"),
-            step("by-hand", "done")
-        ])));
-    }
 }

@@ -5,4 +5,5 @@
 
 pub mod alertmanager;
 pub mod http;
+pub mod run;
 pub mod serve;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use stanch_outside::alertmanager::notification;
+use stanch_outside::http::{Came, Connection};
+
 use super::process;
 use super::setting::TOKEN;
 use crate::shell::TaskError;
-use stanch_outside::alertmanager::notification;
-use stanch_outside::http::{Came, Connection};
 
 /// Connections, and alerts on their way, at saturation.
 const IN_FLIGHT: u64 = 64;

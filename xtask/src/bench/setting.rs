@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::figure::Goal;
 use stanch_outside::serve::Scratch;
+
+use super::figure::Goal;
 
 /// What the intake is told.
 pub(super) const TOKEN: &str = "a-token-for-the-bench-only";
