@@ -11,7 +11,10 @@
 
 mod apply;
 mod bypass;
+#[path = "../common/mod.rs"]
+mod common;
 mod files;
+mod guest;
 mod http;
 mod plan;
 mod world;
