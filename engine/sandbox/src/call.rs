@@ -25,6 +25,7 @@ use crate::host::{State, StateParts};
 use crate::limits::{Limit, Limits, RESOURCES, TRANSFER};
 use crate::notebook::{LogLevel, LogLine, Readings};
 use crate::plugin::Code;
+use crate::redact;
 
 /// How a call went: its result, and everything that was seen of it.
 #[derive(Debug)]
@@ -169,9 +170,24 @@ pub(crate) async fn call(parts: CallParts<'_>, ask: Ask) -> CallReport<Answer> {
     let took = began.elapsed();
     let state = store.into_data();
     state.printed.iter().for_each(|lines| lines.flush());
-    let (logs, readings) = state.notebook.close(&state.seed);
+    let (mut logs, readings) = state.notebook.close(&state.seed);
+    let redactor = session.as_ref().map(Session::redactor);
+    if let Some(redactor) = &redactor {
+        logs.iter_mut()
+            .for_each(|line| line.message = redactor.text(std::mem::take(&mut line.message)));
+    }
     let result = match ended {
-        Ok(Ok(answer)) => answer.map_err(|failure| CallFault::Guest(convert::from_guest_failure(failure))),
+        Ok(Ok(Ok(answer))) => Ok(match &redactor {
+            Some(redactor) => redact::answer(answer, redactor),
+            None => answer,
+        }),
+        Ok(Ok(Err(mut failure))) => {
+            if let Some(redactor) = &redactor {
+                failure.message = redactor.text(failure.message);
+                failure.extra = redactor.text(failure.extra);
+            }
+            Err(CallFault::Guest(convert::from_guest_failure(failure)))
+        }
         Ok(Err(error)) => Err(explain(&error, &state, &logs)),
         Err(_) => Err(CallFault::Limit(LimitHit {
             limit: Limit::Wall,

@@ -25,6 +25,7 @@ mod limits;
 mod notebook;
 mod output;
 mod plugin;
+mod redact;
 mod schema;
 pub mod secret;
 

@@ -1,5 +1,14 @@
 //! What is not a plugin is not installed, and the reason is said; what is one is compiled once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail the test, as tests do, and tests harm files on purpose"
+)]
+
 mod common;
 
 use std::fs;
@@ -305,6 +314,8 @@ async fn install(sandbox: &Sandbox) -> Arc<Plugin> {
     sandbox.install(guest("scripted-diagnosis")).await.unwrap()
 }
 
+type Harm<'a> = Box<dyn Fn() + 'a>;
+
 fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     all.filter(|path| path.to_string_lossy().ends_with(end)).collect()
@@ -355,7 +366,7 @@ async fn a_compiled_plugin_that_was_touched_is_not_loaded_but_compiled_again() {
     let mut flipped = good.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    let harm: [(&str, Box<dyn Fn()>); 5] = [
+    let harm: [(&str, Harm<'_>); 5] = [
         ("one bit", Box::new(|| fs::write(&compiled, &flipped).unwrap())),
         (
             "cut short",

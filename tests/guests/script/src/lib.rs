@@ -14,6 +14,7 @@
 //! | `log`, `print`, `complain` | a text to `host.log`, standard output, standard error |
 //! | `now`, `wall`, `monotonic`, `random` | read a clock, or so many random bytes; the answer is among the calls |
 //! | `settings`, `remaining`, `cancelled`, `environment` | what there is; the answer is among the calls |
+//! | `remember` | how often it was asked in this instance before |
 //! | `sleep_ms`, `spin`, `spin_ms` | wait, or use the processor, for ever or so long |
 //! | `grow_mib`, `flood_log`, `flood_print`, `flood_calls`, `huge_call`, `recurse`, `trap`, `exit` | misbehave |
 //! | `repeat` | {times, do} |

@@ -1,6 +1,7 @@
 //! The steps of a script.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -68,6 +69,10 @@ fn one(name: &str, with: &Value, strict: bool, calls: &mut Vec<Value>) -> Result
         "random" => {
             use std::hash::{BuildHasher, RandomState};
             Some(Ok(json!(RandomState::new().hash_one(0))))
+        }
+        "remember" => {
+            static REMEMBERED: AtomicU32 = AtomicU32::new(0);
+            Some(Ok(json!(REMEMBERED.fetch_add(1, Ordering::Relaxed))))
         }
         "settings" => Some(Ok(serde_json::from_str(&host::settings()).unwrap_or(Value::Null))),
         "remaining" => Some(Ok(json!(host::remaining_ms()))),
