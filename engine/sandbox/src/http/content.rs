@@ -163,6 +163,8 @@ fn normal_type(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn call(kind: Option<&str>, body: &str) -> Content {
@@ -251,5 +253,23 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_call_sends_is_a_content_that_a_plan_can_name_and_one_alone(
+            kind in "(application/json|Application/JSON; charset=utf-8|text/plain;a=b|application/x+json)?",
+            body in "([0-9]{1,3}|\"[a-z]{0,3}\"|\\{\"b\": [0-9],\"a\":null\\})?",
+        ) {
+            let kind = (!kind.is_empty()).then_some(kind);
+            let content = of_call(&Method::POST, kind.as_deref(), body.clone().into_bytes());
+            prop_assume!(content.is_ok());
+            let content = content.unwrap();
+            let text = content.text.clone().unwrap();
+            prop_assert_eq!(of_plan(&Method::POST, Some(&text)).unwrap(), Some(text.clone()));
+            // What is sent is the same content once more.
+            let again = of_call(&Method::POST, content.content_type.as_deref(), content.body.clone()).unwrap();
+            prop_assert_eq!(again, content);
+        }
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use proptest::prelude::*;
 use stanch_contract::{ChangePlan, CheckedPlan};
 
 use super::super::phase::{ActionLog, Stop};
@@ -286,4 +287,44 @@ fn progress_says_what_is_known_and_doubts_what_is_under_way() {
     );
     assert!(matches!(progress.get(&1), Some(ActionState::Unknown { .. })));
     assert_eq!(progress.get(&2), None);
+}
+
+proptest! {
+    /// Whatever a plugin calls in whatever order, and however each call ends: no action is sent again after it may have had an
+    /// effect, and nothing is sent that is not an action.
+    #[test]
+    fn no_order_of_calls_sends_an_action_twice(steps in prop::collection::vec((0..4_u32, 0..4_u8, prop::bool::ANY), 0..60)) {
+        let names = ["a", "b", "c"];
+        let planned = names.map(|name| action("DELETE", &format!("https://h/{name}"), None, &[]));
+        let apply = apply(planned.to_vec(), BTreeMap::new());
+        let mut actions = Actions::new(&apply);
+        let mut may_have_had_an_effect = [false; 3];
+        let mut under_way = Vec::new();
+        for (which, ending, ends_now) in steps {
+            let target = names.get(which as usize).unwrap_or(&"beyond");
+            match actions.admit(&apply.plan.actions, &call("DELETE", &format!("https://h/{target}"), None, &[])) {
+                Ok(Admission::Send(number)) => {
+                    prop_assert_eq!(number, which);
+                    prop_assert!(!may_have_had_an_effect[number as usize]);
+                    may_have_had_an_effect[number as usize] = true;
+                    under_way.push((number, ending));
+                }
+                Ok(Admission::Replay(..)) => prop_assert!(false, "nothing was answered before"),
+                Err(refusal) => prop_assert!(which == 3 || may_have_had_an_effect[which as usize], "{}", refusal),
+            }
+            if !ends_now {
+                continue;
+            }
+            for (number, ending) in under_way.drain(..) {
+                let detail = String::new();
+                match ending {
+                    0 => actions.end(number, &ActionState::Done { detail }),
+                    1 => actions.end(number, &ActionState::Unknown { detail }),
+                    2 => actions.end(number, &ActionState::NotSent),
+                    _ => actions.release(number),
+                }
+                may_have_had_an_effect[number as usize] = ending < 2;
+            }
+        }
+    }
 }
