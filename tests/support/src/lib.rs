@@ -8,7 +8,7 @@ mod craft;
 pub use craft::{Craft, core_diagnosis};
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,7 +77,16 @@ pub fn component(name: &str) -> PathBuf {
         .join(format!("{}.wasm", name.replace('-', "_")))
 }
 
-/// The workspace's folder.
+/// The workspace's folder: found from the package under test, because one target folder may serve several checkouts and
+/// then this crate may have been compiled in another of them.
 pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let found = package
+        .iter()
+        .flat_map(|package| package.ancestors())
+        .find(|folder| folder.join("tests/guests").is_dir());
+    found.map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."),
+        Path::to_path_buf,
+    )
 }
