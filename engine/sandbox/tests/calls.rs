@@ -17,8 +17,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use common::{context, sandbox, scripted};
 use serde_json::{Value, json};
+use stanch_contract::plan::Capability;
 use stanch_contract::{
-    ActionState, AttemptMade, ChangePlan, CheckedPlan, FailureCode, PluginKind, Progress, Verdict,
+    ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, FailureCode, PluginKind, Progress,
+    Verdict,
 };
 use stanch_sandbox::gate::{ActionLog, Apply, Stop};
 use stanch_sandbox::{CallFault, Limits, LogLevel, LogLine, Message, Reading, Sandbox, SandboxOptions};
@@ -46,6 +48,37 @@ fn empty_plan() -> CheckedPlan {
         summary: "nothing".into(),
         actions: vec![],
         offered,
+    }
+}
+
+/// An attempt at one action, of which it is not known whether it was done.
+fn one_action_made() -> AttemptMade {
+    let action = CanonicalAction {
+        capability: Capability::Files,
+        verb: "remove".into(),
+        target: "file:scratch".into(),
+        identity: "/var/tmp/app".into(),
+        expect: None,
+        content: None,
+        items: vec!["scratch/a@1".into()],
+        bytes: None,
+        repeat_safe: true,
+        before: None,
+        reason: String::new(),
+    };
+    let progress = Progress::from([(
+        0,
+        ActionState::Unknown {
+            detail: "no answer".into(),
+        },
+    )]);
+    AttemptMade {
+        plan: CheckedPlan {
+            actions: vec![action],
+            ..empty_plan()
+        },
+        progress,
+        outcome: None,
     }
 }
 
@@ -129,6 +162,12 @@ async fn a_remediation_plans_applies_verifies_and_plans_the_way_back() {
             .verdict,
         Verdict::Yes
     );
+    let verified = plugin
+        .verify(&context(), &script, &one_action_made())
+        .await
+        .result
+        .unwrap();
+    assert_eq!(verified.data["progress"], json!([[0, "unknown", "no answer"]]));
     let undo = plugin.plan_undo(&context(), &script, &made).await.result.unwrap();
     assert_eq!(
         (undo.summary.as_str(), undo.actions.len()),

@@ -1,6 +1,5 @@
-//! Real guests at the real gate: what a plugin may not do, tried by a plugin, with a server that counts.
-//!
-//! The gate's own cases are in `gate`; these see that nothing is lost between a guest's words and the gate's.
+//! Between a guest's words and the gate's: what a plugin spells oddly, what it says that it should not know, and what
+//! it is charged for while it waits. What the gate itself decides of real components is in `gate/guest.rs`.
 
 #![allow(
     dead_code,
@@ -21,9 +20,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use common::{context, sandbox};
 use serde_json::{Value, json};
-use stanch_contract::{ActionState, AttemptMade, CheckedPlan, FailureCode};
-use stanch_sandbox::gate::{Apply, Decision, FilesGrantSpec, GrantSpec, HttpGrantSpec, Layer, check_plan};
-use stanch_sandbox::{CallFault, Installation, InstallationParts, Limits, Sandbox};
+use stanch_sandbox::gate::{FilesGrantSpec, GrantSpec, HttpGrantSpec};
+use stanch_sandbox::{Installation, InstallationParts, Limits, Sandbox};
 use stanch_test_support::guest;
 use world::{Server, TOKEN, World, http, only_http};
 
@@ -38,124 +36,6 @@ async fn plugin(sandbox: &Sandbox, kind: &str, world: &World) -> Installation {
         facilities: world.facilities.clone(),
     };
     Installation::new(sandbox, parts)
-}
-
-/// Plans by `script`, checks the plan, applies by `script`.
-async fn plan(plugin: &Installation, world: &World, script: &Value) -> CheckedPlan {
-    let offered = plugin.plan(&context(), script).await.result.unwrap();
-    check_plan(offered, &world.grant, &world.facilities, false)
-        .await
-        .unwrap()
-}
-
-fn apply(world: &World, plan: CheckedPlan) -> Apply {
-    Apply {
-        plan,
-        earlier: BTreeMap::new(),
-        log: world.log.clone(),
-    }
-}
-
-fn post(url: &str, body: &str) -> Value {
-    json!({ "http": { "method": "POST", "url": url, "headers": { "content-type": "application/json" }, "body": body } })
-}
-
-fn planned(url: &str, body: &Value) -> Value {
-    let content = json!({ "contentType": "application/json", "body": body }).to_string();
-    json!({ "verb": "POST", "target": url, "content": content })
-}
-
-#[tokio::test]
-async fn a_plan_that_changes_something_changes_nothing() {
-    let (sandbox, server) = (sandbox(), Server::ok().await);
-    let world = World::new(only_http(http(&server.url("/**"))));
-    let plugin = plugin(&sandbox, "remediation", &world).await;
-    let script = json!({ "plan": { "strict": true, "do": [post(&server.url("/block"), "{}")] } });
-    let report = plugin.plan(&context(), &script).await;
-    assert!(
-        matches!(&report.result, Err(CallFault::Refused(failure)) if failure.code == FailureCode::Denied),
-        "{:?}",
-        report.result
-    );
-    assert!(
-        matches!(&report.ledger.calls[0].decision, Decision::Refused(refusal) if refusal.layer == Layer::Phase)
-    );
-    let reading = json!({ "plan": { "strict": true, "do": [{ "http": { "url": server.url("/list") } }] } });
-    plugin.plan(&context(), &reading).await.result.unwrap();
-    assert_eq!(server.count(), 1, "only the read went out");
-}
-
-#[tokio::test]
-async fn what_was_planned_is_sent_once_and_nothing_beyond_it() {
-    let (sandbox, server) = (sandbox(), Server::ok().await);
-    let world = World::new(only_http(http(&server.url("/**"))));
-    let plugin = plugin(&sandbox, "remediation", &world).await;
-    let url = server.url("/block");
-    let script = json!({
-        "plan": { "actions": [planned(&url, &json!({ "ip": "192.0.2.1" }))] },
-        "apply": { "do": [
-            post(&url, r#"{"ip":"192.0.2.2"}"#),
-            post(&server.url("/other"), r#"{"ip":"192.0.2.1"}"#),
-            { "http": { "method": "DELETE", "url": url } },
-            post(&url, r#"{ "ip": "192.0.2.1" }"#),
-            post(&url, r#"{"ip":"192.0.2.1"}"#),
-        ] },
-        "verify": {},
-    });
-    let plan = plan(&plugin, &world, &script).await;
-    let report = plugin
-        .apply(&context(), &script, apply(&world, plan.clone()))
-        .await;
-    let outcome = report.result.unwrap();
-    let answers: Vec<bool> = outcome.data["calls"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|call| call["ok"].is_object())
-        .collect();
-    // Other content, another target and another verb are refused; the action itself goes out once, in canonical form.
-    assert_eq!(answers, [false, false, false, true, false]);
-    assert_eq!(server.count(), 1);
-    assert_eq!(server.last().body.as_ref(), br#"{"ip":"192.0.2.1"}"#);
-    assert_eq!(world.log.events(), ["started 0", "ended 0 done"]);
-    assert!(matches!(report.ledger.progress[&0], ActionState::Done { .. }));
-
-    let made = AttemptMade {
-        plan,
-        progress: report.ledger.progress,
-        outcome: Some(outcome),
-    };
-    let seen = plugin
-        .verify(&context(), &script, &made)
-        .await
-        .result
-        .unwrap()
-        .data;
-    assert_eq!(
-        (&seen["progress"][0][0], &seen["progress"][0][1]),
-        (&json!(0), &json!("done"))
-    );
-}
-
-#[tokio::test]
-async fn an_apply_that_traps_after_sending_leaves_what_was_done() {
-    let (sandbox, server) = (sandbox(), Server::ok().await);
-    let world = World::new(only_http(http(&server.url("/**"))));
-    let plugin = plugin(&sandbox, "remediation", &world).await;
-    let url = server.url("/block");
-    let script = json!({
-        "plan": { "actions": [planned(&url, &json!({})), planned(&server.url("/more"), &json!({}))] },
-        "apply": { "do": [post(&url, "{}"), { "trap": "after the first" }] },
-    });
-    let plan = plan(&plugin, &world, &script).await;
-    let report = plugin.apply(&context(), &script, apply(&world, plan)).await;
-    assert!(
-        matches!(report.result, Err(CallFault::Trap { .. })),
-        "{:?}",
-        report.result
-    );
-    assert!(matches!(report.ledger.progress[&0], ActionState::Done { .. }));
-    assert!(!report.ledger.progress.contains_key(&1) || report.ledger.progress[&1] == ActionState::NotSent);
 }
 
 #[tokio::test]
@@ -277,40 +157,6 @@ async fn paths_do_not_lead_out_of_the_granted_folder() {
     }
     assert_eq!(data["calls"][5]["ok"]["items"].as_array().unwrap().len(), 2);
     assert!(!granted.join("new").exists());
-}
-
-#[tokio::test]
-async fn a_notification_goes_where_its_grant_says_and_nowhere_else() {
-    let (sandbox, server) = (sandbox(), Server::ok().await);
-    let notify =
-        serde_json::from_value(json!([{ "url": server.url("/hook"), "addresses": ["127.0.0.0/8"] }]))
-            .unwrap();
-    let world = World::new(GrantSpec {
-        notify,
-        ..Default::default()
-    });
-    let plugin = plugin(&sandbox, "notification", &world).await;
-    let message = stanch_sandbox::Message {
-        kind: "escalation".into(),
-        severity: "high".into(),
-        title: "t".into(),
-        text: "t".into(),
-        link: None,
-        report: Value::Null,
-        thread: "run1".into(),
-        extra: Value::Null,
-    };
-    let script = json!({ "strict": true, "do": [post(&server.url("/hook"), "{}")] });
-    plugin.notify(&context(), &script, &message).await.result.unwrap();
-    let elsewhere = json!({ "strict": true, "do": [post(&server.url("/elsewhere"), "{}")] });
-    assert!(
-        plugin
-            .notify(&context(), &elsewhere, &message)
-            .await
-            .result
-            .is_err()
-    );
-    assert_eq!(server.count(), 1);
 }
 
 #[tokio::test]
