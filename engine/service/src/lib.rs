@@ -6,7 +6,10 @@ pub mod config;
 pub mod control;
 pub mod executor;
 pub mod intake;
+pub mod reload;
 pub mod report;
+pub mod secrets;
 pub mod snapshot;
+pub mod telemetry;
 
 pub use snapshot::{Current, Installed, LoadedRunbook, Problem, ProblemKind, Snapshot};

@@ -17,7 +17,7 @@ use stanch_runbook::{Catalogue, PluginFacts, Runbook, RunbookSource};
 use stanch_sandbox::Installation;
 
 use crate::config::Settings;
-use crate::config::settings::Folder;
+use crate::config::settings::{Folder, PluginSettings};
 
 /// What is loaded.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub struct Installed {
     pub digest: Digest,
     /// What runbooks may know of it.
     pub facts: PluginFacts,
+    /// What stanch.toml says of it.
+    pub settings: Arc<PluginSettings>,
     /// What is called.
     pub installation: Arc<Installation>,
 }

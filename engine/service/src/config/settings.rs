@@ -3,6 +3,7 @@
 //! Nothing here is read from a file at use: paths are already relative to the working folder rather than to the file,
 //! units are parsed, names are resolved. Secrets are the exception: they are kept by name and have the value of now.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, PluginKey, Span};
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
+use stanch_sandbox::Limits;
+use stanch_sandbox::gate::Grant;
 
 /// All of stanch.toml.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +31,8 @@ pub struct Settings {
     pub folders: Vec<Folder>,
     /// `[vars]`, a JSON object.
     pub vars: Value,
+    /// `[secrets]`, by name: where the values are.
+    pub secrets: BTreeMap<String, SecretPlace>,
     /// `[[intake]]`.
     pub intakes: Vec<Arc<Intake>>,
     /// `[[users]]`.
@@ -36,6 +41,38 @@ pub struct Settings {
     pub break_glass: Option<BreakGlass>,
     /// `[guardrails]`, with every `plugins.KEY.targets`.
     pub guardrails: EngineGuardrails,
+    /// `[plugins.KEY]`.
+    pub plugins: BTreeMap<PluginKey, PluginSettings>,
+}
+
+/// Where the value of a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In this variable of the engine's environment.
+    Env(String),
+    /// In this file, without the line feed at its end.
+    File(PathBuf),
+}
+
+/// One `[plugins.KEY]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginSettings {
+    /// What a runbook's `uses` says.
+    pub key: PluginKey,
+    /// The component, for opening.
+    pub path: PathBuf,
+    /// `source` as the operator wrote it, for messages.
+    pub written: String,
+    /// What the component must be.
+    pub sha256: Option<Digest>,
+    /// What one call may use.
+    pub limits: Limits,
+    /// What `host.settings` hands to the plugin: a JSON object without secrets.
+    pub settings: Value,
+    /// The ceiling of targets of this installation; already in [`Settings::guardrails`].
+    pub targets: Option<u32>,
+    /// What the plugin may ever touch.
+    pub grant: Arc<Grant>,
 }
 
 /// `[server]`. Cannot change while running.

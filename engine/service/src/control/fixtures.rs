@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use stanch_contract::{Alert, ByteSize, Digest, RunId, Span, StepId};
+use stanch_contract::{Alert, Digest, RunId, StepId};
 use stanch_run::Actor;
-use stanch_runbook::EngineGuardrails;
 
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
@@ -15,7 +14,7 @@ use super::types::{
 };
 use super::{Answer, Control};
 use crate::config::Settings;
-use crate::config::settings::{Role, Server, Store, User};
+use crate::config::settings::{Role, User};
 
 /// A user with a token, an account and groups.
 pub(super) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role: Role) -> Arc<User> {
@@ -31,23 +30,8 @@ pub(super) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&st
 /// Settings with these users and nothing else.
 pub(super) fn settings(users: Vec<Arc<User>>) -> Settings {
     Settings {
-        path: "stanch.toml".into(),
-        digest: Digest::of(b""),
-        server: Server {
-            listen: "127.0.0.1:9440".parse().unwrap(),
-            tls_upstream: false,
-        },
-        store: Store {
-            path: "data".into(),
-            keep: Span::ZERO,
-            reserve: ByteSize(0),
-        },
-        folders: vec![],
-        vars: serde_json::json!({}),
-        intakes: vec![],
         users,
-        break_glass: None,
-        guardrails: EngineGuardrails::default(),
+        ..crate::config::parse("stanch.toml".as_ref(), "").unwrap()
     }
 }
 

@@ -1,0 +1,67 @@
+//! The file as a whole: its sections, and what can only be said of several of them together.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use stanch_contract::Digest;
+
+use super::settings::Settings;
+use super::values::Names;
+use super::{folders, guardrails, people, plugins, secrets, server, values};
+use stanch_runbook::LoadErrors;
+use stanch_runbook::reading::{self, At, Fields, Problems};
+
+/// Settings from the text of stanch.toml. `path` is the file as the operator named it; what the file says of other paths
+/// is relative to its folder.
+///
+/// # Errors
+/// Everything that is wrong with the file, each with its place and what would be right.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
+    let shown = path.to_string_lossy();
+    let mut problems = Problems::new(&shown, text);
+    let table = reading::parse(text, &mut problems);
+    let mut top = Fields::new(&table, &At::start(), "stanch.toml");
+    let base = path.parent().unwrap_or(Path::new(""));
+
+    let server = server::server(&mut top, &mut problems);
+    let store = server::store(&mut top, base, &mut problems);
+    let vars = match top.node("vars") {
+        None => Value::Object(Map::new()),
+        Some(node) => values::plain_object(node, "`[vars]`", &mut problems),
+    };
+    let secrets = secrets::secrets(&mut top, base, &mut problems);
+    let names = Names::new(secrets.keys());
+    let folders = folders::folders(&mut top, base, &mut problems);
+    let intakes = people::intakes(&mut top, &names, &mut problems);
+    let users = people::users(&mut top, &mut problems);
+    let break_glass = people::break_glass(&mut top, &mut problems);
+    let mut guardrails = guardrails::guardrails(&mut top, &mut problems);
+    let plugins = plugins::plugins(&mut top, base, &names, &mut problems);
+    values::not_yet(&mut top, &["clusters"], &mut problems);
+    server::beyond_loopback(&server, &intakes, &mut problems);
+    top.finish(&mut problems);
+    problems.finish()?;
+
+    for (key, plugin) in &plugins {
+        if let Some(targets) = plugin.targets {
+            guardrails.plugin_targets.insert(
+                key.clone(),
+                stanch_runbook::guardrails::TargetCeilings::all(targets),
+            );
+        }
+    }
+    Ok(Settings {
+        path: path.to_owned(),
+        digest: Digest::of(text.as_bytes()),
+        server: server.value,
+        store,
+        folders,
+        vars,
+        secrets,
+        intakes: intakes.into_iter().map(|intake| intake.value.into()).collect(),
+        users,
+        break_glass,
+        guardrails,
+        plugins,
+    })
+}

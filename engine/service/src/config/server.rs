@@ -1,0 +1,121 @@
+//! `[server]` and `[store]`: what cannot change while running.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use stanch_contract::{ByteSize, Span};
+
+use super::settings::{Intake, Server, Store};
+use super::values;
+use stanch_runbook::reading::{At, Data, Fields, Got, Problems};
+
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9440);
+const KEEP: Span = Span::from_secs(90 * 86_400);
+const RESERVE: ByteSize = ByteSize(64 << 20);
+
+pub(super) fn server(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Got<Server> {
+    let mut server = Server {
+        listen: LISTEN,
+        tls_upstream: false,
+    };
+    let mut listen_at = At::start();
+    if let Some(mut fields) = top
+        .node("server")
+        .and_then(|node| Fields::of(node, "`[server]`", problems))
+    {
+        if let Some(listen) = fields.text("listen", problems) {
+            listen_at = listen.at.clone();
+            match listen.value.parse() {
+                Ok(address) => server.listen = address,
+                Err(_) => problems.add(
+                    &listen.at,
+                    format!("`listen` cannot be `{}`", listen.value),
+                    "not an address and a port",
+                    "write an IP address and a port, as in `127.0.0.1:9440` or `[::1]:9440`".to_owned(),
+                ),
+            }
+        }
+        if let Some(tls) = fields.node("tls") {
+            match &tls.data {
+                Data::Text(word) if word == "terminated-upstream" => server.tls_upstream = true,
+                Data::Table(_) => problems.add(
+                    &tls.at,
+                    "this version of the engine does not speak TLS itself yet",
+                    "not yet",
+                    "put a proxy in front and write `tls = \"terminated-upstream\"`".to_owned(),
+                ),
+                _ => problems.add(
+                    &tls.at,
+                    "`tls` is not what it has to be",
+                    "here",
+                    "write `tls = \"terminated-upstream\"`, or leave it out on loopback".to_owned(),
+                ),
+            }
+        }
+        fields.finish(problems);
+    }
+    Got {
+        value: server,
+        at: listen_at,
+    }
+}
+
+/// Who can be reached from elsewhere proves who sends, and does not do so in the clear.
+pub(super) fn beyond_loopback(server: &Got<Server>, intakes: &[Got<Intake>], problems: &mut Problems<'_>) {
+    if server.value.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    if !server.value.tls_upstream {
+        problems.add(
+            &server.at,
+            format!("`listen` is `{}`, which is beyond loopback, without TLS", server.value.listen),
+            "reachable from elsewhere",
+            "listen on `127.0.0.1`, or put a proxy that speaks TLS in front and write `tls = \"terminated-upstream\"`"
+                .to_owned(),
+        );
+    }
+    for intake in intakes.iter().filter(|intake| intake.value.auth.is_none()) {
+        problems.add(
+            &intake.at,
+            format!(
+                "the intake `{}` takes alerts from anybody, and `listen` is beyond loopback",
+                intake.value.path
+            ),
+            "no `auth`",
+            "add `auth = { bearer = \"${secret:NAME}\" }`".to_owned(),
+        );
+    }
+}
+
+pub(super) fn store(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Problems<'_>) -> Store {
+    let mut store = Store {
+        path: values::path(base, "data"),
+        keep: KEEP,
+        reserve: RESERVE,
+    };
+    if let Some(mut fields) = top
+        .node("store")
+        .and_then(|node| Fields::of(node, "`[store]`", problems))
+    {
+        if let Some(path) = fields.text("path", problems) {
+            store.path = values::path(base, path.value);
+        }
+        if let Some(keep) = fields.parsed::<Span>("keep", problems) {
+            store.keep = keep.value;
+            if keep.value < Span::from_secs(3600) {
+                let help = "write at least `1h`".to_owned();
+                problems.add(
+                    &keep.at,
+                    "`keep` is too short for anybody to look at what happened",
+                    "here",
+                    help,
+                );
+            }
+        }
+        if let Some(reserve) = fields.parsed::<ByteSize>("reserve", problems) {
+            store.reserve = reserve.value;
+        }
+        fields.finish(problems);
+    }
+    store
+}

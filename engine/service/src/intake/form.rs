@@ -1,0 +1,87 @@
+//! The form of a body, before anything looks at what it says: UTF-8, and not nested without end.
+
+/// How deep a body may be nested. Alertmanager's needs 4; a payload of annotations in JSON is text.
+pub(super) const MOST_DEEP: usize = 64;
+
+/// Why a body is not what it should be, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Malformed {
+    /// One sentence.
+    pub reason: String,
+    /// Where: `alerts[2].labels.pod`, or `byte 17`; empty: the whole body.
+    pub at: String,
+}
+
+impl Malformed {
+    pub(super) fn new(at: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            at: at.into(),
+        }
+    }
+}
+
+/// The body as text of bounded depth.
+pub(super) fn text(body: &[u8]) -> Result<&str, Malformed> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Malformed::new(format!("byte {}", error.valid_up_to()), "the body is not UTF-8"))?;
+    match too_deep(body) {
+        None => Ok(text),
+        Some(at) => Err(Malformed::new(
+            format!("byte {at}"),
+            format!("the body is nested more than {MOST_DEEP} deep"),
+        )),
+    }
+}
+
+/// Where brackets outside of strings go deeper than they may. What is not JSON is left to the parser.
+fn too_deep(body: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for (at, byte) in body.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MOST_DEEP {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_outside_of_strings_only() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(text(deep(MOST_DEEP).as_bytes()).is_ok());
+        assert_eq!(text(deep(MOST_DEEP + 1).as_bytes()).unwrap_err().at, "byte 64");
+        let quoted = format!(r#""\"{}""#, "[".repeat(500));
+        assert!(text(quoted.as_bytes()).is_ok());
+        let wide = format!("[{}]", vec!["[]"; 500].join(","));
+        assert!(text(wide.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_told_with_its_place() {
+        assert_eq!(text(b"{\"a\":\"\xff\"}").unwrap_err().at, "byte 6");
+    }
+}

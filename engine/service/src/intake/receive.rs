@@ -1,0 +1,245 @@
+//! The way of a request, top to bottom.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::alertmanager::{self, Notification};
+use super::answer::{Refusal, Taken};
+use super::auth::{self, Denied};
+use super::health::Health;
+use super::sink::AlertSink;
+use crate::config::settings::{Intake, IntakeKind};
+use crate::secrets::Secrets;
+use crate::snapshot::Current;
+use crate::telemetry::Metrics;
+
+/// The largest body. Alertmanager's largest groups are far below.
+const MOST_BODY: usize = 4 << 20;
+/// Bodies that are in memory at the same time, in KiB.
+const BUDGET: u32 = 64 << 10;
+/// How long a request waits for its part of the budget.
+const WAIT: Duration = Duration::from_secs(2);
+/// How long a body may take to come.
+const SLOWEST: Duration = Duration::from_secs(15);
+
+/// What the routes need.
+#[derive(Debug)]
+pub struct Front {
+    current: Arc<Current>,
+    secrets: Arc<Secrets>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    sink: Sink,
+    budget: Semaphore,
+}
+
+struct Sink(Arc<dyn AlertSink>);
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AlertSink")
+    }
+}
+
+impl Front {
+    /// In front of this engine.
+    pub fn new(
+        current: Arc<Current>,
+        secrets: Arc<Secrets>,
+        metrics: Arc<Metrics>,
+        health: Arc<Health>,
+        sink: Arc<dyn AlertSink>,
+    ) -> Self {
+        Self {
+            current,
+            secrets,
+            metrics,
+            health,
+            sink: Sink(sink),
+            budget: Semaphore::new(BUDGET as usize),
+        }
+    }
+}
+
+/// The routes that are listened on: every intake of the loaded settings, health, readiness and metrics.
+pub fn router(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(receive)
+        .with_state(front)
+}
+
+async fn ready(State(front): State<Arc<Front>>) -> Response {
+    match front.health.ready() {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(front): State<Arc<Front>>) -> Response {
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], front.metrics.encode()).into_response()
+}
+
+async fn receive(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
+    let began = Instant::now();
+    // One snapshot for the whole request; which intakes there are changes with a reload.
+    let settings = Arc::clone(&front.current.load().settings);
+    let Some(intake) = settings
+        .intakes
+        .iter()
+        .find(|intake| intake.path == request.uri().path())
+    else {
+        return Refusal::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "no intake of stanch.toml has this path",
+        )
+        .into_response();
+    };
+    let response = match take(&front, intake, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            front.metrics.intake_refused(&intake.path, refusal.code);
+            tracing::debug!(intake = %intake.path, code = refusal.code, "a sender's request was refused");
+            refusal.into_response()
+        }
+    };
+    front.metrics.intake_took(began.elapsed());
+    response
+}
+
+async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<Response, Refusal> {
+    if request.method() != Method::POST {
+        let detail = format!("an intake takes POST, not {}", request.method());
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
+            .header(header::ALLOW, HeaderValue::from_static("POST")));
+    }
+    authenticated(front, intake, &request)?;
+    if front.health.is_draining() {
+        return Err(Refusal::later(
+            "draining",
+            "the engine is ending; its next start takes the alerts",
+            5,
+        ));
+    }
+    let (_part, body) = read(front, request).await?;
+    let Notification { alerts, truncated } = match intake.kind {
+        IntakeKind::Alertmanager => alertmanager::parse(&body),
+    }
+    .map_err(|malformed| {
+        tracing::warn!(intake = %intake.path, at = %malformed.at, reason = %malformed.reason, "a body cannot be read");
+        Refusal::new(StatusCode::BAD_REQUEST, "malformed", malformed.reason).at(malformed.at)
+    })?;
+    drop(body);
+    front
+        .metrics
+        .alerts_received(&intake.path, alerts.len(), truncated);
+    if truncated > 0 {
+        tracing::warn!(intake = %intake.path, truncated, "alerts were left out by the sender: raise `max_alerts` of its receiver");
+    }
+    let accepted = front
+        .sink
+        .0
+        .accept(alerts, &intake.path)
+        .await
+        .map_err(|refused| {
+            tracing::error!(intake = %intake.path, reason = %refused.reason, "alerts were not recorded");
+            Refusal::later("not-durable", refused.reason, refused.retry_after.as_secs())
+        })?;
+    front
+        .metrics
+        .alerts_accepted(&intake.path, accepted.alerts, accepted.unmatched);
+    let warning = (truncated > 0).then_some("the sender left alerts out: raise `max_alerts` of its receiver");
+    let taken = Taken {
+        accepted: &accepted,
+        truncated,
+        warning,
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(taken)).into_response())
+}
+
+fn authenticated(front: &Front, intake: &Intake, request: &Request<Body>) -> Result<(), Refusal> {
+    match auth::check(intake.auth.as_ref(), request.headers(), &front.secrets) {
+        Ok(()) => Ok(()),
+        Err(Denied::Wrong) => {
+            tracing::warn!(intake = %intake.path, "a request without the right credential was refused");
+            let challenge = HeaderValue::from_static(auth::challenge(intake.auth.as_ref()));
+            Err(Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "credentials",
+                "this is not the intake's credential",
+            )
+            .header(header::WWW_AUTHENTICATE, challenge))
+        }
+        // The sender cannot do anything about it, and loses nothing by trying again.
+        Err(Denied::NoValue(why)) => {
+            tracing::error!(intake = %intake.path, %why, "an intake cannot tell who sends");
+            Err(Refusal::later(
+                "no-credential",
+                "this intake's own credential has no value now; the engine's log says why",
+                30,
+            ))
+        }
+    }
+}
+
+/// The body, and the part of the budget that it has.
+async fn read(front: &Front, request: Request<Body>) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
+    let too_large = || {
+        let detail = format!("the body has more than {} MiB", MOST_BODY >> 20);
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    };
+    if request
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        let detail = "send the body as it is, without Content-Encoding";
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "encoding",
+            detail,
+        ));
+    }
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: usize = length.unwrap_or(MOST_BODY);
+    if length > MOST_BODY {
+        return Err(too_large());
+    }
+    let kib = u32::try_from(length / 1024).unwrap_or(u32::MAX).saturating_add(1);
+    let part = match tokio::time::timeout(WAIT, front.budget.acquire_many(kib)).await {
+        Ok(Ok(part)) => part,
+        _ => return Err(Refusal::later("busy", "too many alerts at the same time", 1)),
+    };
+    let body = Limited::new(request.into_body(), MOST_BODY).collect();
+    match tokio::time::timeout(SLOWEST, body).await {
+        Ok(Ok(body)) => Ok((part, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "the body ended before its end",
+        )),
+        Err(_) => Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow",
+            "the body took too long to come",
+        )),
+    }
+}
