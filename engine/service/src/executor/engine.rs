@@ -1,5 +1,6 @@
 //! The engine as the rest of the service holds it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stanch_contract::{Failure, RunId};
@@ -127,6 +128,18 @@ impl Engine {
     /// Runs of which something is still to be expected.
     pub fn open_runs(&self) -> usize {
         self.inner.board.lock().open()
+    }
+
+    /// Whether nothing new is taken any more.
+    pub fn is_draining(&self) -> bool {
+        self.inner.board.lock().draining
+    }
+
+    /// The runs that an alert belongs to, by their runbooks.
+    pub fn runs_of(&self, fingerprint: &str) -> BTreeMap<String, RunId> {
+        let board = self.inner.board.lock();
+        let runs = board.of_alert(fingerprint).filter_map(|run| Some((board.members.get(run)?.runbook.clone(), run.clone())));
+        runs.collect()
     }
 
     /// Runs in the journal that cannot go on, and why.

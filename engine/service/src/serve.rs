@@ -1,0 +1,360 @@
+//! `stanch serve`: puts the rooms together, serves until it is told to end, and ends without losing anything.
+//!
+//! In this order: settings, journal, sandbox, what is loaded, the engine with the runs that it goes on with, then the
+//! doors. Nothing is taken in before every run of the journal is on the board, so that an alert cannot open a second run of
+//! an episode. At the end the doors close first.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stanch_journal::{Disk, SqliteStore, Store, StoreError};
+use stanch_run::{Ending, State};
+use stanch_sandbox::gate::{Decision, Facilities, RecordedCall};
+use stanch_sandbox::http::{HttpClients, HttpSettings};
+use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::{self, LoadErrors, Settings};
+use crate::control;
+use crate::control::socket::SocketError;
+use crate::desk::Desk;
+use crate::executor::{self, Engine, Observer, StartError};
+use crate::intake::{self, AlertSink, Front, Health};
+use crate::reload::{self, LoadError, Reloader, Watch};
+use crate::secrets::Secrets;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{JournalReadings, Readings};
+
+/// How often what is older than `store.keep` is dropped.
+const COLLECT: Duration = Duration::from_secs(3_600);
+/// How many plugin calls run at the same time.
+const CALLS: u32 = 128;
+
+/// Why the engine does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// stanch.toml cannot be read.
+    #[error("`{}` cannot be read: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+    /// stanch.toml is wrong.
+    #[error("{0}")]
+    Settings(LoadErrors),
+    /// What stanch.toml names does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The journal does not open.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// Wasm cannot be run here.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// TLS for outgoing requests cannot be set up.
+    #[error("outgoing HTTP cannot be set up: {0}")]
+    Http(String),
+    /// The runs of the journal cannot go on.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The control socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The address cannot be listened on.
+    #[error("`{address}` cannot be listened on: {why}; set another `server.listen`, or stop what uses it")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        why: io::Error,
+    },
+}
+
+/// Reads stanch.toml, as far as is needed to open the store.
+///
+/// # Errors
+/// Where it cannot be read, or is wrong.
+pub fn read_settings(path: &Path) -> Result<Settings, ServeError> {
+    let text = std::fs::read_to_string(path).map_err(|why| ServeError::Unreadable { path: path.to_owned(), why })?;
+    config::parse(path, &text).map_err(ServeError::Settings)
+}
+
+/// What all plugin calls share.
+///
+/// # Errors
+/// Where TLS cannot be set up.
+pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError> {
+    let http = HttpClients::new(HttpSettings::default()).map_err(ServeError::Http)?;
+    Ok(Arc::new(Facilities { secrets: secrets.clone(), http }))
+}
+
+/// The engine with its doors open.
+pub struct Served {
+    engine: Engine,
+    reloader: Arc<Reloader>,
+    health: Arc<Health>,
+    address: std::net::SocketAddr,
+    /// Cancelled when the doors close.
+    ending: CancellationToken,
+    doors: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Starts the engine and opens its doors.
+///
+/// # Errors
+/// Where it cannot serve; nothing was begun then.
+pub async fn start(path: &Path) -> Result<Served, ServeError> {
+    let settings = read_settings(path)?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(stanch_journal::Settings {
+        folder: settings.store.path.clone(),
+        keep: settings.store.keep,
+        reserve: settings.store.reserve,
+    })?);
+    let options = SandboxOptions { cache: Some(settings.store.path.join("compiled")), calls: CALLS };
+    let sandbox = Sandbox::new(&options)?;
+    let secrets = Arc::new(Secrets::default());
+    secrets.refresh(&settings.secrets);
+    let metrics = Arc::new(Metrics::new());
+    let reloader = Arc::new(
+        Reloader::start(reload::Parts {
+            path: path.to_owned(),
+            sandbox: sandbox.clone(),
+            facilities: facilities(&secrets)?,
+            secrets: secrets.clone(),
+            metrics: metrics.clone(),
+        })
+        .await?,
+    );
+    // The socket first: it is also what tells a second engine on this folder that there is one.
+    let socket = control::Server::bind(&settings.store.path)?;
+    let address = settings.server.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|why| ServeError::Listen { address, why })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let engine = Engine::start(executor::Parts {
+        store: store.clone(),
+        sandbox,
+        current: reloader.current().clone(),
+        observer: Arc::new(Counting(metrics.clone())),
+    })
+    .await?;
+    metrics.read_from(readings(&engine));
+    let health = Arc::new(Health::new(writable(&store)));
+    let ending = CancellationToken::new();
+    let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
+    let front =
+        Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
+    let desk = Arc::new(Desk::new(engine.clone(), reloader.clone()));
+    let doors = vec![
+        tokio::spawn(alerts(listener, intake::router(Arc::new(front)), ending.clone())),
+        tokio::spawn(people(socket, desk, ending.clone())),
+        tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
+        tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
+        tokio::spawn(collect(store, ending.clone())),
+    ];
+    tracing::info!(%address, generation = reloader.current().load().generation, runs = engine.open_runs(), "serving");
+    Ok(Served { engine, reloader, health, address, ending, doors })
+}
+
+impl Served {
+    /// Where alerts come in.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What loads files.
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
+    }
+
+    /// Takes nothing new, lets what is in flight end within its limit, closes the doors and the journal. Runs go on at the
+    /// next start.
+    pub async fn drain(self) {
+        tracing::info!(runs = self.engine.open_runs(), "ending: no new calls, those in flight end within their limit");
+        self.health.drain();
+        self.engine.drain().await;
+        self.ending.cancel();
+        for door in self.doors {
+            if let Err(error) = door.await {
+                tracing::error!(%error, "a door did not close cleanly");
+            }
+        }
+        tracing::info!("ended");
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP loads everything again.
+///
+/// # Errors
+/// Where it cannot serve.
+pub async fn serve(path: &Path) -> Result<(), ServeError> {
+    let served = start(path).await?;
+    let mut signals = Signals::new();
+    while let Signal::Hangup = signals.next().await {
+        served.reloader.reload().await;
+    }
+    served.drain().await;
+    Ok(())
+}
+
+enum Signal {
+    Hangup,
+    End,
+}
+
+struct Signals {
+    ends: Vec<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let one = |kind| match signal(kind) {
+            Ok(signal) => Some(signal),
+            Err(error) => {
+                tracing::error!(%error, "a signal cannot be listened for");
+                None
+            }
+        };
+        let ends = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().filter_map(one).collect();
+        Self { ends, hangup: one(SignalKind::hangup()) }
+    }
+
+    async fn next(&mut self) -> Signal {
+        let ends = self.ends.iter_mut().map(|signal| Box::pin(signal.recv()));
+        let end = async {
+            if ends.len() == 0 {
+                std::future::pending::<()>().await;
+            }
+            let _ = futures_util::future::select_all(ends).await;
+        };
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = end => Signal::End,
+            () = hangup => Signal::Hangup,
+        }
+    }
+}
+
+
+async fn alerts(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(ending.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "alerts are not taken in any more");
+    }
+}
+
+async fn people(socket: control::Server, desk: Arc<Desk>, ending: CancellationToken) {
+    if let Err(error) = socket.serve(desk, ending).await {
+        tracing::error!(%error, "the control socket is not served any more");
+    }
+}
+
+/// Tells the engine each time that something else is loaded.
+async fn follow(engine: Engine, reloader: Arc<Reloader>, ending: CancellationToken) {
+    let mut generations = reloader.generations();
+    loop {
+        tokio::select! {
+            changed = generations.changed() => match changed {
+                Ok(()) => engine.reloaded(),
+                Err(_) => return,
+            },
+            () = ending.cancelled() => return,
+        }
+    }
+}
+
+async fn collect(store: Arc<dyn Store>, ending: CancellationToken) {
+    loop {
+        match store.collect(clock::now()).await {
+            Ok(dropped) => tracing::debug!(?dropped, "dropped what is older than `store.keep`"),
+            Err(error) => tracing::warn!(%error, "what is older than `store.keep` could not be dropped"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(COLLECT) => {}
+            () = ending.cancelled() => return,
+        }
+    }
+}
+
+fn writable(store: &Arc<dyn Store>) -> intake::health::StoreProbe {
+    let store = store.clone();
+    Box::new(move || {
+        let health = store.health();
+        match (health.disk, health.failing) {
+            (Disk::Full, _) => Err("the disk under the journal is full".to_owned()),
+            (_, Some(error)) => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    })
+}
+
+fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
+    let engine = engine.clone();
+    Box::new(move || {
+        let (health, counters) = (engine.store().health(), engine.store().counters());
+        Readings {
+            runs_open: engine.open_runs() as u64,
+            runs_waiting: 0,
+            storm: engine.storms(),
+            pauses: engine.pauses().len() as u64,
+            journal: JournalReadings {
+                writable: health.disk != Disk::Full && health.failing.is_none(),
+                commits: counters.commits,
+                flushes: counters.flushes,
+                queue: counters.queued,
+                bytes: counters.bytes,
+            },
+        }
+    })
+}
+
+/// Counts what happens in runs.
+struct Counting(Arc<Metrics>);
+
+impl Observer for Counting {
+    fn opened(&self, _runbook: &str) {
+        self.0.run_opened();
+    }
+
+    fn closed(&self, state: &State, ending: Ending) {
+        let took = state.closed_at().unwrap_or_default().since(state.opened_at()).to_std();
+        self.0.run_closed(ending.as_str(), !state.escalated().is_empty(), took);
+    }
+
+    fn called(
+        &self,
+        plugin: &str,
+        function: &'static str,
+        result: Result<(), &stanch_contract::Failure>,
+        calls: &[RecordedCall],
+        took: Duration,
+    ) {
+        self.0.plugin_call(plugin, result.map_or_else(|failure| failure.code.as_str(), |()| "ok"), took);
+        for call in calls {
+            if let Decision::Refused(refusal) = &call.decision {
+                self.0.gate_refusal(refusal.layer.as_str());
+            }
+        }
+        if function == "notify" {
+            self.0.escalation(result.is_ok());
+        }
+    }
+}
