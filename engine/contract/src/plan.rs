@@ -228,6 +228,13 @@ impl PlanDigest {
     }
 }
 
+impl From<Digest> for PlanDigest {
+    /// As a person wrote it; it is only ever compared.
+    fn from(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
 fn sort_key(essence: &Value) -> Vec<String> {
     ["verb", "target", "expect", "content", "items"]
         .iter()

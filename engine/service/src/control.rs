@@ -8,6 +8,7 @@ pub mod actor;
 mod extract;
 #[cfg(test)]
 mod fixtures;
+mod live;
 mod routes;
 mod server;
 pub mod socket;
@@ -31,6 +32,7 @@ use self::types::{
 use crate::config::Settings;
 use crate::intake::Accepted;
 
+pub use self::live::Live;
 pub use self::server::Server;
 
 /// What an operation gives: what was asked for, or why not.

@@ -22,10 +22,10 @@ pub fn status(status: &Status, width: usize) -> Page {
             Piece::plain("  too many alerts: diagnosis only"),
         ]);
     }
-    if status.draining {
+    for (run, why) in &status.stuck_runs {
         page.line([
-            Piece::new("ENDING", Style::State(Tone::Attention)),
-            Piece::plain("  no new calls"),
+            Piece::new("STUCK", Style::State(Tone::Bad)),
+            Piece::plain(format!("  run {run}: {why}")),
         ]);
     }
     if let Some(problem) = &status.store.problem {
@@ -42,8 +42,12 @@ pub fn status(status: &Status, width: usize) -> Page {
         (
             "Loaded",
             format!(
-                "generation {}, {loaded} ago: {}, {}",
+                "generation {}{}, {loaded} ago: {}, {}",
                 status.generation,
+                status
+                    .held
+                    .map(|of| format!(" (generation {of} put back)"))
+                    .unwrap_or_default(),
                 words::count(u64::from(status.runbooks), "runbook"),
                 words::count(u64::from(status.plugins), "plugin")
             ),

@@ -19,11 +19,6 @@ pub fn runs(runs: &[RunSummary], width: usize) -> Page {
             tone
         };
         let escalated = if run.escalated { ", escalated" } else { "" };
-        let note = run
-            .waiting_for
-            .clone()
-            .map(|what| format!("waits for {what}"))
-            .unwrap_or_default();
         vec![
             Piece::plain(run.id.as_str()),
             Piece::new(severity, Style::State(severity_tone)),
@@ -31,7 +26,7 @@ pub fn runs(runs: &[RunSummary], width: usize) -> Page {
             Piece::new(format!("{state}{escalated}"), Style::State(tone)),
             Piece::plain(words::date(run.opened_at)),
             Piece::plain(&run.group),
-            Piece::plain(note),
+            Piece::plain(&run.note),
         ]
     });
     page.table(
@@ -82,15 +77,11 @@ pub fn explained(explanations: &[Explanation], width: usize) -> Page {
 }
 
 fn runbook_lines(page: &mut Page, runbook: &RunbookExplanation) {
-    let (word, style) = match (&runbook.run, runbook.applies) {
-        (Some(_), _) => ("has a run", Style::State(Tone::Good)),
-        (None, true) => ("applies", Style::State(Tone::Good)),
-        (None, false) => ("does not", Style::Faint),
+    let (word, style) = match runbook.applies {
+        true => ("applies", Style::State(Tone::Good)),
+        false => ("does not", Style::Faint),
     };
     page.beside(2, Piece::new(word, style), 12, &runbook.runbook, Style::Strong);
-    if let Some(run) = &runbook.run {
-        page.text(14, &format!("run {run}"), Style::Plain);
-    }
     for condition in &runbook.conditions {
         let (word, style) = match condition.holds {
             Some(true) => ("holds", Style::Plain),

@@ -15,7 +15,7 @@ use axum::response::sse::{Event, KeepAlive};
 use axum::routing::{delete, get, post};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use stanch_contract::{Alert, RunId, StepId};
-use stanch_run::Role;
+use stanch_run::{Phase, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Account, must_be};
@@ -103,11 +103,21 @@ async fn follow(
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
     let control = Arc::clone(&shared.control);
-    let events = stream::once(async {}).chain(changes).then(move |()| {
+    let views = stream::once(async {}).chain(changes).then(move |()| {
         let (control, run) = (Arc::clone(&control), run.clone());
-        async move { Ok(event(control.run(&run).await)) }
+        async move { control.run(&run).await }
     });
-    let events = events.take_until(shared.ending.cancelled_owned());
+    // A closed run may still be told of repeats of its alerts; nobody follows for those.
+    let views = views.scan(false, |over, view| {
+        let before = *over;
+        *over = view
+            .as_ref()
+            .map_or(true, |run| run.summary.phase == Phase::Closed);
+        std::future::ready((!before).then_some(view))
+    });
+    let events = views
+        .map(|view| Ok(event(view)))
+        .take_until(shared.ending.cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
 }
 

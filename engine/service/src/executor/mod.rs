@@ -31,4 +31,4 @@ pub use engine::{Engine, Observer, Parts, Silent, StartError, StuckRun};
 pub use mail::Refusal;
 pub use matching::{Condition, Explained};
 pub use people::StartRefused;
-pub use rows::WaitingFor;
+pub use rows::{Listed, WaitingFor};

@@ -20,20 +20,27 @@ pub enum WaitingFor {
 
 /// The listing's free column.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Detail {
+pub struct Listed {
     /// The runbook's title.
-    pub(super) title: String,
+    pub title: String,
     /// The runbook's severity.
-    pub(super) severity: String,
+    pub severity: String,
     /// What it waits for.
     #[serde(default)]
-    pub(super) waiting: WaitingFor,
+    pub waiting: WaitingFor,
     /// One line: where it stands, or how it ended.
     #[serde(default)]
-    pub(super) line: String,
+    pub line: String,
     /// It only looked and planned.
     #[serde(default)]
-    pub(super) shadow: bool,
+    pub shadow: bool,
+}
+
+impl Listed {
+    /// Of a run; empty where the column is of another version.
+    pub fn of(record: &RunRecord) -> Self {
+        serde_json::from_str(&record.detail).unwrap_or_default()
+    }
 }
 
 /// One row of events.
@@ -49,7 +56,7 @@ pub(super) fn events(state: &State, first_seq: u64, events: &[Event]) -> Write {
 /// A run's listing columns.
 pub(super) fn record(state: &State, settled: bool) -> RunRecord {
     let opened = state.opened();
-    let detail = Detail {
+    let detail = Listed {
         title: state.runbook().title.clone(),
         severity: severity(state),
         waiting: if !state.questions().is_empty() {

@@ -31,14 +31,13 @@ fn summary_of(state: &State, view: &stanch_run::RunView) -> RunSummary {
         runbook: view.runbook.clone(),
         title: view.title.clone(),
         severity: book.impact.severity,
-        mode: if view.shadow { Mode::Shadow } else { book.mode },
+        shadow: view.shadow,
         phase: view.phase,
         ending: view.ending,
         escalated: !view.escalated.is_empty(),
-        waiting_for: waiting_for(view),
         needs_person: !view.questions.is_empty(),
+        note: waiting_for(view).map_or_else(|| view.summary.clone(), |what| format!("waits for {what}")),
         group: group(&view.group_key),
-        started_by: view.by.clone(),
         opened_at: view.opened_at,
         closed_at: view.closed_at,
     }
@@ -62,16 +61,12 @@ fn waiting_for(view: &stanch_run::RunView) -> Option<String> {
     if !asked.is_empty() {
         return Some(asked.join(", "));
     }
-    let blocked = view
-        .steps
-        .iter()
-        .find(|step| step.guard.is_some())
-        .map(|step| step.summary.clone());
-    blocked.or_else(|| matches!(view.phase, Phase::Waiting).then(|| view.summary.clone()))
+    let blocked = view.steps.iter().find(|step| step.guard.is_some());
+    blocked.map(|step| step.summary.clone())
 }
 
 /// The group key, as a person reads it: `cluster="eu-b"`. A fingerprint stays as it is.
-fn group(key: &str) -> String {
+pub(crate) fn group(key: &str) -> String {
     match serde_json::from_str::<Vec<(String, String)>>(key) {
         Ok(labels) => labels
             .iter()
@@ -90,6 +85,8 @@ pub fn run_view(state: &State, events: &[Event], now: Timestamp) -> RunView {
     RunView {
         summary: summary_of(state, &view),
         impact: book.impact.summary.clone(),
+        mode: if view.shadow { Mode::Shadow } else { book.mode },
+        started_by: view.by.clone(),
         owner: book.owner.clone(),
         team: book.team.clone(),
         alerts: view

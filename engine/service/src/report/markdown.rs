@@ -62,7 +62,7 @@ fn head(out: &mut Out, run: &RunView) {
         format!(
             "{} ({}, {})",
             code(&summary.runbook),
-            words::mode(summary.mode),
+            words::mode(run.mode),
             escape(&run.owner)
         ),
     ));
@@ -73,7 +73,7 @@ fn head(out: &mut Out, run: &RunView) {
             format!("{} {}", code(plugin.as_str()), code(&digest.to_string())),
         ));
     }
-    if let Some(who) = &summary.started_by {
+    if let Some(who) = &run.started_by {
         rows.push(("Started by", escape(who)));
     }
     for alert in &run.alerts {

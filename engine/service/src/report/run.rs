@@ -54,8 +54,8 @@ fn head(page: &mut Page, run: &RunView, now: Timestamp) {
         state.push(Piece::plain("  "));
         state.push(Piece::new("escalated", Style::State(Tone::Bad)));
     }
-    if let Some(what) = &summary.waiting_for {
-        state.push(Piece::plain(format!("  waits for {what}")));
+    if !summary.note.is_empty() && run.asked().is_none() {
+        state.push(Piece::plain(format!("  {}", summary.note)));
     }
     labelled(page, "State", state);
     for reason in &run.escalated_for {
@@ -70,7 +70,7 @@ fn head(page: &mut Page, run: &RunView, now: Timestamp) {
     } else {
         "open for"
     };
-    let by = summary
+    let by = run
         .started_by
         .as_ref()
         .map(|who| format!(", started by {who}"))
@@ -84,7 +84,7 @@ fn head(page: &mut Page, run: &RunView, now: Timestamp) {
             words::date(summary.opened_at)
         ))],
     );
-    let mode = words::mode(summary.mode);
+    let mode = words::mode(run.mode);
     labelled(
         page,
         "Runbook",

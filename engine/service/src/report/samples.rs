@@ -185,17 +185,18 @@ pub(super) fn asked() -> RunView {
             runbook: "disk-full".into(),
             title: "A disk is filling up".into(),
             severity: Severity::High,
-            mode: Mode::Ask,
+            shadow: false,
             phase: Phase::Mitigation,
             ending: None,
             escalated: false,
-            waiting_for: Some("a decision on `clean`".into()),
             needs_person: true,
+            note: "waits for a decision on `clean`".into(),
             group: "instance=\"node-1\"".into(),
-            started_by: None,
             opened_at: OPENED,
             closed_at: None,
         },
+        mode: Mode::Ask,
+        started_by: None,
         impact: "Writes on this node will fail within the hour. No data is lost yet.".into(),
         owner: "platform-oncall".into(),
         team: "platform".into(),
@@ -276,7 +277,7 @@ pub(super) fn asked() -> RunView {
 fn decided() -> RunView {
     let mut run = asked();
     run.summary.needs_person = false;
-    run.summary.waiting_for = None;
+    run.summary.note = "clean applying".into();
     run.checklist.truncate(1);
     let clean = &mut run.steps[0];
     let digest = clean.question.take().unwrap().digest;
@@ -302,6 +303,8 @@ fn close(run: &mut RunView, ending: Ending, seconds: i64) {
     run.summary.phase = Phase::Closed;
     run.summary.ending = Some(ending);
     run.summary.closed_at = Some(at(seconds));
+    run.summary.note = String::new();
+    run.summary.needs_person = false;
     run.now = at(seconds + 60);
 }
 
@@ -398,7 +401,7 @@ pub(super) fn in_doubt() -> RunView {
         person: true,
     };
     run.summary.needs_person = true;
-    run.summary.waiting_for = Some("somebody who knows whether `clean` happened".into());
+    run.summary.note = "waits for somebody who knows whether `clean` happened".into();
     run.summary.escalated = true;
     run
 }
@@ -438,7 +441,8 @@ pub(super) fn undone() -> RunView {
 /// Planned only.
 pub(super) fn shadow() -> RunView {
     let mut run = decided();
-    run.summary.mode = Mode::Shadow;
+    run.mode = Mode::Shadow;
+    run.summary.shadow = true;
     run.steps[0].decisions.clear();
     run.steps[0].state = StepState::Planned;
     run.steps.truncate(1);

@@ -1,5 +1,7 @@
 //! The engine, its runbooks and its plugins, as a person looks at them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{Digest, Manifest, PluginKey, PluginKind, RunId, Timestamp};
@@ -20,6 +22,8 @@ pub struct Status {
     pub now: Timestamp,
     /// The loaded generation.
     pub generation: u64,
+    /// After a rollback: the generation whose content this is, until a file changes or a reload is asked for.
+    pub held: Option<u64>,
     /// When it was loaded.
     pub loaded_at: Timestamp,
     /// How many runbooks are loaded.
@@ -36,10 +40,10 @@ pub struct Status {
     pub open_runs: u32,
     /// Runs that wait for a person.
     pub waiting_runs: u32,
+    /// Runs in the journal that cannot go on, and why.
+    pub stuck_runs: BTreeMap<RunId, String>,
     /// The journal.
     pub store: StoreHealth,
-    /// Whether it is ending: no new calls.
-    pub draining: bool,
 }
 
 /// How the journal is.
@@ -80,14 +84,12 @@ pub struct Explanation {
 pub struct RunbookExplanation {
     /// The runbook's name.
     pub runbook: String,
-    /// Whether it would start a run now.
+    /// Whether all conditions hold.
     pub applies: bool,
     /// The conditions in their order, up to and with the first that stopped it.
     pub conditions: Vec<ConditionView>,
     /// The group key that its run would have, where it applies.
     pub group: Option<String>,
-    /// The run that the alert belongs to, where there is one.
-    pub run: Option<RunId>,
 }
 
 /// One condition of a trigger.

@@ -23,22 +23,20 @@ pub struct RunSummary {
     pub title: String,
     /// How bad it is.
     pub severity: Severity,
-    /// How much it may do by itself.
-    pub mode: Mode,
+    /// Whether it only looks and plans.
+    pub shadow: bool,
     /// Where it is.
     pub phase: Phase,
     /// How it ended; absent while it is open.
     pub ending: Option<Ending>,
     /// Whether people were called.
     pub escalated: bool,
-    /// What it waits for, in a few words: `a decision on reroute`, `the lock disk/a, held by …`.
-    pub waiting_for: Option<String>,
     /// Whether it waits for a person.
     pub needs_person: bool,
-    /// What its alerts have in common, as `label=value`; the fingerprint where nothing groups them; empty by hand.
+    /// In a few words: what it waits for, what it does, or how it ended.
+    pub note: String,
+    /// What its alerts have in common, as `label=value`; the fingerprint where nothing groups them.
     pub group: String,
-    /// Who started it by hand; absent where an alert did.
-    pub started_by: Option<String>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When it was closed.
@@ -452,6 +450,10 @@ pub struct RunView {
     pub summary: RunSummary,
     /// What it means for users.
     pub impact: String,
+    /// How much it may do by itself.
+    pub mode: Mode,
+    /// Who started it by hand; absent where an alert did.
+    pub started_by: Option<String>,
     /// Who owns the runbook.
     pub owner: String,
     /// Whose folder it is in.

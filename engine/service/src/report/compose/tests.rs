@@ -330,8 +330,8 @@ fn a_question_has_all_that_a_person_needs_to_decide() {
     assert_eq!(view.checklist[1].state, CheckState::Asked);
     assert_eq!(view.summary.group, "instance=\"node-1\"");
     assert_eq!(
-        view.summary.waiting_for.as_deref(),
-        Some("an answer to `known`, a decision on `clean`")
+        view.summary.note,
+        "waits for an answer to `known`, a decision on `clean`"
     );
     assert_eq!(view.calls[0].request, "files scan scratch");
     assert_eq!(view.summary, summary(&driven.state));

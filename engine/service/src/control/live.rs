@@ -1,0 +1,320 @@
+//! What the routes ask for, done by the running engine.
+//!
+//! Nothing is decided here: the executor knows runs, the reloader knows files, and this turns their answers into views and
+//! their refusals into problems.
+
+mod listing;
+mod plugins;
+mod refusals;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use serde::Deserialize;
+use stanch_contract::{Alert, PlanDigest, RunId, StepId, Timestamp};
+use stanch_journal::{AlertFilter, Disk};
+use stanch_run::Actor;
+use stanch_run::words::OnCancel;
+
+use self::listing::{find, list};
+use self::plugins::plugins;
+use self::refusals::{dry_run, journal, not_durable, not_started, refused};
+use super::types::{
+    Accepted, AnswerCheck, ByHand, CancelRun, Code, ConditionView, Decide, DryRun, ExplainRequest,
+    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest,
+    RunFilter, RunSummary, RunView, RunbookExplanation, Settle, StartRun, Status, StoreHealth, UndoRun,
+};
+use super::{Answer, Control};
+use crate::clock;
+use crate::config::Settings;
+use crate::executor::Engine;
+use crate::intake::AlertSink as _;
+use crate::reload::Reloader;
+use crate::report::compose::run_view;
+
+/// What the control socket says of alerts that came in through it.
+const INTAKE: &str = "control socket";
+
+/// The running engine, for the routes.
+pub struct Live {
+    engine: Engine,
+    reloader: Arc<Reloader>,
+    started_at: Timestamp,
+}
+
+impl Live {
+    /// Of this engine and this reloader.
+    pub fn new(engine: Engine, reloader: Arc<Reloader>) -> Self {
+        Self {
+            engine,
+            reloader,
+            started_at: clock::now(),
+        }
+    }
+
+    async fn whole(&self, run: &RunId) -> Answer<RunView> {
+        let unread = |why: String| Problem::new(Code::Internal, format!("run `{run}` cannot be read: {why}"));
+        let events = self.engine.events(run).await.map_err(unread)?;
+        let state = self.engine.state(run).await.map_err(unread)?;
+        let state =
+            state.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
+        Ok(run_view(&state, &events, clock::now()))
+    }
+
+    async fn alert(&self, fingerprint: String) -> Answer<Alert> {
+        let filter = AlertFilter {
+            fingerprint: Some(fingerprint.clone()),
+            limit: 1,
+            ..AlertFilter::default()
+        };
+        let found = self
+            .engine
+            .store()
+            .alerts(&filter)
+            .await
+            .map_err(|error| journal(&error))?;
+        let record = found.into_iter().next().ok_or_else(|| {
+            Problem::new(
+                Code::AlertNotFound,
+                format!("no alert with the fingerprint `{fingerprint}` is stored"),
+            )
+            .hint("give a file with the alert instead")
+        })?;
+        serde_json::from_slice::<StoredAlert>(&record.payload)
+            .map(|stored| stored.alert)
+            .map_err(|error| Problem::new(Code::Internal, format!("a stored alert cannot be read: {error}")))
+    }
+}
+
+/// What the journal keeps of an alert, as far as it is wanted here.
+#[derive(Deserialize)]
+struct StoredAlert {
+    alert: Alert,
+}
+
+#[async_trait]
+impl Control for Live {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.engine.current().load().settings)
+    }
+
+    async fn status(&self) -> Answer<Status> {
+        let snapshot = self.engine.current().load();
+        let (health, counters) = (self.engine.store().health(), self.engine.store().counters());
+        let waiting = list(
+            &self.engine,
+            &RunFilter {
+                waiting: true,
+                open: true,
+                ..RunFilter::default()
+            },
+        )
+        .await?;
+        let problem = match (&health.failing, health.disk) {
+            (Some(error), _) => Some(error.to_string()),
+            (None, Disk::Full) => Some("the disk is full: open runs go on, new work is refused".to_owned()),
+            (None, Disk::Well) => None,
+        };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            now: clock::now(),
+            generation: snapshot.generation,
+            held: snapshot.held,
+            loaded_at: snapshot.built,
+            runbooks: u32::try_from(snapshot.runbooks.len()).unwrap_or(u32::MAX),
+            plugins: u32::try_from(snapshot.plugins.len()).unwrap_or(u32::MAX),
+            problems: snapshot.problems.clone(),
+            pauses: self.engine.pauses(),
+            storm: self.engine.storms(),
+            open_runs: u32::try_from(self.engine.open_runs()).unwrap_or(u32::MAX),
+            waiting_runs: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
+            stuck_runs: self
+                .engine
+                .stuck_runs()
+                .into_iter()
+                .map(|stuck| (stuck.run, stuck.why))
+                .collect(),
+            store: StoreHealth {
+                writable: problem.is_none(),
+                bytes: counters.bytes,
+                problem,
+            },
+        })
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Answer<Vec<RunSummary>> {
+        list(&self.engine, filter).await
+    }
+
+    async fn find_run(&self, text: &str) -> Answer<RunId> {
+        find(&self.engine, text).await
+    }
+
+    async fn run(&self, run: &RunId) -> Answer<RunView> {
+        self.whole(run).await
+    }
+
+    async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>> {
+        let Some(changes) = self.engine.changes(run) else {
+            return Ok(stream::empty().boxed());
+        };
+        let told = stream::unfold(changes, async |mut changes| {
+            changes.changed().await.ok().map(|()| ((), changes))
+        });
+        Ok(told.boxed())
+    }
+
+    async fn start(&self, actor: &Actor, request: StartRun) -> Answer<RunId> {
+        let StartRun {
+            runbook,
+            inputs,
+            again,
+        } = request;
+        self.engine
+            .start_by_hand(actor, &runbook, inputs, again)
+            .await
+            .map_err(not_started)
+    }
+
+    async fn alerts(&self, _: &Actor, alerts: Vec<Alert>) -> Answer<Accepted> {
+        self.engine
+            .accept(alerts, INTAKE)
+            .await
+            .map_err(|error| not_durable(&error))
+    }
+
+    async fn decide(&self, actor: &Actor, run: &RunId, step: &StepId, request: Decide) -> Answer<()> {
+        if request.break_glass {
+            return Err(Problem::new(Code::BadRequest, "deciding alone is not built yet")
+                .hint("have whom the question asks decide, or cancel the run"));
+        }
+        let digest = Some(PlanDigest::from(request.digest));
+        let reason = request.reason.unwrap_or_default();
+        let decided = self.engine.decide(
+            actor.clone(),
+            run,
+            Some(step.clone()),
+            digest,
+            request.yes,
+            reason,
+        );
+        decided.await.map_err(refused)
+    }
+
+    async fn answer(&self, actor: &Actor, run: &RunId, check: &StepId, request: AnswerCheck) -> Answer<()> {
+        self.engine
+            .answer(actor.clone(), run, check.clone(), request.verdict)
+            .await
+            .map_err(refused)
+    }
+
+    async fn by_hand(&self, actor: &Actor, run: &RunId, step: &StepId, request: ByHand) -> Answer<()> {
+        self.engine
+            .by_hand(actor.clone(), run, step.clone(), request.done)
+            .await
+            .map_err(refused)
+    }
+
+    async fn settle(&self, actor: &Actor, run: &RunId, step: &StepId, request: Settle) -> Answer<()> {
+        let Settle { happened, go_on } = request;
+        self.engine
+            .settle(actor.clone(), run, step.clone(), happened, go_on)
+            .await
+            .map_err(refused)
+    }
+
+    async fn undo(&self, actor: &Actor, run: &RunId, request: UndoRun) -> Answer<()> {
+        self.engine
+            .undo(actor.clone(), run, request.step)
+            .await
+            .map_err(refused)
+    }
+
+    async fn cancel(&self, actor: &Actor, run: &RunId, request: CancelRun) -> Answer<()> {
+        let then = match request.undo {
+            Some(true) => OnCancel::Undo,
+            Some(false) => OnCancel::Leave,
+            None => OnCancel::Ask,
+        };
+        let reason = request.reason.unwrap_or_default();
+        self.engine
+            .cancel(actor.clone(), run, then, reason)
+            .await
+            .map_err(refused)
+    }
+
+    async fn pause(&self, actor: &Actor, request: PauseRequest) -> Answer<()> {
+        self.engine
+            .pause(actor, request.scope, request.reason)
+            .await
+            .map_err(refused)
+    }
+
+    async fn resume(&self, actor: &Actor, scope: &PauseScope) -> Answer<()> {
+        self.engine.resume(actor, scope).await.map_err(refused)
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {
+        let alert = match request {
+            ExplainRequest::Alert(alert) => *alert,
+            ExplainRequest::Fingerprint(fingerprint) => self.alert(fingerprint).await?,
+        };
+        let runbooks = self
+            .engine
+            .explain(&alert)
+            .into_iter()
+            .map(|explained| RunbookExplanation {
+                runbook: explained.runbook,
+                applies: explained.fits,
+                conditions: explained
+                    .conditions
+                    .into_iter()
+                    .map(|condition| ConditionView {
+                        condition: condition.text,
+                        value: match &condition.holds {
+                            Ok(_) => condition.value,
+                            Err(error) => error.to_string(),
+                        },
+                        holds: condition.holds.ok(),
+                    })
+                    .collect(),
+                group: explained.group_key.map(|key| crate::report::compose::group(&key)),
+            });
+        Ok(Explanation {
+            alert: alert.name,
+            fingerprint: alert.fingerprint,
+            runbooks: runbooks.collect(),
+        })
+    }
+
+    async fn plan(&self, _: &Actor, request: PlanRequest) -> Answer<DryRun> {
+        let PlanRequest {
+            runbook,
+            alerts,
+            inputs,
+        } = request;
+        let (state, events) = self
+            .engine
+            .dry_run(&runbook, alerts, inputs)
+            .await
+            .map_err(dry_run)?;
+        Ok(DryRun {
+            run: run_view(&state, &events, clock::now()),
+        })
+    }
+
+    async fn plugins(&self) -> Answer<Vec<PluginView>> {
+        Ok(plugins(&self.engine.current().load()))
+    }
+
+    async fn reload(&self, _: &Actor) -> Answer<Reloaded> {
+        Ok(self.reloader.reload().await)
+    }
+
+    async fn rollback(&self, _: &Actor, request: RollbackRequest) -> Answer<Reloaded> {
+        let back = self.reloader.rollback(request.generation).await;
+        back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))
+    }
+}
