@@ -36,6 +36,17 @@ pub struct Args {
     pub command: Command,
 }
 
+/// `serve`
+#[derive(Debug, ClapArgs)]
+pub struct Serve {
+    /// What is logged: a level, or `target=level` pairs
+    #[arg(long, env = "STANCH_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Log JSON, for programs
+    #[arg(long, env = "STANCH_LOG_JSON")]
+    pub log_json: bool,
+}
+
 fn exits() -> String {
     let mut text = String::from("Exit codes:\n");
     for (exit, meaning) in EXITS {
@@ -48,6 +59,8 @@ fn exits() -> String {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the engine until it is told to end (SIGTERM); SIGHUP loads everything again
+    Serve(Serve),
     /// Make a dry run: checks and plans for real, changes nothing
     Plan(Plan),
     /// Start a run by hand

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use stanch_service::control::types::Problem;
+use stanch_service::serve::ServeError;
+use stanch_service::telemetry::log::LogError;
 
 /// What a command ends with. The numbers are documented in docs/cli.md and `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,12 @@ pub enum CliError {
         /// What would be right.
         hint: String,
     },
+    /// The engine does not start.
+    #[error("{0}")]
+    Serve(Box<ServeError>),
+    /// Logging cannot be set up.
+    #[error("{0}")]
+    Log(#[from] LogError),
     /// Nobody listens on the socket.
     #[error("no engine answers on `{}`: {why}", socket.display())]
     NoEngine {
@@ -89,6 +97,13 @@ impl CliError {
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Serve(error) => match **error {
+                ServeError::Settings(_) | ServeError::Unreadable { .. } | ServeError::Load(_) => {
+                    Exit::BadFiles
+                }
+                _ => Exit::Failed,
+            },
+            Self::Log(_) => Exit::Usage,
             Self::Usage { .. } => Exit::Usage,
             Self::NoEngine { .. } | Self::NoConfig { .. } => Exit::NoEngine,
             Self::File { .. } => Exit::BadFiles,

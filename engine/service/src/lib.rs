@@ -9,6 +9,7 @@ pub mod intake;
 pub mod reload;
 pub mod report;
 pub mod secrets;
+pub mod serve;
 pub mod snapshot;
 pub mod telemetry;
 

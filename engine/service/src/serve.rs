@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{self, LoadErrors, Settings};
 use crate::control;
+use crate::control::Live;
 use crate::control::socket::SocketError;
-use crate::desk::Desk;
 use crate::executor::{self, Engine, Observer, StartError};
 use crate::intake::{self, AlertSink, Front, Health};
 use crate::reload::{self, LoadError, Reloader, Watch};
@@ -81,7 +81,10 @@ pub enum ServeError {
 /// # Errors
 /// Where it cannot be read, or is wrong.
 pub fn read_settings(path: &Path) -> Result<Settings, ServeError> {
-    let text = std::fs::read_to_string(path).map_err(|why| ServeError::Unreadable { path: path.to_owned(), why })?;
+    let text = std::fs::read_to_string(path).map_err(|why| ServeError::Unreadable {
+        path: path.to_owned(),
+        why,
+    })?;
     config::parse(path, &text).map_err(ServeError::Settings)
 }
 
@@ -91,7 +94,10 @@ pub fn read_settings(path: &Path) -> Result<Settings, ServeError> {
 /// Where TLS cannot be set up.
 pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError> {
     let http = HttpClients::new(HttpSettings::default()).map_err(ServeError::Http)?;
-    Ok(Arc::new(Facilities { secrets: secrets.clone(), http }))
+    Ok(Arc::new(Facilities {
+        secrets: secrets.clone(),
+        http,
+    }))
 }
 
 /// The engine with its doors open.
@@ -116,7 +122,10 @@ pub async fn start(path: &Path) -> Result<Served, ServeError> {
         keep: settings.store.keep,
         reserve: settings.store.reserve,
     })?);
-    let options = SandboxOptions { cache: Some(settings.store.path.join("compiled")), calls: CALLS };
+    let options = SandboxOptions {
+        cache: Some(settings.store.path.join("compiled")),
+        calls: CALLS,
+    };
     let sandbox = Sandbox::new(&options)?;
     let secrets = Arc::new(Secrets::default());
     secrets.refresh(&settings.secrets);
@@ -134,8 +143,9 @@ pub async fn start(path: &Path) -> Result<Served, ServeError> {
     // The socket first: it is also what tells a second engine on this folder that there is one.
     let socket = control::Server::bind(&settings.store.path)?;
     let address = settings.server.listen;
-    let listener =
-        TcpListener::bind(address).await.map_err(|why| ServeError::Listen { address, why })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|why| ServeError::Listen { address, why })?;
     let address = listener.local_addr().unwrap_or(address);
     let engine = Engine::start(executor::Parts {
         store: store.clone(),
@@ -148,18 +158,24 @@ pub async fn start(path: &Path) -> Result<Served, ServeError> {
     let health = Arc::new(Health::new(writable(&store)));
     let ending = CancellationToken::new();
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
-    let front =
-        Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
-    let desk = Arc::new(Desk::new(engine.clone(), reloader.clone()));
+    let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
+    let live = Arc::new(Live::new(engine.clone(), reloader.clone()));
     let doors = vec![
         tokio::spawn(alerts(listener, intake::router(Arc::new(front)), ending.clone())),
-        tokio::spawn(people(socket, desk, ending.clone())),
+        tokio::spawn(people(socket, live, ending.clone())),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
     ];
     tracing::info!(%address, generation = reloader.current().load().generation, runs = engine.open_runs(), "serving");
-    Ok(Served { engine, reloader, health, address, ending, doors })
+    Ok(Served {
+        engine,
+        reloader,
+        health,
+        address,
+        ending,
+        doors,
+    })
 }
 
 impl Served {
@@ -181,7 +197,10 @@ impl Served {
     /// Takes nothing new, lets what is in flight end within its limit, closes the doors and the journal. Runs go on at the
     /// next start.
     pub async fn drain(self) {
-        tracing::info!(runs = self.engine.open_runs(), "ending: no new calls, those in flight end within their limit");
+        tracing::info!(
+            runs = self.engine.open_runs(),
+            "ending: no new calls, those in flight end within their limit"
+        );
         self.health.drain();
         self.engine.drain().await;
         self.ending.cancel();
@@ -228,8 +247,14 @@ impl Signals {
                 None
             }
         };
-        let ends = [SignalKind::terminate(), SignalKind::interrupt()].into_iter().filter_map(one).collect();
-        Self { ends, hangup: one(SignalKind::hangup()) }
+        let ends = [SignalKind::terminate(), SignalKind::interrupt()]
+            .into_iter()
+            .filter_map(one)
+            .collect();
+        Self {
+            ends,
+            hangup: one(SignalKind::hangup()),
+        }
     }
 
     async fn next(&mut self) -> Signal {
@@ -253,16 +278,17 @@ impl Signals {
     }
 }
 
-
 async fn alerts(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(ending.cancelled_owned()).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(ending.cancelled_owned())
+        .await;
     if let Err(error) = served {
         tracing::error!(%error, "alerts are not taken in any more");
     }
 }
 
-async fn people(socket: control::Server, desk: Arc<Desk>, ending: CancellationToken) {
-    if let Err(error) = socket.serve(desk, ending).await {
+async fn people(socket: control::Server, live: Arc<Live>, ending: CancellationToken) {
+    if let Err(error) = socket.serve(live, ending).await {
         tracing::error!(%error, "the control socket is not served any more");
     }
 }
@@ -335,8 +361,13 @@ impl Observer for Counting {
     }
 
     fn closed(&self, state: &State, ending: Ending) {
-        let took = state.closed_at().unwrap_or_default().since(state.opened_at()).to_std();
-        self.0.run_closed(ending.as_str(), !state.escalated().is_empty(), took);
+        let took = state
+            .closed_at()
+            .unwrap_or_default()
+            .since(state.opened_at())
+            .to_std();
+        self.0
+            .run_closed(ending.as_str(), !state.escalated().is_empty(), took);
     }
 
     fn called(
@@ -347,7 +378,11 @@ impl Observer for Counting {
         calls: &[RecordedCall],
         took: Duration,
     ) {
-        self.0.plugin_call(plugin, result.map_or_else(|failure| failure.code.as_str(), |()| "ok"), took);
+        self.0.plugin_call(
+            plugin,
+            result.map_or_else(|failure| failure.code.as_str(), |()| "ok"),
+            took,
+        );
         for call in calls {
             if let Decision::Refused(refusal) = &call.decision {
                 self.0.gate_refusal(refusal.layer.as_str());

@@ -282,7 +282,11 @@ async fn every_bad_body_is_refused_with_what_is_wrong_and_where() {
             "line 1 column",
         ),
         ("a list", b"[]".to_vec(), "byte 0"),
-        ("a list that has the fields", br#"["4", [], 0]"#.to_vec(), "byte 0"),
+        (
+            "a list that has the fields",
+            br#"["4", [], 0]"#.to_vec(),
+            "byte 0",
+        ),
         ("deeply nested", nested.into_bytes(), "byte 97"),
         (
             "not UTF-8",

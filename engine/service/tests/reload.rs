@@ -329,7 +329,10 @@ async fn a_runbook_that_may_do_less_than_it_says_only_plans_until_it_says_less()
     reloader.look().await;
     assert_eq!(now(&reloader).runbooks["a"].runbook.mode, Mode::Shadow);
     assert!(problem(&now(&reloader)).1.contains("more than its folder allows"));
-    site.write("runbooks/a.toml", runbook("a", "depth").replace("\"auto\"", "\"ask\""));
+    site.write(
+        "runbooks/a.toml",
+        runbook("a", "depth").replace("\"auto\"", "\"ask\""),
+    );
     reloader.look().await;
     assert_eq!(now(&reloader).runbooks["a"].runbook.mode, Mode::Ask);
     assert_eq!(now(&reloader).problems, []);

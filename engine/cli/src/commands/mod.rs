@@ -5,6 +5,7 @@ mod decide;
 mod engine;
 mod plugin;
 mod runs;
+mod serve;
 mod start;
 mod user;
 
@@ -24,6 +25,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
         socket: args.socket,
     };
     match args.command {
+        Command::Serve(it) => serve::serve(&at.config, &it),
         Command::Plan(it) => at.ask(async |client| start::plan(client, console, it).await),
         Command::Run(it) => at.ask(async |client| start::run(client, console, it).await),
         Command::Alert(it) => at.ask(async |client| start::alert(client, console, it).await),

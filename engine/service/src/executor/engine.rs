@@ -138,7 +138,9 @@ impl Engine {
     /// The runs that an alert belongs to, by their runbooks.
     pub fn runs_of(&self, fingerprint: &str) -> BTreeMap<String, RunId> {
         let board = self.inner.board.lock();
-        let runs = board.of_alert(fingerprint).filter_map(|run| Some((board.members.get(run)?.runbook.clone(), run.clone())));
+        let runs = board
+            .of_alert(fingerprint)
+            .filter_map(|run| Some((board.members.get(run)?.runbook.clone(), run.clone())));
         runs.collect()
     }
 

@@ -44,7 +44,10 @@ pub fn parse(body: &[u8]) -> Result<Notification, Malformed> {
     let text = super::form::text(body)?;
     // serde would read a list as the fields in their order.
     if text.trim_start().starts_with('[') {
-        return Err(Malformed::new("byte 0", "the body is not a notification: it has to be an object"));
+        return Err(Malformed::new(
+            "byte 0",
+            "the body is not a notification: it has to be an object",
+        ));
     }
     let body: Body<'_> = serde_json::from_str(text).map_err(|error| {
         let at = format!("line {} column {}", error.line(), error.column());
