@@ -160,12 +160,21 @@ impl State {
         let stable = self
             .holding_since
             .map(|since| since.plus(self.book.recovery.stable_for));
-        due.extend(stable.filter(|at| *at > now.at));
+        due.extend(stable.filter(|at| *at > now.at || self.recovery_goes_on(now.at)));
         if self.is_quiet() && self.watches() {
             let checks = self.book.recovery.checks.iter();
-            let paced = checks.filter_map(|check| self.pace.get(&(check.id.clone(), Slot::Look)).copied());
-            due.extend(paced.filter(|at| *at > now.at));
+            due.extend(checks.filter_map(|check| self.pace.get(&(check.id.clone(), Slot::Look)).copied()));
         }
+    }
+
+    /// It is well for long enough, and something follows from that which does not wait for a person or an answer.
+    fn recovery_goes_on(&self, at: Timestamp) -> bool {
+        if !self.is_stable(at) || self.steps.iter().any(|step| step.undoing()) {
+            return false;
+        }
+        let undo = self.to_put_back().and_then(|index| self.steps.get(index));
+        (self.verdict(at).is_some() && !self.is_telling())
+            || (!self.gave_up && undo.is_some_and(|step| !step.undo_failed))
     }
 
     /// The engine was down: nobody saw whether the checks held.

@@ -527,14 +527,15 @@ impl State {
         commands
     }
 
-    /// When [`Input::Tick`] makes something follow at the latest, where nothing happens before. It may be past.
+    /// When [`Input::Tick`], or another look at the commands, makes something follow at the latest, where nothing happens
+    /// before. It may be past: then at once, unless that was tried and what is due is under way.
     pub fn due(&self, now: Now<'_>) -> Option<Timestamp> {
         if self.closed.is_some() {
             return None;
         }
         let mut due = Vec::new();
         due.extend(self.after_due());
-        due.extend(self.telling_due(now));
+        due.extend(self.telling_due());
         if self.entered {
             self.step_due(now, &mut due);
             self.recovery_due(now, &mut due);

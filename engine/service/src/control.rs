@@ -7,7 +7,7 @@ mod account;
 pub mod actor;
 mod extract;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod live;
 mod routes;
 mod server;

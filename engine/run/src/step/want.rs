@@ -196,7 +196,7 @@ impl State {
                 due.push(since.plus(within));
                 let paced =
                     [Slot::Own, Slot::Also].map(|slot| self.pace.get(&(step.id.clone(), slot)).copied());
-                due.extend(paced.into_iter().flatten().filter(|at| *at > now.at));
+                due.extend(paced.into_iter().flatten());
             }
             _ => {}
         }

@@ -28,7 +28,7 @@ pub(super) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&st
 }
 
 /// Settings with these users and nothing else.
-pub(super) fn settings(users: Vec<Arc<User>>) -> Settings {
+pub(crate) fn settings(users: Vec<Arc<User>>) -> Settings {
     Settings {
         users,
         ..crate::config::parse("stanch.toml".as_ref(), "").unwrap()

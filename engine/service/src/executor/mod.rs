@@ -25,6 +25,8 @@ mod pins;
 mod recover;
 mod rows;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use dry::DryRunError;
 pub use engine::{Engine, Observer, Parts, Silent, StartError, StuckRun};

@@ -28,7 +28,8 @@ const ONE_GO: usize = 64;
 /// How long events that nobody waits for are kept back, so that those of one run share a row.
 const CORK: Duration = Duration::from_millis(25);
 /// How soon a time that has come is looked at again where nothing followed from it.
-const IDLE: Duration = Duration::from_millis(250);
+const IDLE: Duration = Duration::from_millis(100);
+const MOST_IDLE: Duration = Duration::from_secs(1);
 
 /// What is begun for a command.
 enum Begun {
@@ -146,7 +147,10 @@ impl Task {
             let wake = self
                 .state
                 .due(self.now())
-                .map(|at| at.since(clock::now()).to_std().max(idle));
+                .map(|at| match at.since(clock::now()).to_std() {
+                    Duration::ZERO => idle,
+                    time => time,
+                });
             let seq = self.state.seq();
             let letter = tokio::select! {
                 letter = self.mail.recv() => letter,
@@ -159,7 +163,11 @@ impl Task {
                 () = sleep(wake) => {
                     self.take(vec![Letter::Happened(Box::new(Input::Tick), Vec::new())]).await;
                     // Nothing followed: the time that is due is not looked at again at once.
-                    idle = if self.state.seq() == seq { IDLE } else { Duration::ZERO };
+                    idle = if self.state.seq() == seq {
+                        (idle * 2).clamp(IDLE, MOST_IDLE)
+                    } else {
+                        Duration::ZERO
+                    };
                     continue;
                 }
             };

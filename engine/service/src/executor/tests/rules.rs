@@ -1,0 +1,170 @@
+//! Rules that need the real parts: lost answers, pauses, revoked plugins, an alert that comes back as its run closes.
+
+use std::time::Duration;
+
+use stanch_contract::AlertStatus;
+use stanch_run::ledger::PauseScope;
+use stanch_run::words::Standing;
+use stanch_run::{Ending, QuestionKind};
+
+use super::world::*;
+use crate::intake::AlertSink;
+use crate::snapshot::Snapshot;
+
+const ONE: &str = r#"
+[[mitigation]]
+id = "fix"
+do = "Make one effect"
+uses = "effect"
+with = { url = "URL", actions = 1 }
+[mitigation.verify]
+within = "10s"
+every = "1s"
+[recovery]
+stable_for = "1s"
+trust = "alert"
+"#;
+
+const ASKED: &str = r#"
+[[mitigation]]
+id = "fix"
+do = "Make one effect"
+uses = "effect"
+with = { url = "URL", actions = 1 }
+approval = { ask = "May it?" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_after_the_effect_is_settled_by_verify_and_nothing_is_sent_again() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ONE).await;
+    world.effects.mute(1);
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    let view = until(&engine, &run, "verify settles it", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    assert!(
+        view.escalated.iter().any(|why| why.contains("doubt")),
+        "{:?}",
+        view.escalated
+    );
+    assert_eq!(world.effects.paths().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_keeps_what_was_decided_from_being_sent_until_it_is_cleared_also_over_a_restart() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    until(&engine, &run, "it asks", |view| !view.questions.is_empty()).await;
+    engine
+        .pause(&person("eli"), PauseScope::Plugin("effect".into()), "wait".into())
+        .await
+        .unwrap();
+    engine
+        .decide(person("dana"), &run, None, None, true, String::new())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(world.effects.paths().is_empty());
+    engine.drain().await;
+    drop(engine);
+    let engine = world.engine(world.open()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(world.effects.paths().is_empty());
+    assert_eq!(engine.pauses().len(), 1);
+    engine
+        .resume(&person("eli"), &PauseScope::Plugin("effect".into()))
+        .await
+        .unwrap();
+    until(&engine, &run, "it goes on", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    assert_eq!(world.effects.paths().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_was_removed_is_refused_at_once_and_one_that_was_swapped_stays_as_pinned() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
+    let engine = world.engine(world.open()).await;
+    let (kept, removed) = (fire(&engine, "a1").await, fire(&engine, "a2").await);
+    for run in [&kept, &removed] {
+        until(&engine, run, "it asks", |view| !view.questions.is_empty()).await;
+    }
+    let pinned = engine.state(&kept).await.unwrap().unwrap().opened().plugins[&"effect".into()].component;
+    world.load(2, &packed(&sandbox, "effect-safe").await, ONE).await;
+    engine.reloaded();
+    engine
+        .decide(person("dana"), &kept, None, None, true, String::new())
+        .await
+        .unwrap();
+    let view = until(&engine, &kept, "the pinned one acts", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    assert_eq!(view.questions, []);
+    assert_ne!(world.current.load().plugins[&"effect".into()].digest, pinned);
+    let now = world.current.load();
+    world.current.swap(Snapshot {
+        generation: 3,
+        plugins: Default::default(),
+        ..Snapshot::clone(&now)
+    });
+    engine.reloaded();
+    engine
+        .decide(person("dana"), &removed, None, None, true, String::new())
+        .await
+        .unwrap();
+    let view = until(&engine, &removed, "it is refused", |view| view.ending.is_some()).await;
+    assert_eq!(view.ending, Some(Ending::Failed));
+    assert!(
+        view.steps[0].summary.contains("removed"),
+        "{}",
+        view.steps[0].summary
+    );
+    assert_eq!(world.effects.paths().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_said_no_is_not_asked_again_by_a_repeat_and_the_next_episode_asks() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    until(&engine, &run, "it asks", |view| {
+        view.questions.iter().any(|q| q.kind == QuestionKind::Decide)
+    })
+    .await;
+    engine
+        .decide(person("dana"), &run, None, None, false, String::new())
+        .await
+        .unwrap();
+    until(&engine, &run, "it ends", |view| {
+        view.ending == Some(Ending::Rejected)
+    })
+    .await;
+    assert_eq!(fire(&engine, "a1").await, run);
+    // Nor after a restart.
+    engine.drain().await;
+    let engine = world.engine(world.open()).await;
+    assert_eq!(fire(&engine, "a1").await, run);
+    engine
+        .accept(vec![alert("a1", AlertStatus::Resolved)], "test")
+        .await
+        .unwrap();
+    assert_ne!(fire(&engine, "a1").await, run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_notifications_of_one_alert_at_the_same_time_open_one_run() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
+    let engine = world.engine(world.open()).await;
+    let both = futures_util::future::join_all((0..16).map(|_| fire(&engine, "a1"))).await;
+    assert!(both.iter().all(|run| *run == both[0]));
+}
