@@ -26,6 +26,7 @@ use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{Installation, InstallationParts, Limits, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
+use crate::config::settings::PluginSettings;
 use crate::control::fixtures;
 use crate::executor::{Engine, Parts, Silent};
 use crate::intake::AlertSink;
@@ -246,16 +247,28 @@ impl World {
             manifest: Arc::new(plugin.manifest().clone()),
             may_notify: false,
         };
+        let grant = Arc::new(Grant::new("effect".into(), spec).unwrap());
+        let limits = Limits {
+            wall: Span::from_secs(2),
+            ..Limits::default()
+        };
+        let settings = PluginSettings {
+            key: "effect".into(),
+            path: "effect.wasm".into(),
+            written: "effect.wasm".into(),
+            sha256: None,
+            limits: limits.clone(),
+            settings: json!({}),
+            targets: None,
+            grant: grant.clone(),
+        };
         let installation = Installation::new(
             &self.sandbox,
             InstallationParts {
                 key: "effect".into(),
                 plugin: plugin.clone(),
-                grant: Arc::new(Grant::new("effect".into(), spec).unwrap()),
-                limits: Limits {
-                    wall: Span::from_secs(2),
-                    ..Limits::default()
-                },
+                grant,
+                limits,
                 settings: json!({}),
                 facilities,
             },
@@ -264,6 +277,7 @@ impl World {
             key: "effect".into(),
             digest: plugin.digest(),
             facts: facts.clone(),
+            settings: Arc::new(settings),
             installation: Arc::new(installation),
         };
         let text = format!(
