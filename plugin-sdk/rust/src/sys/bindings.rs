@@ -78,14 +78,12 @@ pub struct Diagnosis<T>(PhantomData<T>);
 
 impl<T: crate::Diagnosis> manifest::exports::runbook::plugin::manifest::Guest for Diagnosis<T> {
     fn describe() -> String {
-        super::component::enter();
         call::describe_diagnosis::<T>()
     }
 }
 
 impl<T: crate::Diagnosis> diagnosis::exports::runbook::plugin::diagnosis::Guest for Diagnosis<T> {
     fn diagnose(ctx: Context, params: String) -> Result<Finding, Failure> {
-        super::component::enter();
         call::diagnose::<T>(&context(ctx), &params)
             .map(Into::into)
             .map_err(failure_out)
@@ -97,7 +95,6 @@ pub struct Remediation<T>(PhantomData<T>);
 
 impl<T: crate::Remediation> manifest::exports::runbook::plugin::manifest::Guest for Remediation<T> {
     fn describe() -> String {
-        super::component::enter();
         call::describe_remediation::<T>()
     }
 }
@@ -106,28 +103,24 @@ use remediation::exports::runbook::plugin::remediation as wit;
 
 impl<T: crate::Remediation> wit::Guest for Remediation<T> {
     fn plan(ctx: Context, params: String) -> Result<wit::ChangePlan, Failure> {
-        super::component::enter();
         call::plan::<T>(&context(ctx), &params)
             .map(Into::into)
             .map_err(failure_out)
     }
 
     fn apply(ctx: Context, params: String, plan: wit::ChangePlan) -> Result<wit::Outcome, Failure> {
-        super::component::enter();
         call::apply::<T>(&context(ctx), &params, change_plan(plan))
             .map(outcome_out)
             .map_err(failure_out)
     }
 
     fn verify(ctx: Context, params: String, made: wit::AttemptMade) -> Result<Finding, Failure> {
-        super::component::enter();
         call::verify::<T>(&context(ctx), &params, attempt(made))
             .map(Into::into)
             .map_err(failure_out)
     }
 
     fn plan_undo(ctx: Context, params: String, made: wit::AttemptMade) -> Result<wit::ChangePlan, Failure> {
-        super::component::enter();
         call::plan_undo::<T>(&context(ctx), &params, attempt(made))
             .map(Into::into)
             .map_err(failure_out)
@@ -139,7 +132,6 @@ pub struct Notification<T>(PhantomData<T>);
 
 impl<T: crate::Notification> manifest::exports::runbook::plugin::manifest::Guest for Notification<T> {
     fn describe() -> String {
-        super::component::enter();
         call::describe_notification::<T>()
     }
 }
@@ -150,7 +142,6 @@ impl<T: crate::Notification> notification::exports::runbook::plugin::notificatio
         params: String,
         told: notification::exports::runbook::plugin::notification::Message,
     ) -> Result<(), Failure> {
-        super::component::enter();
         call::notify::<T>(&context(ctx), &params, &message(told)).map_err(failure_out)
     }
 }

@@ -1,6 +1,5 @@
 //! The host's functions in a component, and the contract's words to and from the generated types.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,16 +17,6 @@ use crate::files::{Entry, EntryKind, Page, Removed, Space};
 use crate::host::Level;
 use crate::http::{Request, Response};
 use crate::{Context, Failure, Message};
-
-/// At the start of each export: a panic is a trap, and its message goes to the log first.
-pub(crate) fn enter() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| {
-            wit_host::log(wit_host::Level::Error, &panic.to_string())
-        }));
-    });
-}
 
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {

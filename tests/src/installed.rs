@@ -1,0 +1,245 @@
+//! A shipped plugin, built, packed and installed with a grant.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use stanch_contract::plan::{ActionState, Progress};
+use stanch_contract::{
+    AttemptMade, ChangePlan, CheckedPlan, Finding, IdempotencyKey, Outcome, PluginKey, RunId, StepId,
+};
+use stanch_sandbox::gate::{ActionLog, Apply, Facilities, Grant, PlanRefusal, Stop, check_plan};
+use stanch_sandbox::http::{HttpClients, HttpSettings};
+use stanch_sandbox::secret::{Secret, SecretSource};
+use stanch_sandbox::{
+    CallContext, CallFault, Installation, InstallationParts, Limits, Message, Plugin, Sandbox, SandboxOptions,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The sandbox of this test binary: what one test compiled the others have.
+///
+/// # Panics
+/// Where wasmtime does not start.
+pub fn sandbox() -> Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX
+        .get_or_init(|| {
+            Sandbox::new(&SandboxOptions {
+                cache: None,
+                calls: 64,
+            })
+            .unwrap()
+        })
+        .clone()
+}
+
+/// The component of the crate `name` as it is shipped: built for size, its manifest appended.
+///
+/// # Panics
+/// Where it does not build, or does not say what it is.
+pub async fn packed(sandbox: &Sandbox, name: &str) -> Arc<[u8]> {
+    static PACKED: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    if let Some(packed) = PACKED.lock().unwrap().get(name) {
+        return packed.clone();
+    }
+    let path = {
+        let name = name.to_owned();
+        tokio::task::spawn_blocking(move || stanch_test_support::component(&name))
+            .await
+            .unwrap()
+    };
+    let component: Arc<[u8]> = tokio::fs::read(path).await.unwrap().into();
+    let manifest = sandbox.describe(component.clone()).await.unwrap();
+    let packed: Arc<[u8]> = stanch_plugin_pack::add_manifest_section(&component, &manifest)
+        .unwrap()
+        .into();
+    PACKED.lock().unwrap().insert(name.to_owned(), packed.clone());
+    packed
+}
+
+/// A call of a run that no alert started.
+pub fn context() -> CallContext {
+    CallContext {
+        run: RunId::from("run0000000000000"),
+        step: StepId::from("step"),
+        attempt: 1,
+        idempotency_key: IdempotencyKey::from("run0000000000000.step.do"),
+        alerts: Arc::new([]),
+        extra: Value::Null,
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// A plugin with what it may do, and what the engine would remember of its last application.
+pub struct Installed {
+    installation: Installation,
+    facilities: Arc<Facilities>,
+    made: Mutex<Option<AttemptMade>>,
+}
+
+struct Secrets;
+
+impl SecretSource for Secrets {
+    fn get(&self, name: &str) -> Option<Arc<Secret>> {
+        (name == "webhook").then(|| Arc::new(Secret::new("the-webhook-secret").unwrap()))
+    }
+}
+
+/// The journal of one apply: what was started and how it ended.
+#[derive(Default)]
+struct Log(Mutex<BTreeMap<u32, ActionState>>);
+
+#[async_trait]
+impl ActionLog for Log {
+    async fn started(&self, action: u32) -> Result<(), Stop> {
+        let state = ActionState::Unknown {
+            detail: "no answer yet".into(),
+        };
+        self.0.lock().unwrap().insert(action, state);
+        Ok(())
+    }
+
+    async fn ended(&self, action: u32, state: ActionState, _answer: Option<Vec<u8>>) {
+        self.0.lock().unwrap().insert(action, state);
+    }
+}
+
+impl Installed {
+    /// The crate `name`, with this grant (in stanch.toml's words, as JSON) and these settings.
+    ///
+    /// # Panics
+    /// Where it does not build or install, or the grant is wrong.
+    pub async fn new(name: &str, grant: Value, settings: Value) -> Self {
+        let sandbox = sandbox();
+        let plugin = sandbox.install(packed(&sandbox, name).await).await.unwrap();
+        let key = PluginKey::from(name);
+        let grant = Grant::new(key.clone(), serde_json::from_value(grant).unwrap()).unwrap();
+        let http = HttpClients::new(HttpSettings {
+            system_roots: false,
+            ..HttpSettings::default()
+        })
+        .unwrap();
+        let facilities = Arc::new(Facilities {
+            secrets: Arc::new(Secrets),
+            http,
+        });
+        let parts = InstallationParts {
+            key,
+            plugin,
+            grant: Arc::new(grant),
+            limits: Limits::default(),
+            settings,
+            facilities: facilities.clone(),
+        };
+        Self {
+            installation: Installation::new(&sandbox, parts),
+            facilities,
+            made: Mutex::new(None),
+        }
+    }
+
+    /// What is installed.
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        self.installation.plugin()
+    }
+
+    /// Asks a question, after the check of the parameters that the engine makes.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    ///
+    /// # Panics
+    /// Where the parameters do not fit the plugin's own schema.
+    pub async fn diagnose(&self, params: Value) -> Result<Finding, CallFault> {
+        assert_eq!(self.plugin().check_params(&params), None, "{params}");
+        self.installation.diagnose(&context(), &params).await.result
+    }
+
+    /// Asks for a plan.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    ///
+    /// # Panics
+    /// Where the parameters do not fit the plugin's own schema.
+    pub async fn plan(&self, params: &Value) -> Result<ChangePlan, CallFault> {
+        assert_eq!(self.plugin().check_params(params), None, "{params}");
+        self.installation.plan(&context(), params).await.result
+    }
+
+    /// Checks a plan at the gate.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub async fn check(&self, plan: ChangePlan) -> Result<CheckedPlan, PlanRefusal> {
+        let idempotent = self.plugin().manifest().idempotent;
+        check_plan(plan, self.installation.grant(), &self.facilities, idempotent).await
+    }
+
+    /// Applies a checked plan.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    ///
+    /// # Panics
+    /// Never: the lock is held by one test.
+    pub async fn apply(&self, params: &Value, plan: CheckedPlan) -> Result<Outcome, CallFault> {
+        let log = Arc::new(Log::default());
+        let apply = Apply {
+            plan: plan.clone(),
+            earlier: BTreeMap::new(),
+            log: log.clone(),
+        };
+        let result = self.installation.apply(&context(), params, apply).await.result;
+        let progress: Progress = log.0.lock().unwrap().clone();
+        *self.made.lock().unwrap() = Some(AttemptMade {
+            plan,
+            progress,
+            outcome: result.as_ref().ok().cloned(),
+        });
+        result
+    }
+
+    /// What was made by the last apply.
+    ///
+    /// # Panics
+    /// Where nothing was applied.
+    pub fn made(&self) -> AttemptMade {
+        self.made
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("something that was applied")
+    }
+
+    /// Asks whether the last apply worked.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    pub async fn verify(&self, params: &Value) -> Result<Finding, CallFault> {
+        self.installation
+            .verify(&context(), params, &self.made())
+            .await
+            .result
+    }
+
+    /// Asks for the way back from the last apply.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    pub async fn plan_undo(&self, params: &Value) -> Result<ChangePlan, CallFault> {
+        self.installation
+            .plan_undo(&context(), params, &self.made())
+            .await
+            .result
+    }
+
+    /// Delivers a message.
+    ///
+    /// # Errors
+    /// As the sandbox gives them.
+    pub async fn notify(&self, params: &Value, message: &Message) -> Result<(), CallFault> {
+        self.installation.notify(&context(), params, message).await.result
+    }
+}

@@ -1,0 +1,17 @@
+//! What the tests with real parts share: plugins as they are shipped, installed in the real sandbox, and a local server.
+//!
+//! Nothing here stands in for a part of the engine. What the engine's run would do around a call (check the plan, keep the
+//! journal of an apply) is done by [`Installed`] in the few lines that a test can see through.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "only tests call this, and they must stop here"
+)]
+
+mod installed;
+mod server;
+
+pub use installed::{Installed, context, packed, sandbox};
+pub use server::{Received, Server};
