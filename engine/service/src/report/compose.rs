@@ -82,6 +82,7 @@ pub fn run_view(state: &State, events: &[Event], now: Timestamp) -> RunView {
     let view = state.view();
     let book = state.runbook();
     let opened = state.opened();
+    let (calls, logs) = calls(events);
     RunView {
         summary: summary_of(state, &view),
         impact: book.impact.summary.clone(),
@@ -120,7 +121,8 @@ pub fn run_view(state: &State, events: &[Event], now: Timestamp) -> RunView {
             .questions
             .iter()
             .any(|question| question.kind == QuestionKind::UndoOrLeave),
-        calls: calls(events),
+        calls,
+        logs,
         timeline: timeline(state, events),
         now,
     }

@@ -248,17 +248,18 @@ fn calls(out: &mut Out, run: &RunView) {
         return;
     }
     section(out, "Calls out of the sandbox");
-    out.line("| time (UTC) | step | call | answer |");
-    out.line("|---|---|---|---|");
+    out.line("| time (UTC) | step | plugin | call | answer |");
+    out.line("|---|---|---|---|---|");
     for call in &run.calls {
         let answer = call
             .refused
             .as_ref()
             .map_or_else(|| call.answer.clone(), |why| format!("refused: {why}"));
         out.line(&format!(
-            "| {} | {} | {}: {} | {} ({} ms) |",
+            "| {} | {} | {} | {}: {} | {} ({} ms) |",
             words::date(call.at),
             escape(call.step.as_str()),
+            code(call.plugin.as_str()),
             escape(&call.function),
             code(&call.request),
             escape(&answer),

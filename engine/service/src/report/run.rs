@@ -1,6 +1,7 @@
 //! The page of one run.
 
 use stanch_contract::{AlertStatus, Timestamp};
+use stanch_sandbox::LogLevel;
 
 use super::page::{Page, Piece, Style};
 use super::{plan, steps, words};
@@ -31,6 +32,7 @@ pub fn run_page(run: &RunView, now: Timestamp, width: usize, detail: Detail) -> 
     recovery(&mut page, run, now);
     if detail == Detail::All {
         calls(&mut page, run);
+        logs(&mut page, run);
     }
     timeline(&mut page, &run.timeline, detail);
     steps::next(&mut page, run);
@@ -176,10 +178,33 @@ fn calls(page: &mut Page, run: &RunView) {
             None => (call.answer.clone(), Style::Plain),
         };
         let text = format!(
-            "{} {}: {} → {outcome} ({} ms)",
-            call.step, call.function, call.request, call.took_ms
+            "{} {} {}: {} → {outcome} ({} ms)",
+            call.step, call.plugin, call.function, call.request, call.took_ms
         );
         page.beside(2, label, 11, &text, style);
+    }
+}
+
+fn logs(page: &mut Page, run: &RunView) {
+    if run.logs.is_empty() {
+        return;
+    }
+    page.heading("What plugins logged");
+    for line in &run.logs {
+        let level = match line.level {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+        };
+        let text = format!("{} {} {level}: {}", line.step, line.plugin, line.message);
+        page.beside(
+            2,
+            Piece::new(words::clock(line.at), Style::Faint),
+            11,
+            &text,
+            Style::Plain,
+        );
     }
 }
 

@@ -240,12 +240,14 @@ pub(super) fn asked() -> RunView {
         calls: vec![CallView {
             at: at(1),
             step: "disk_full".into(),
+            plugin: "disk-usage".into(),
             function: "diagnose".into(),
             request: "files usage scratch".into(),
             refused: None,
             answer: "ok, 48 bytes".into(),
             took_ms: 3,
         }],
+        logs: vec![],
         timeline: vec![
             entry(0, "RunOpened", "opened by the alert DiskFull", None, Tone::Plain),
             entry(

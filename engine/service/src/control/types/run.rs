@@ -9,6 +9,7 @@ use stanch_contract::{
     RunId, Span, StepId, Timestamp, Verdict,
 };
 use stanch_runbook::model::{ChangePhase, Mode, Severity};
+use stanch_sandbox::LogLevel;
 
 pub use stanch_run::{Ending, Phase};
 
@@ -379,6 +380,8 @@ pub struct CallView {
     pub at: Timestamp,
     /// For which check or step.
     pub step: StepId,
+    /// By which plugin.
+    pub plugin: PluginKey,
     /// In which of the plugin's functions: `diagnose`, `plan`, `apply`, `verify`, `plan-undo`.
     pub function: String,
     /// `http GET https://…`, `files scan scratch`.
@@ -389,6 +392,21 @@ pub struct CallView {
     pub answer: String,
     /// How long it took, in milliseconds.
     pub took_ms: u32,
+}
+
+/// One line that a plugin logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogView {
+    /// When the call ended that it was logged in.
+    pub at: Timestamp,
+    /// For which check or step.
+    pub step: StepId,
+    /// By which plugin.
+    pub plugin: PluginKey,
+    /// How much it matters, in the plugin's opinion.
+    pub level: LogLevel,
+    /// What it says.
+    pub message: String,
 }
 
 /// What an entry of the timeline is about, for its mark.
@@ -478,6 +496,8 @@ pub struct RunView {
     pub undo_or_leave: bool,
     /// Calls out of the sandbox, oldest first.
     pub calls: Vec<CallView>,
+    /// What plugins logged, oldest first.
+    pub logs: Vec<LogView>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEntry>,
     /// The engine's time when this was made.

@@ -211,10 +211,14 @@ impl Driven {
                         }
                     }
                 };
-                let calls = json!([{
+                let call = json!({
                     "at": self.now, "capability": "files", "verb": "scan", "target": "scratch",
                     "decision": "allowed", "answer": { "summary": "ok" }, "took_ms": 2,
-                }]);
+                });
+                let calls = json!({
+                    "function": "diagnose", "plugin": "look", "calls": [call],
+                    "logs": [{ "level": "warn", "message": "slow" }],
+                });
                 self.input(Input::Called { key, result, calls });
             }
         }
@@ -334,6 +338,7 @@ fn a_question_has_all_that_a_person_needs_to_decide() {
         "waits for an answer to `known`, a decision on `clean`"
     );
     assert_eq!(view.calls[0].request, "files scan scratch");
+    assert_eq!(view.logs[0].message, "slow");
     assert_eq!(view.summary, summary(&driven.state));
 }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use stanch_contract::{ActionState, AlertStatus, CheckedPlan, StepId, Verdict};
+use serde::Deserialize;
+use stanch_contract::{ActionState, AlertStatus, CheckedPlan, PluginKey, StepId, Verdict};
 use stanch_run::{
     Ending, Event, EventKind, Lapse, OnCancel, Part, Settler, Side, State, Then, Timer, UndoReason,
 };
+use stanch_sandbox::LogLine;
 use stanch_sandbox::gate::{Decision, RecordedCall};
 
 use super::step::verdict;
-use crate::control::types::{CallView, TimelineEntry, Tone};
+use crate::control::types::{CallView, LogView, TimelineEntry, Tone};
 use crate::report::words;
 
 /// The plans in force, for naming their actions.
@@ -402,41 +404,58 @@ fn name(kind: &EventKind) -> &'static str {
     }
 }
 
-/// The calls at the gate, with the event that they led to.
-pub(super) fn calls(events: &[Event]) -> Vec<CallView> {
-    let mut calls = Vec::new();
-    for event in events.iter().filter(|event| !event.calls.is_null()) {
-        let Some(step) = event.kind.step() else { continue };
-        let Ok(recorded) = serde_json::from_value::<Vec<RecordedCall>>(event.calls.clone()) else {
-            continue;
-        };
-        calls.extend(recorded.into_iter().map(|call| CallView {
-            at: call.at,
-            step: step.clone(),
-            function: function(&event.kind).to_owned(),
-            request: format!("{} {} {}", call.capability.as_str(), call.verb, call.target),
-            refused: match &call.decision {
-                Decision::Refused(refusal) => Some(refusal.to_failure().message),
-                Decision::Allowed | Decision::Replayed => None,
-            },
-            answer: match (&call.decision, &call.answer) {
-                (Decision::Replayed, Some(answer)) => format!("{} (from the journal)", answer.summary),
-                (_, Some(answer)) => answer.summary.clone(),
-                (_, None) => "no answer".to_owned(),
-            },
-            took_ms: call.took_ms,
-        }));
-    }
-    calls
+/// What the executor leaves of a plugin call in the event that it led to.
+#[derive(Deserialize)]
+struct Record {
+    function: String,
+    plugin: PluginKey,
+    calls: Vec<RecordedCall>,
+    #[serde(default)]
+    logs: Vec<LogLine>,
 }
 
-fn function(kind: &EventKind) -> &'static str {
-    match kind {
-        EventKind::StepAnswered { .. } => "diagnose",
-        EventKind::StepPlanned { .. } => "plan",
-        EventKind::UndoPlanned { .. } => "plan-undo",
-        EventKind::StepVerified { .. } => "verify",
-        EventKind::AttemptFailed { part, .. } => part.as_str(),
-        _ => "apply",
+/// The calls at the gate, and what plugins logged.
+pub(super) fn calls(events: &[Event]) -> (Vec<CallView>, Vec<LogView>) {
+    let (mut calls, mut logs) = (Vec::new(), Vec::new());
+    for event in events.iter().filter(|event| !event.calls.is_null()) {
+        let Some(step) = event.kind.step() else { continue };
+        let Ok(record) = Record::deserialize(&event.calls) else {
+            continue;
+        };
+        logs.extend(record.logs.into_iter().map(|line| LogView {
+            at: event.at,
+            step: step.clone(),
+            plugin: record.plugin.clone(),
+            level: line.level,
+            message: line.message,
+        }));
+        let (plugin, function) = (&record.plugin, &record.function);
+        calls.extend(
+            record
+                .calls
+                .into_iter()
+                .map(|call| call_view(step, plugin, function, call)),
+        );
+    }
+    (calls, logs)
+}
+
+fn call_view(step: &StepId, plugin: &PluginKey, function: &str, call: RecordedCall) -> CallView {
+    CallView {
+        at: call.at,
+        step: step.clone(),
+        plugin: plugin.clone(),
+        function: function.to_owned(),
+        request: format!("{} {} {}", call.capability.as_str(), call.verb, call.target),
+        refused: match &call.decision {
+            Decision::Refused(refusal) => Some(refusal.to_failure().message),
+            Decision::Allowed | Decision::Replayed => None,
+        },
+        answer: match (&call.decision, &call.answer) {
+            (Decision::Replayed, Some(answer)) => format!("{} (from the journal)", answer.summary),
+            (_, Some(answer)) => answer.summary.clone(),
+            (_, None) => "no answer".to_owned(),
+        },
+        took_ms: call.took_ms,
     }
 }
