@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod executor;
 pub mod intake;
+pub mod rehearsal;
 pub mod reload;
 pub mod report;
 pub mod secrets;

@@ -55,7 +55,7 @@ pub fn recognise(
     token: Option<&str>,
 ) -> Result<Actor, Problem> {
     if let Some(token) = token {
-        return settings.user_by_token(token.trim()).map(|user| actor(user)).ok_or_else(|| {
+        return settings.user_by_token(token.trim()).map(|user| of_user(user)).ok_or_else(|| {
             Problem::new(Code::NotAuthenticated, "the token is none of stanch.toml's users'").hint(
                 "check STANCH_TOKEN, or make a token with `stanch user token NAME` and put its line in stanch.toml",
             )
@@ -66,7 +66,7 @@ pub fn recognise(
         .as_deref()
         .and_then(|name| settings.user_by_os_user(name));
     if let Some(user) = by_name.or_else(|| settings.user_by_os_user(&peer.uid.to_string())) {
-        return Ok(actor(user));
+        return Ok(of_user(user));
     }
     if peer.uid == owner.uid {
         return Ok(Actor {
@@ -82,7 +82,8 @@ pub fn recognise(
     .hint("set STANCH_TOKEN, or have `os_user` set in your [[users]] entry"))
 }
 
-fn actor(user: &User) -> Actor {
+/// A `[[users]]` entry, as the one who does something.
+pub fn of_user(user: &User) -> Actor {
     let role = match user.role {
         settings::Role::Viewer => Role::Viewer,
         settings::Role::Approver => Role::Approver,

@@ -33,4 +33,5 @@ pub use engine::{Engine, Observer, Parts, Silent, StartError, StuckRun};
 pub use mail::Refusal;
 pub use matching::{Condition, Explained};
 pub use people::StartRefused;
+pub(crate) use pins::pins_of;
 pub use rows::{Listed, WaitingFor};

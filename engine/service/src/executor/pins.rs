@@ -96,6 +96,11 @@ impl ToPin {
     }
 }
 
+/// What a run of this runbook would pin of its plugins.
+pub(crate) fn pins_of(snapshot: &Snapshot, loaded: &LoadedRunbook) -> BTreeMap<PluginKey, Pin> {
+    ToPin::new(snapshot, loaded).plugins
+}
+
 /// Every plugin that a runbook calls, but for its escalation, which is of the version loaded now.
 fn used(runbook: &Runbook) -> Vec<PluginKey> {
     let checks = runbook

@@ -1,0 +1,405 @@
+//! Plays a test: a virtual clock, what comes from outside at its time, and a world that answers from the script.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stanch_contract::{
+    ActionState, Alert, AlertStatus, Failure, FailureCode, Finding, Outcome, RunId, Span, Timestamp, Verdict,
+};
+use stanch_run::episode::group_key;
+use stanch_run::ledger::{Pause, PauseScope};
+use stanch_run::words::{OnCancel, Withheld};
+use stanch_run::{
+    Actor, ApplyCall, Call, CallResult, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened, PluginCall,
+    Refused, State,
+};
+use stanch_runbook::expr::Scope;
+use stanch_runbook::index::Index;
+use stanch_runbook::model::Mode;
+use stanch_runbook::testfile::{self, Answered, Deed, PersonDoes, RunbookTest, TEST_START};
+use stanch_runbook::{EngineGuardrails, Runbook};
+
+use super::script::{answer, function, word};
+use super::{Played, plans};
+use crate::control::actor;
+use crate::executor::pins_of;
+use crate::snapshot::{LoadedRunbook, Snapshot};
+
+/// How long after the last thing from outside a run is watched.
+const AFTER: Span = Span::from_secs(48 * 3_600);
+/// Turns of the clock, so that a runbook that never rests ends the test.
+const TURNS: u32 = 100_000;
+
+/// Something from outside.
+enum Outside<'t> {
+    Alert(&'t Alert),
+    Person(&'t PersonDoes),
+}
+
+pub(super) struct Stage<'t> {
+    snapshot: &'t Snapshot,
+    loaded: &'t LoadedRunbook,
+    book: Arc<Runbook>,
+    test: &'t RunbookTest,
+    guardrails: EngineGuardrails,
+    ledger: Ledger,
+    now: Timestamp,
+    played: Option<Played>,
+    begun: Vec<CommandId>,
+    wrong: Vec<String>,
+}
+
+impl<'t> Stage<'t> {
+    pub(super) fn new(snapshot: &'t Snapshot, loaded: &'t LoadedRunbook, test: &'t RunbookTest) -> Self {
+        let mut book = (*loaded.runbook).clone();
+        if let Some(mode) = test.mode {
+            book.mode = mode;
+        }
+        Self {
+            snapshot,
+            loaded,
+            book: Arc::new(book),
+            test,
+            guardrails: snapshot.settings.guardrails.clone(),
+            ledger: Ledger::default(),
+            now: TEST_START,
+            played: None,
+            begun: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// What was played, when it ended, and what the test itself got wrong.
+    pub(super) fn finish(self) -> (Option<Played>, Timestamp, Vec<String>) {
+        (self.played, self.now, self.wrong)
+    }
+
+    pub(super) async fn play(&mut self) {
+        let test = self.test;
+        if let Some(inputs) = &test.inputs {
+            self.start_by_hand(inputs.clone());
+        }
+        let mut outside: Vec<(Span, Outside<'t>)> = Vec::new();
+        outside.extend(test.alerts.iter().map(|alert| (alert.at, Outside::Alert(&alert.what))));
+        outside.extend(test.people.iter().map(|deed| (deed.at, Outside::Person(&deed.what))));
+        // Stable: alerts before people where both come at the same time.
+        outside.sort_by_key(|(at, _)| *at);
+        let end = TEST_START.plus(outside.last().map_or(Span::ZERO, |(at, _)| *at)).plus(AFTER);
+        let mut outside = outside.into_iter().peekable();
+        for _ in 0..TURNS {
+            while let Some((_, what)) = outside.next_if(|(at, _)| TEST_START.plus(*at) <= self.now) {
+                match what {
+                    Outside::Alert(alert) => self.alert(alert),
+                    Outside::Person(deed) => self.person(deed),
+                }
+                self.settle().await;
+            }
+            self.settle().await;
+            let next = outside.peek().map(|(at, _)| TEST_START.plus(*at));
+            let Some(next) = [next, self.due()].into_iter().flatten().min().filter(|next| *next <= end) else {
+                return;
+            };
+            self.now = next;
+            // Reads that are repeated, and claims that wait, are wanted again.
+            self.begun.clear();
+        }
+        self.wrong.push(format!("the run did not come to rest in {TURNS} turns of the clock"));
+    }
+
+    /// When the run wants to be looked at again.
+    fn due(&self) -> Option<Timestamp> {
+        let played = self.played.as_ref()?;
+        let due = played.state.due(Now { at: self.now, guardrails: &self.guardrails })?;
+        Some(due.max(self.now.plus(Span::from_millis(1))))
+    }
+
+    fn start_by_hand(&mut self, inputs: BTreeMap<String, Value>) {
+        match self.book.inputs_with(inputs, None) {
+            Ok(inputs) => self.open(Vec::new(), inputs, "by-hand".to_owned(), Some("the test".to_owned())),
+            Err(errors) => self.wrong.extend(errors.iter().map(ToString::to_string)),
+        }
+    }
+
+    fn open(&mut self, alerts: Vec<Alert>, inputs: BTreeMap<String, Value>, group_key: String, by: Option<String>) {
+        let opened = Opened {
+            run: RunId::from("test000000000000"),
+            runbook: self.book.name.clone(),
+            digest: self.book.digest,
+            generation: self.snapshot.generation,
+            plugins: pins_of(self.snapshot, self.loaded),
+            guardrails: self.guardrails.clone(),
+            inputs,
+            alerts,
+            group_key,
+            episode: 1,
+            by,
+            shadow: self.book.mode == Mode::Shadow,
+        };
+        let event = Event { at: self.now, kind: EventKind::RunOpened(Box::new(opened)), calls: Value::Null };
+        match State::open(Arc::clone(&self.book), &event) {
+            Ok(state) => {
+                self.ledger.apply(state.id(), &event);
+                self.played = Some(Played { state, events: vec![event], told: Vec::new() });
+            }
+            Err(error) => self.wrong.push(format!("the run cannot be opened: {error}")),
+        }
+    }
+
+    fn alert(&mut self, alert: &Alert) {
+        let group_by = self.book.trigger.as_ref().map(|trigger| trigger.group_by.clone()).unwrap_or_default();
+        let key = group_key(alert, &group_by);
+        if let Some(played) = &self.played {
+            if played.state.opened().group_key == key {
+                self.input(Input::Alerts(vec![alert.clone()]));
+            }
+            return;
+        }
+        if alert.status == AlertStatus::Resolved {
+            return;
+        }
+        let index = Index::new([Arc::clone(&self.book)]);
+        for found in index.matches(alert) {
+            match found.when {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    self.wrong.push(error.to_string());
+                    continue;
+                }
+            }
+            let alerts = vec![alert.clone()];
+            match with_scope(&self.book, &alerts, |scope| self.book.inputs_from_alert(scope)) {
+                Ok(inputs) => self.open(alerts, inputs, key.clone(), None),
+                Err(errors) => self.wrong.extend(errors.iter().map(ToString::to_string)),
+            }
+        }
+    }
+
+    fn person(&mut self, deed: &PersonDoes) {
+        let at = Span::from_millis(self.now.0 - TEST_START.0);
+        let by = self.actor(&deed.by);
+        let Some(input) = self.said(by, deed) else { return };
+        if self.played.is_none() {
+            self.wrong.push(format!("at {at} there is no run that `{}` could speak to", deed.by));
+        } else if let Err(refused) = self.try_input(input) {
+            self.wrong.push(format!("at {at} `{}` is refused: {refused}", deed.by));
+        }
+    }
+
+    /// What a person says to the run; nothing where it is said to the engine.
+    fn said(&mut self, by: Actor, deed: &PersonDoes) -> Option<Input> {
+        let step = deed.step.clone();
+        let decide = |yes| Input::Decide { by: by.clone(), step: step.clone(), digest: None, yes, reason: String::new() };
+        let cancel = |then| Input::Cancel { by: by.clone(), then, reason: String::new() };
+        Some(match (deed.what, step.clone()) {
+            (Deed::Approve, _) => decide(true),
+            (Deed::Deny, _) => decide(false),
+            (Deed::Yes, Some(check)) => Input::Answer { by, check, verdict: Verdict::Yes },
+            (Deed::No, Some(check)) => Input::Answer { by, check, verdict: Verdict::No },
+            (Deed::Unknown, Some(check)) => Input::Answer { by, check, verdict: Verdict::Unknown },
+            (Deed::Done, Some(step)) => Input::ByHand { by, step, done: true },
+            (Deed::NotDone, Some(step)) => Input::ByHand { by, step, done: false },
+            (Deed::Happened, Some(step)) => Input::Settle { by, step, happened: true, go_on: true },
+            (Deed::NotHappened, Some(step)) => Input::Settle { by, step, happened: false, go_on: true },
+            (Deed::Undo, step) => Input::Undo { by, step },
+            (Deed::CancelAndUndo, _) => cancel(OnCancel::Undo),
+            (Deed::CancelAndLeave, _) => cancel(OnCancel::Leave),
+            (Deed::Pause, _) => {
+                let (scope, reason) = (PauseScope::All, "the test".to_owned());
+                self.ledger.pause(Pause { scope, by: by.name, reason, at: self.now });
+                return None;
+            }
+            (Deed::Resume, _) => {
+                self.ledger.resume(&PauseScope::All);
+                self.begun.clear();
+                return None;
+            }
+            // The file's reader asks for the step.
+            (_, None) => return None,
+        })
+    }
+
+    /// A user of stanch.toml; one that it does not name is in every group that is asked.
+    fn actor(&self, name: &str) -> Actor {
+        if let Some(user) = self.snapshot.settings.users.iter().find(|user| user.name == name) {
+            return actor::of_user(user);
+        }
+        let asked = self.played.iter().flat_map(|played| played.state.questions());
+        let groups = asked.flat_map(|question| question.from).filter_map(|from| from.strip_prefix("group:").map(Into::into));
+        Actor { name: name.to_owned(), groups: groups.collect(), role: stanch_run::Role::Admin }
+    }
+
+    fn input(&mut self, input: Input) {
+        if let Err(refused) = self.try_input(input) {
+            self.wrong.push(refused.to_string());
+        }
+    }
+
+    fn try_input(&mut self, input: Input) -> Result<(), Refused> {
+        let Some(played) = self.played.as_mut() else { return Ok(()) };
+        let events = played.state.handle(input, Now { at: self.now, guardrails: &self.guardrails })?;
+        for event in &events {
+            self.ledger.apply(played.state.id(), event);
+        }
+        played.events.extend(events);
+        Ok(())
+    }
+
+    /// Does what the run wants until it wants nothing new. Time stands still.
+    async fn settle(&mut self) {
+        self.input(Input::Tick);
+        for _ in 0..TURNS {
+            let Some(played) = &self.played else { return };
+            let commands = played.state.commands(Now { at: self.now, guardrails: &self.guardrails });
+            self.begun.retain(|id| commands.iter().any(|command| command.id() == *id));
+            let Some(command) = commands.into_iter().find(|command| !self.begun.contains(&command.id())) else {
+                return;
+            };
+            self.begun.push(command.id());
+            self.obey(command).await;
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Enter => {
+                let run = RunId::from("test000000000000");
+                let blocked = self.ledger.enter(&self.book.name, &run, self.guardrails.max_open);
+                self.input(Input::Entered(blocked));
+            }
+            Command::Consult(key, claim) => {
+                let blocked = self.ledger.consult(&claim, self.now, &self.guardrails);
+                self.input(Input::Consulted { key, blocked });
+            }
+            Command::Claim(key, claim) => {
+                let blocked = self.ledger.claim(&claim, self.now, &self.guardrails);
+                self.input(Input::Claimed { key, blocked });
+            }
+            Command::Notify(notify) => {
+                let said = answer(self.test, notify.plugin.as_str(), testfile::Call::Notify, self.now);
+                let result = match (said, &notify.params) {
+                    (_, Err(why)) => Err(Failure::new(FailureCode::InvalidParams, why)),
+                    (Some(Answered::Failure(failure)), _) => Err(failure.clone()),
+                    _ => Ok(()),
+                };
+                if let (Ok(()), Some(played)) = (&result, self.played.as_mut()) {
+                    played.told.push(notify.plugin.to_string());
+                }
+                self.input(Input::Told { notice: notify.notice, reasons: notify.reasons, result });
+            }
+            Command::Call(call) => {
+                let result = self.call(&call).await;
+                self.input(Input::Called { key: call.key, result, calls: Value::Null });
+            }
+        }
+    }
+
+    async fn call(&mut self, call: &PluginCall) -> CallResult {
+        let said = answer(self.test, call.key.step.as_str(), function(call), self.now);
+        let installed = self.snapshot.plugins.get(&call.plugin);
+        let misfit = installed.and_then(|installed| installed.installation.plugin().check_params(&call.params));
+        let misfit = misfit.map(|why| Failure::new(FailureCode::InvalidParams, why));
+        match &call.call {
+            Call::Diagnose => CallResult::Finding(match (misfit, said) {
+                (Some(failure), _) => Err(failure),
+                (None, Some(Answered::Failure(failure))) => Err(failure.clone()),
+                (None, Some(Answered::Finding(finding))) => Ok(finding.clone()),
+                (None, _) => Err(self.unsaid(call)),
+            }),
+            Call::Verify(_) => CallResult::Finding(match (misfit, said) {
+                (Some(failure), _) => Err(failure),
+                (None, Some(Answered::Failure(failure))) => Err(failure.clone()),
+                (None, Some(Answered::Finding(finding))) => Ok(finding.clone()),
+                (None, _) => Ok(yes()),
+            }),
+            Call::Plan | Call::PlanUndo(_) => {
+                let plan = match (misfit, said, &call.call) {
+                    (Some(failure), ..) => Err(failure),
+                    (None, Some(Answered::Failure(failure)), _) => Err(failure.clone()),
+                    (None, Some(Answered::Plan(plan)), _) => Ok(plan.clone()),
+                    (None, _, Call::PlanUndo(made)) => Ok(plans::reverse(made)),
+                    (None, ..) => Err(self.unsaid(call)),
+                };
+                CallResult::Plan(match (plan, installed) {
+                    (Ok(plan), Some(installed)) => plans::checked(&installed.installation, plan).await,
+                    (Ok(_), None) => {
+                        let why = format!("`{}` is not installed", call.plugin);
+                        Err(Failure::new(FailureCode::Denied, why))
+                    }
+                    (Err(failure), _) => Err(failure),
+                })
+            }
+            Call::Apply(apply) => self.apply(call, apply, said),
+        }
+    }
+
+    /// The test needs an answer that it does not give.
+    fn unsaid(&mut self, call: &PluginCall) -> Failure {
+        let what = word(function(call));
+        let why = format!("the test does not say what `{}` answers to `{what}`", call.key.step);
+        if !self.wrong.contains(&why) {
+            self.wrong.push(why.clone());
+        }
+        Failure::new(FailureCode::Unavailable, why)
+    }
+
+    /// Each action in turn, each told to the run before and after, as the gate does.
+    fn apply(&mut self, call: &PluginCall, apply: &ApplyCall, said: Option<&Answered>) -> CallResult {
+        let failure = match said {
+            Some(Answered::Failure(failure)) => Some(failure.clone()),
+            _ => None,
+        };
+        let loses = failure.as_ref().is_some_and(|failure| matches!(failure.code, FailureCode::Timeout | FailureCode::Trap));
+        let result = |result, withheld| CallResult::Applied { result, withheld };
+        for (action, _) in (0_u32..).zip(&apply.plan.actions) {
+            let earlier = apply.earlier.iter().find(|(at, ..)| *at == action).map(|(_, state, _)| state);
+            if matches!(earlier, Some(ActionState::Done { .. } | ActionState::Refused { .. })) {
+                continue;
+            }
+            if failure.is_some() && !loses {
+                break;
+            }
+            let withhold = self.ledger.paused(&self.book.name, &call.plugin, &[]).map(|_| Withheld::Paused);
+            let starting = Input::ActionStarting { key: call.key.clone(), action, withhold };
+            if let Err(refused) = self.try_input(starting) {
+                let (why, reason) = match refused {
+                    Refused::Withheld { why, reason } => (Some(why), reason),
+                    other => (None, other.to_string()),
+                };
+                return result(Err(Failure::new(FailureCode::Denied, reason)), why);
+            }
+            let state = if loses {
+                ActionState::Unknown { detail: "no answer came".to_owned() }
+            } else {
+                ActionState::Done { detail: "done".to_owned() }
+            };
+            self.input(Input::ActionEnded { key: call.key.clone(), action, state, answer: None });
+            if loses {
+                break;
+            }
+        }
+        let done = match said {
+            Some(Answered::Done(summary)) => summary.clone(),
+            _ => "done".to_owned(),
+        };
+        let outcome = Outcome { summary: done, evidence: Vec::new(), data: json!({}), extra: Value::Null };
+        result(failure.map_or(Ok(outcome), Err), None)
+    }
+}
+
+fn yes() -> Finding {
+    Finding {
+        verdict: Verdict::Yes,
+        summary: "it holds".to_owned(),
+        evidence: Vec::new(),
+        data: json!({}),
+        extra: Value::Null,
+    }
+}
+
+/// What an expression of a trigger or an input can see.
+fn with_scope<T>(book: &Runbook, alerts: &[Alert], use_it: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let (inputs, results) = (BTreeMap::new(), BTreeMap::new());
+    use_it(&Scope { alerts, inputs: &inputs, vars: &book.vars, run: None, impact: Some(&book.impact), results: &results })
+}
