@@ -61,6 +61,12 @@ fn exits() -> String {
 pub enum Command {
     /// Run the engine until it is told to end (SIGTERM); SIGHUP loads everything again
     Serve(Serve),
+    /// Check stanch.toml, runbooks and plugins as `serve` would load them
+    Check(Paths),
+    /// Print a runbook as the page that a person reads
+    Show(Show),
+    /// Run the tests beside the runbooks
+    Test(Paths),
     /// Make a dry run: checks and plans for real, changes nothing
     Plan(Plan),
     /// Start a run by hand
@@ -110,6 +116,23 @@ pub enum Command {
         /// For this shell
         shell: Shell,
     },
+}
+
+/// Files and folders.
+#[derive(Debug, ClapArgs)]
+pub struct Paths {
+    /// Runbooks or folders of them; without any, all that stanch.toml names
+    pub paths: Vec<PathBuf>,
+}
+
+/// `show`.
+#[derive(Debug, ClapArgs)]
+pub struct Show {
+    /// The runbook's name
+    pub name: String,
+    /// Print every value that applies, with where it comes from
+    #[arg(long)]
+    pub resolved: bool,
 }
 
 /// `plan`.

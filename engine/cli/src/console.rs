@@ -119,6 +119,18 @@ impl Console {
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
+    /// Whether colours are shown on the standard error stream.
+    pub fn is_coloured(&self) -> bool {
+        anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+    }
+
+    /// Several lines on the standard error stream: what is wrong with a file. They were made by the engine's own renderer,
+    /// which cleans what it quotes.
+    pub fn aside(&self, text: &str) {
+        // Where the standard error stream is gone, the exit code is all that is left.
+        writeln!(anstream::stderr().lock(), "{}", text.trim_end()).ok();
+    }
+
     /// Why the command was not done, on the standard error stream.
     pub fn error(&self, error: &CliError) {
         if matches!(error, CliError::Output(output) if output.kind() == io::ErrorKind::BrokenPipe) {

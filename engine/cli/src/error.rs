@@ -88,6 +88,17 @@ pub enum CliError {
         /// Why not.
         why: String,
     },
+    /// Files do not load; why was printed before.
+    #[error("{0}")]
+    BadFiles(String),
+    /// No runbook of this name is loaded.
+    #[error("there is no runbook `{name}`")]
+    NoRunbook {
+        /// What was asked for.
+        name: String,
+        /// A name that is like it.
+        hint: Option<String>,
+    },
     /// The terminal or a pipe.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -106,10 +117,10 @@ impl CliError {
             Self::Log(_) => Exit::Usage,
             Self::Usage { .. } => Exit::Usage,
             Self::NoEngine { .. } | Self::NoConfig { .. } => Exit::NoEngine,
-            Self::File { .. } => Exit::BadFiles,
+            Self::File { .. } | Self::BadFiles(_) => Exit::BadFiles,
             // Whoever reads no further has seen what they wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Problem(_) | Self::Answer(_) | Self::Output(_) => Exit::Failed,
+            Self::Problem(_) | Self::Answer(_) | Self::NoRunbook { .. } | Self::Output(_) => Exit::Failed,
         }
     }
 
@@ -127,6 +138,7 @@ impl CliError {
                 Some("engine and command line may be of different versions: see `stanch --version`")
             }
             Self::Problem(problem) => problem.hint.as_deref(),
+            Self::NoRunbook { hint, .. } => hint.as_deref(),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 mod completions;
 mod decide;
 mod engine;
+mod files;
 mod plugin;
 mod runs;
 mod serve;
@@ -26,6 +27,9 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
     };
     match args.command {
         Command::Serve(it) => serve::serve(&at.config, &it),
+        Command::Check(it) => block_on(files::check(&at.config, it, console)),
+        Command::Show(it) => block_on(files::show(&at.config, it, console)),
+        Command::Test(it) => block_on(files::test(&at.config, it, console)),
         Command::Plan(it) => at.ask(async |client| start::plan(client, console, it).await),
         Command::Run(it) => at.ask(async |client| start::run(client, console, it).await),
         Command::Alert(it) => at.ask(async |client| start::alert(client, console, it).await),

@@ -94,7 +94,7 @@ pub fn reloaded(reloaded: &Reloaded, width: usize) -> Page {
 }
 
 /// Files that do not load, each with its whole message.
-fn problems(page: &mut Page, problems: &[FileProblem]) {
+pub fn problems<'a>(page: &mut Page, problems: impl IntoIterator<Item = &'a FileProblem>) {
     for problem in problems {
         page.gap();
         let kept = match &problem.kept {

@@ -1,9 +1,11 @@
 //! What is shown besides a run: lists, status, explanations.
 
 mod engine;
+mod files;
 mod plugins;
 mod runs;
 
 pub use engine::{reloaded, status};
+pub use files::{checked, tested};
 pub use plugins::{plugin, plugin_file, plugins};
 pub use runs::{accepted, explained, runs};

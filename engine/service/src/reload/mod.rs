@@ -116,6 +116,28 @@ impl std::fmt::Debug for Reloader {
     }
 }
 
+/// What would be loaded now, put nowhere and recorded nowhere: for commands that look at files.
+///
+/// # Errors
+/// Where stanch.toml does not load.
+pub async fn aside(parts: Parts) -> Result<Snapshot, LoadError> {
+    let built = build::Builder::new(parts).first(clock::now()).await?;
+    Ok(first(built))
+}
+
+fn first(built: build::Built) -> Snapshot {
+    Snapshot {
+        generation: 1,
+        built: clock::now(),
+        settings: built.settings,
+        runbooks: built.runbooks,
+        index: built.index,
+        plugins: built.plugins,
+        problems: built.problems,
+        held: None,
+    }
+}
+
 impl Reloader {
     /// Loads everything for the first time. Runbooks and plugins that do not load are problems of the snapshot; without
     /// stanch.toml there is nothing to serve.
@@ -125,16 +147,7 @@ impl Reloader {
     pub async fn start(parts: Parts) -> Result<Self, LoadError> {
         let mut builder = build::Builder::new(parts.clone());
         let built = builder.first(clock::now()).await?;
-        let snapshot = Snapshot {
-            generation: 1,
-            built: clock::now(),
-            settings: built.settings,
-            runbooks: built.runbooks,
-            index: built.index,
-            plugins: built.plugins,
-            problems: built.problems,
-            held: None,
-        };
+        let snapshot = first(built);
         say(&snapshot.problems, &[]);
         tell(&parts.metrics, &snapshot);
         lock::write(&snapshot);

@@ -1,0 +1,179 @@
+//! What works on files alone: `check`, `show`, `test`. They load exactly what the engine would, aside, and start nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+use stanch_runbook::LoadErrors;
+use stanch_runbook::render;
+use stanch_runbook::testfile::RunbookTest;
+use stanch_sandbox::{Sandbox, SandboxOptions};
+use stanch_service::control::types::FileProblem;
+use stanch_service::rehearsal::{Rehearsed, rehearse};
+use stanch_service::reload::{self, LoadError};
+use stanch_service::secrets::Secrets;
+use stanch_service::serve::{ServeError, facilities, read_settings};
+use stanch_service::telemetry::Metrics;
+use stanch_service::{LoadedRunbook, Snapshot};
+
+use crate::args::{Paths, Show};
+use crate::console::Console;
+use crate::error::{CliError, Exit};
+use crate::screens;
+
+/// Everything that the operator's file names, as the engine would load it.
+async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
+    let settings = read_settings(config).map_err(|error| unusable(console, error))?;
+    let compiled = settings.store.path.join("compiled");
+    let cache = compiled.is_dir().then_some(compiled);
+    let fresh = || Sandbox::new(&SandboxOptions { cache: None, calls: 1 });
+    let sandbox = match cache {
+        // A cache that is not ours to use only costs the time to compile.
+        Some(cache) => Sandbox::new(&SandboxOptions { cache: Some(cache), calls: 1 }).or_else(|_| fresh()),
+        None => fresh(),
+    };
+    let sandbox = sandbox.map_err(|error| CliError::Serve(error.to_string()))?;
+    let secrets = Arc::new(Secrets::default());
+    secrets.refresh(&settings.secrets);
+    let parts = reload::Parts {
+        path: config.to_owned(),
+        sandbox,
+        facilities: facilities(&secrets).map_err(|error| unusable(console, error))?,
+        secrets,
+        metrics: Arc::new(Metrics::new()),
+    };
+    reload::aside(parts).await.map_err(|error| match error {
+        LoadError::Wrong(errors) => told(console, &errors),
+        other => CliError::Serve(other.to_string()),
+    })
+}
+
+fn unusable(console: &Console, error: ServeError) -> CliError {
+    match error {
+        ServeError::Settings(errors) => told(console, &errors),
+        ServeError::Unreadable { path, why } => {
+            CliError::File { path: path.display().to_string(), why: why.to_string() }
+        }
+        other => CliError::Serve(other.to_string()),
+    }
+}
+
+/// Prints what is wrong with a file, each mistake with its place.
+fn told(console: &Console, errors: &LoadErrors) -> CliError {
+    if !console.is_json() {
+        console.aside(&errors.render(console.is_coloured(), console.width()));
+    }
+    CliError::BadFiles(format!("`{}` does not load", errors.path()))
+}
+
+pub async fn check(config: &Path, paths: Paths, console: &Console) -> Result<Exit, CliError> {
+    let snapshot = load(config, console).await?;
+    let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
+    let problems: Vec<&FileProblem> =
+        snapshot.problems.iter().filter(|problem| chosen.has(&problem.path)).collect();
+    let runbooks = snapshot.runbooks.values().filter(|loaded| chosen.has(Path::new(&loaded.source.path))).count();
+    if console.is_json() {
+        console.json(&json!({ "runbooks": runbooks, "plugins": snapshot.plugins.len(), "problems": problems }))?;
+    } else {
+        console.page(&screens::checked(runbooks, snapshot.plugins.len(), &problems, console.width()))?;
+    }
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::BadFiles })
+}
+
+pub async fn show(config: &Path, show: Show, console: &Console) -> Result<Exit, CliError> {
+    let snapshot = load(config, console).await?;
+    let Some(loaded) = snapshot.runbooks.get(&show.name) else {
+        if let Some(problem) = snapshot.problems.iter().find(|problem| problem.name == show.name) {
+            console.aside(&problem.rendered);
+            return Err(CliError::BadFiles(format!("`{}` does not load", problem.path.display())));
+        }
+        let near = stanch_runbook::problem::did_you_mean(&show.name, snapshot.runbooks.keys().map(String::as_str));
+        return Err(CliError::NoRunbook { name: show.name, hint: near });
+    };
+    let text = if show.resolved { render::resolved(&loaded.runbook) } else { render::page(&loaded.runbook) };
+    if console.is_json() {
+        console.json(&json!({ "name": show.name, "path": loaded.source.path, "text": text }))?;
+    } else {
+        console.raw(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit, CliError> {
+    let snapshot = load(config, console).await?;
+    let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
+    let mut failed = false;
+    for problem in snapshot.problems.iter().filter(|problem| chosen.has(&problem.path)) {
+        failed = true;
+        console.aside(&problem.rendered);
+    }
+    let mut all: Vec<(String, Rehearsed)> = Vec::new();
+    for loaded in snapshot.runbooks.values() {
+        let path = Path::new(&loaded.source.path).with_extension("test.toml");
+        if !(chosen.has(Path::new(&loaded.source.path)) || chosen.has(&path)) || !path.is_file() {
+            continue;
+        }
+        match tests_of(loaded, &path)? {
+            Err(errors) => {
+                failed = true;
+                console.aside(&errors.render(console.is_coloured(), console.width()));
+            }
+            Ok(tests) => {
+                for test in &tests {
+                    let played = rehearse(&snapshot, loaded, test).await;
+                    failed |= !played.wrong.is_empty();
+                    all.push((loaded.runbook.name.clone(), played));
+                }
+            }
+        }
+    }
+    if console.is_json() {
+        let tests: Vec<_> = all
+            .iter()
+            .map(|(runbook, played)| json!({ "runbook": runbook, "test": played.test, "wrong": played.wrong, "run": played.run }))
+            .collect();
+        console.json(&tests)?;
+    } else {
+        console.page(&screens::tested(&all, console.width()))?;
+    }
+    Ok(if failed { Exit::BadFiles } else { Exit::Done })
+}
+
+fn tests_of(loaded: &LoadedRunbook, path: &Path) -> Result<Result<Vec<RunbookTest>, LoadErrors>, CliError> {
+    let text = crate::files::text(path)?;
+    Ok(RunbookTest::read(&path.display().to_string(), &text, &loaded.runbook))
+}
+
+/// The files that a command is about: all, or those under the paths that were given.
+struct Chosen(Option<Vec<PathBuf>>);
+
+impl Chosen {
+    fn new(snapshot: &Snapshot, config: &Path, paths: &[PathBuf]) -> Result<Self, CliError> {
+        if paths.is_empty() {
+            return Ok(Self(None));
+        }
+        let folders = snapshot.settings.folders.iter().map(|folder| folder.path.as_path());
+        let plugins = snapshot.settings.plugins.values().map(|plugin| plugin.path.as_path());
+        let known: Vec<PathBuf> = folders.chain(plugins).chain([config]).filter_map(|path| path.canonicalize().ok()).collect();
+        let mut chosen = Vec::new();
+        for path in paths {
+            let real = path
+                .canonicalize()
+                .map_err(|error| CliError::File { path: path.display().to_string(), why: error.to_string() })?;
+            if !known.iter().any(|known| real.starts_with(known) || known.starts_with(&real)) {
+                return Err(CliError::Usage {
+                    message: format!("`{}` is none of the files of `{}`", path.display(), config.display()),
+                    hint: "name a runbook in one of its `[[runbooks]]` folders, or name another file with --config".to_owned(),
+                });
+            }
+            chosen.push(real);
+        }
+        Ok(Self(Some(chosen)))
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        let Some(chosen) = &self.0 else { return true };
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        chosen.iter().any(|chosen| real.starts_with(chosen))
+    }
+}
