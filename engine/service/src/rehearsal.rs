@@ -39,14 +39,24 @@ pub async fn rehearse(snapshot: &Snapshot, loaded: &Arc<LoadedRunbook>, test: &R
     if !test.host.is_empty() {
         let why = "it gives answers of the host (`[[test.http]]`, `[[test.file]]`, `[[test.space]]`) to real plugins, \
                    which this version cannot play: give what the plugins answer with `[[test.plugin]]`";
-        return Rehearsed { test: test.name.clone(), wrong: vec![why.to_owned()], run: None };
+        return Rehearsed {
+            test: test.name.clone(),
+            wrong: vec![why.to_owned()],
+            run: None,
+        };
     }
     let mut stage = Stage::new(snapshot, loaded, test);
     stage.play().await;
     let (played, now, mut wrong) = stage.finish();
     wrong.extend(compare::differences(test, played.as_ref()));
-    let run = played.as_ref().map(|played| run_view(&played.state, &played.events, now));
-    Rehearsed { test: test.name.clone(), wrong, run }
+    let run = played
+        .as_ref()
+        .map(|played| run_view(&played.state, &played.events, now));
+    Rehearsed {
+        test: test.name.clone(),
+        wrong,
+        run,
+    }
 }
 
 /// A run that was played.

@@ -26,10 +26,19 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
     let settings = read_settings(config).map_err(|error| unusable(console, error))?;
     let compiled = settings.store.path.join("compiled");
     let cache = compiled.is_dir().then_some(compiled);
-    let fresh = || Sandbox::new(&SandboxOptions { cache: None, calls: 1 });
+    let fresh = || {
+        Sandbox::new(&SandboxOptions {
+            cache: None,
+            calls: 1,
+        })
+    };
     let sandbox = match cache {
         // A cache that is not ours to use only costs the time to compile.
-        Some(cache) => Sandbox::new(&SandboxOptions { cache: Some(cache), calls: 1 }).or_else(|_| fresh()),
+        Some(cache) => Sandbox::new(&SandboxOptions {
+            cache: Some(cache),
+            calls: 1,
+        })
+        .or_else(|_| fresh()),
         None => fresh(),
     };
     let sandbox = sandbox.map_err(|error| CliError::Serve(error.to_string()))?;
@@ -51,9 +60,10 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
 fn unusable(console: &Console, error: ServeError) -> CliError {
     match error {
         ServeError::Settings(errors) => told(console, &errors),
-        ServeError::Unreadable { path, why } => {
-            CliError::File { path: path.display().to_string(), why: why.to_string() }
-        }
+        ServeError::Unreadable { path, why } => CliError::File {
+            path: path.display().to_string(),
+            why: why.to_string(),
+        },
         other => CliError::Serve(other.to_string()),
     }
 }
@@ -69,15 +79,33 @@ fn told(console: &Console, errors: &LoadErrors) -> CliError {
 pub async fn check(config: &Path, paths: Paths, console: &Console) -> Result<Exit, CliError> {
     let snapshot = load(config, console).await?;
     let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
-    let problems: Vec<&FileProblem> =
-        snapshot.problems.iter().filter(|problem| chosen.has(&problem.path)).collect();
-    let runbooks = snapshot.runbooks.values().filter(|loaded| chosen.has(Path::new(&loaded.source.path))).count();
+    let problems: Vec<&FileProblem> = snapshot
+        .problems
+        .iter()
+        .filter(|problem| chosen.has(&problem.path))
+        .collect();
+    let runbooks = snapshot
+        .runbooks
+        .values()
+        .filter(|loaded| chosen.has(Path::new(&loaded.source.path)))
+        .count();
     if console.is_json() {
-        console.json(&json!({ "runbooks": runbooks, "plugins": snapshot.plugins.len(), "problems": problems }))?;
+        console.json(
+            &json!({ "runbooks": runbooks, "plugins": snapshot.plugins.len(), "problems": problems }),
+        )?;
     } else {
-        console.page(&screens::checked(runbooks, snapshot.plugins.len(), &problems, console.width()))?;
+        console.page(&screens::checked(
+            runbooks,
+            snapshot.plugins.len(),
+            &problems,
+            console.width(),
+        ))?;
     }
-    Ok(if problems.is_empty() { Exit::Done } else { Exit::BadFiles })
+    Ok(if problems.is_empty() {
+        Exit::Done
+    } else {
+        Exit::BadFiles
+    })
 }
 
 pub async fn show(config: &Path, show: Show, console: &Console) -> Result<Exit, CliError> {
@@ -85,12 +113,23 @@ pub async fn show(config: &Path, show: Show, console: &Console) -> Result<Exit, 
     let Some(loaded) = snapshot.runbooks.get(&show.name) else {
         if let Some(problem) = snapshot.problems.iter().find(|problem| problem.name == show.name) {
             console.aside(&problem.rendered);
-            return Err(CliError::BadFiles(format!("`{}` does not load", problem.path.display())));
+            return Err(CliError::BadFiles(format!(
+                "`{}` does not load",
+                problem.path.display()
+            )));
         }
-        let near = stanch_runbook::problem::did_you_mean(&show.name, snapshot.runbooks.keys().map(String::as_str));
-        return Err(CliError::NoRunbook { name: show.name, hint: near });
+        let near =
+            stanch_runbook::problem::did_you_mean(&show.name, snapshot.runbooks.keys().map(String::as_str));
+        return Err(CliError::NoRunbook {
+            name: show.name,
+            hint: near,
+        });
     };
-    let text = if show.resolved { render::resolved(&loaded.runbook) } else { render::page(&loaded.runbook) };
+    let text = if show.resolved {
+        render::resolved(&loaded.runbook)
+    } else {
+        render::page(&loaded.runbook)
+    };
     if console.is_json() {
         console.json(&json!({ "name": show.name, "path": loaded.source.path, "text": text }))?;
     } else {
@@ -103,7 +142,11 @@ pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit
     let snapshot = load(config, console).await?;
     let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
     let mut failed = false;
-    for problem in snapshot.problems.iter().filter(|problem| chosen.has(&problem.path)) {
+    for problem in snapshot
+        .problems
+        .iter()
+        .filter(|problem| chosen.has(&problem.path))
+    {
         failed = true;
         console.aside(&problem.rendered);
     }
@@ -141,7 +184,11 @@ pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit
 
 fn tests_of(loaded: &LoadedRunbook, path: &Path) -> Result<Result<Vec<RunbookTest>, LoadErrors>, CliError> {
     let text = crate::files::text(path)?;
-    Ok(RunbookTest::read(&path.display().to_string(), &text, &loaded.runbook))
+    Ok(RunbookTest::read(
+        &path.display().to_string(),
+        &text,
+        &loaded.runbook,
+    ))
 }
 
 /// The files that a command is about: all, or those under the paths that were given.
@@ -152,15 +199,31 @@ impl Chosen {
         if paths.is_empty() {
             return Ok(Self(None));
         }
-        let folders = snapshot.settings.folders.iter().map(|folder| folder.path.as_path());
-        let plugins = snapshot.settings.plugins.values().map(|plugin| plugin.path.as_path());
-        let known: Vec<PathBuf> = folders.chain(plugins).chain([config]).filter_map(|path| path.canonicalize().ok()).collect();
+        let folders = snapshot
+            .settings
+            .folders
+            .iter()
+            .map(|folder| folder.path.as_path());
+        let plugins = snapshot
+            .settings
+            .plugins
+            .values()
+            .map(|plugin| plugin.path.as_path());
+        let known: Vec<PathBuf> = folders
+            .chain(plugins)
+            .chain([config])
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
         let mut chosen = Vec::new();
         for path in paths {
-            let real = path
-                .canonicalize()
-                .map_err(|error| CliError::File { path: path.display().to_string(), why: error.to_string() })?;
-            if !known.iter().any(|known| real.starts_with(known) || known.starts_with(&real)) {
+            let real = path.canonicalize().map_err(|error| CliError::File {
+                path: path.display().to_string(),
+                why: error.to_string(),
+            })?;
+            if !known
+                .iter()
+                .any(|known| real.starts_with(known) || known.starts_with(&real))
+            {
                 return Err(CliError::Usage {
                     message: format!("`{}` is none of the files of `{}`", path.display(), config.display()),
                     hint: "name a runbook in one of its `[[runbooks]]` folders, or name another file with --config".to_owned(),

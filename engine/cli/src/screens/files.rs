@@ -24,15 +24,31 @@ pub fn checked(runbooks: usize, plugins: usize, wrong: &[&FileProblem], width: u
 pub fn tested(all: &[(String, Rehearsed)], width: usize) -> Page {
     let mut page = Page::new(width);
     for (runbook, played) in all {
-        let (word, tone) = if played.wrong.is_empty() { ("ok", Tone::Good) } else { ("wrong", Tone::Bad) };
-        page.beside(0, Piece::new(word, Style::State(tone)), 7, &format!("{runbook}: {}", played.test), Style::Plain);
+        let (word, tone) = if played.wrong.is_empty() {
+            ("ok", Tone::Good)
+        } else {
+            ("wrong", Tone::Bad)
+        };
+        page.beside(
+            0,
+            Piece::new(word, Style::State(tone)),
+            7,
+            &format!("{runbook}: {}", played.test),
+            Style::Plain,
+        );
         for wrong in &played.wrong {
             page.text(9, wrong, Style::Plain);
         }
         // What happened is the shortest way to why it came out so.
         if !played.wrong.is_empty() {
             for entry in played.run.iter().flat_map(|run| &run.timeline) {
-                page.beside(9, Piece::new(words::clock(entry.at), Style::Faint), 11, &entry.text, Style::Faint);
+                page.beside(
+                    9,
+                    Piece::new(words::clock(entry.at), Style::Faint),
+                    11,
+                    &entry.text,
+                    Style::Faint,
+                );
             }
         }
     }
@@ -41,7 +57,10 @@ pub fn tested(all: &[(String, Rehearsed)], width: usize) -> Page {
     let (text, tone) = match (all.len(), wrong) {
         (0, _) => ("no tests".to_owned(), Tone::Plain),
         (n, 0) => (format!("{} passed", count(n, "test")), Tone::Good),
-        (n, wrong) => (format!("{wrong} of {} came out wrong", count(n, "test")), Tone::Bad),
+        (n, wrong) => (
+            format!("{wrong} of {} came out wrong", count(n, "test")),
+            Tone::Bad,
+        ),
     };
     page.line([Piece::new(text, Style::State(tone))]);
     page

@@ -37,11 +37,23 @@ pub(super) fn differences(test: &RunbookTest, played: Option<&Played>) -> Vec<St
         differs("ending", ending.clone(), found.to_owned());
     }
     if let Some(escalated) = expected.escalated {
-        differs("escalated", escalated.to_string(), (!played.state.escalated().is_empty()).to_string());
+        differs(
+            "escalated",
+            escalated.to_string(),
+            (!played.state.escalated().is_empty()).to_string(),
+        );
     }
     for (step, answer) in &expected.steps {
-        let found = played.state.results().get(step).map_or("not answered", |result| answer_word(result.answer));
-        differs(&format!("steps.{step}"), answer_word(*answer).to_owned(), found.to_owned());
+        let found = played
+            .state
+            .results()
+            .get(step)
+            .map_or("not answered", |result| answer_word(result.answer));
+        differs(
+            &format!("steps.{step}"),
+            answer_word(*answer).to_owned(),
+            found.to_owned(),
+        );
     }
     if let Some(questions) = &expected.questions {
         differs("questions", list(questions), list(&asked(played)));
@@ -55,10 +67,14 @@ pub(super) fn differences(test: &RunbookTest, played: Option<&Played>) -> Vec<St
     }
     if let Some(within) = expected.within {
         match played.state.closed_at() {
-            None => wrong.push(format!("the run is expected to end within {within}, and has not ended")),
+            None => wrong.push(format!(
+                "the run is expected to end within {within}, and has not ended"
+            )),
             Some(at) if at > TEST_START.plus(within) => {
                 let took = words::length(words::between(TEST_START, at));
-                wrong.push(format!("the run is expected to end within {within}, and took {took}"));
+                wrong.push(format!(
+                    "the run is expected to end within {within}, and took {took}"
+                ));
             }
             Some(_) => {}
         }
@@ -75,12 +91,27 @@ fn plans(test: &RunbookTest, played: &Played) -> Vec<String> {
         }
     }
     let differences = test.expect.plans.iter().filter_map(|(step, patterns)| {
-        let Some(plan) = last.get(step) else { return Some(format!("`{step}` is expected to plan, and did not")) };
-        let found: Vec<String> =
-            plan.offered.actions.iter().map(|action| format!("{} {}", action.verb, action.target)).collect();
+        let Some(plan) = last.get(step) else {
+            return Some(format!("`{step}` is expected to plan, and did not"));
+        };
+        let found: Vec<String> = plan
+            .offered
+            .actions
+            .iter()
+            .map(|action| format!("{} {}", action.verb, action.target))
+            .collect();
         let same = found.len() == patterns.len()
-            && patterns.iter().zip(&found).all(|(pattern, found)| matches(pattern, found));
-        (!same).then(|| format!("`plans.{step}` is expected to be {}, and is {}", list(patterns), list(&found)))
+            && patterns
+                .iter()
+                .zip(&found)
+                .all(|(pattern, found)| matches(pattern, found));
+        (!same).then(|| {
+            format!(
+                "`plans.{step}` is expected to be {}, and is {}",
+                list(patterns),
+                list(&found)
+            )
+        })
     });
     differences.collect()
 }

@@ -10,23 +10,41 @@ use stanch_sandbox::gate;
 /// Checks a plan against the grant.
 pub(super) async fn checked(installation: &Installation, plan: ChangePlan) -> Result<CheckedPlan, Failure> {
     let idempotent = installation.plugin().manifest().idempotent;
-    if plan.actions.iter().all(|action| !action.target.starts_with("file:")) {
+    if plan
+        .actions
+        .iter()
+        .all(|action| !action.target.starts_with("file:"))
+    {
         let (grant, facilities) = (installation.grant(), installation.facilities());
         return gate::check_plan(plan, grant, facilities, idempotent)
             .await
             .map_err(|refused| Failure::new(FailureCode::Denied, refused.to_string()));
     }
-    let actions = plan.actions.iter().map(|action| file_action(installation, action, idempotent));
+    let actions = plan
+        .actions
+        .iter()
+        .map(|action| file_action(installation, action, idempotent));
     let actions = actions.collect::<Result<Vec<_>, _>>()?;
-    Ok(CheckedPlan { summary: plan.summary.clone(), actions, offered: plan })
+    Ok(CheckedPlan {
+        summary: plan.summary.clone(),
+        actions,
+        offered: plan,
+    })
 }
 
 /// An action on files that are not there: its folder must be granted for changes.
-fn file_action(installation: &Installation, action: &Action, idempotent: bool) -> Result<CanonicalAction, Failure> {
+fn file_action(
+    installation: &Installation,
+    action: &Action,
+    idempotent: bool,
+) -> Result<CanonicalAction, Failure> {
     let target = action.target.trim_start_matches("file:");
     let at = target.split('/').next().unwrap_or_default();
     let spec = installation.grant().spec();
-    let granted = spec.files.iter().find(|entry| entry.at == at && entry.access == gate::Access::Change);
+    let granted = spec
+        .files
+        .iter()
+        .find(|entry| entry.at == at && entry.access == gate::Access::Change);
     let Some(granted) = granted else {
         let why = format!(
             "`{}` may not change `{at}`: no `grant.files` of it has this `at` with access = \"change\"",
@@ -53,9 +71,20 @@ fn file_action(installation: &Installation, action: &Action, idempotent: bool) -
 
 /// The way back where the test does not say it: what was done, the last first.
 pub(super) fn reverse(made: &AttemptMade) -> ChangePlan {
-    let done = |at: u32| matches!(made.progress.get(&at), Some(ActionState::Done { .. } | ActionState::Unknown { .. }));
-    let offered = (0_u32..).zip(&made.plan.offered.actions).filter(|(at, _)| done(*at));
+    let done = |at: u32| {
+        matches!(
+            made.progress.get(&at),
+            Some(ActionState::Done { .. } | ActionState::Unknown { .. })
+        )
+    };
+    let offered = (0_u32..)
+        .zip(&made.plan.offered.actions)
+        .filter(|(at, _)| done(*at));
     let mut actions: Vec<Action> = offered.map(|(_, action)| action.clone()).collect();
     actions.reverse();
-    ChangePlan { summary: "put back".to_owned(), actions, ..made.plan.offered.clone() }
+    ChangePlan {
+        summary: "put back".to_owned(),
+        actions,
+        ..made.plan.offered.clone()
+    }
 }

@@ -28,8 +28,14 @@ pub(super) fn word(call: Call) -> &'static str {
 }
 
 /// What it answers now: the latest answer before or at this time.
-pub(super) fn answer<'t>(test: &'t RunbookTest, of: &str, call: Call, now: Timestamp) -> Option<&'t Answered> {
+pub(super) fn answer<'t>(
+    test: &'t RunbookTest,
+    of: &str,
+    call: Call,
+    now: Timestamp,
+) -> Option<&'t Answered> {
     let answers = test.answers.iter().rev();
     let mut due = answers.filter(|answer| TEST_START.plus(answer.at) <= now);
-    due.find(|answer| answer.what.of == of && answer.what.call == call).map(|answer| &answer.what.with)
+    due.find(|answer| answer.what.of == of && answer.what.call == call)
+        .map(|answer| &answer.what.with)
 }

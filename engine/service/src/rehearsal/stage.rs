@@ -11,8 +11,8 @@ use stanch_run::episode::group_key;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::{OnCancel, Withheld};
 use stanch_run::{
-    Actor, ApplyCall, Call, CallResult, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened, PluginCall,
-    Refused, State,
+    Actor, ApplyCall, Call, CallResult, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened,
+    PluginCall, Refused, State,
 };
 use stanch_runbook::expr::Scope;
 use stanch_runbook::index::Index;
@@ -81,11 +81,21 @@ impl<'t> Stage<'t> {
             self.start_by_hand(inputs.clone());
         }
         let mut outside: Vec<(Span, Outside<'t>)> = Vec::new();
-        outside.extend(test.alerts.iter().map(|alert| (alert.at, Outside::Alert(&alert.what))));
-        outside.extend(test.people.iter().map(|deed| (deed.at, Outside::Person(&deed.what))));
+        outside.extend(
+            test.alerts
+                .iter()
+                .map(|alert| (alert.at, Outside::Alert(&alert.what))),
+        );
+        outside.extend(
+            test.people
+                .iter()
+                .map(|deed| (deed.at, Outside::Person(&deed.what))),
+        );
         // Stable: alerts before people where both come at the same time.
         outside.sort_by_key(|(at, _)| *at);
-        let end = TEST_START.plus(outside.last().map_or(Span::ZERO, |(at, _)| *at)).plus(AFTER);
+        let end = TEST_START
+            .plus(outside.last().map_or(Span::ZERO, |(at, _)| *at))
+            .plus(AFTER);
         let mut outside = outside.into_iter().peekable();
         for _ in 0..TURNS {
             while let Some((_, what)) = outside.next_if(|(at, _)| TEST_START.plus(*at) <= self.now) {
@@ -97,31 +107,52 @@ impl<'t> Stage<'t> {
             }
             self.settle().await;
             let next = outside.peek().map(|(at, _)| TEST_START.plus(*at));
-            let Some(next) = [next, self.due()].into_iter().flatten().min().filter(|next| *next <= end) else {
+            let Some(next) = [next, self.due()]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| *next <= end)
+            else {
                 return;
             };
             self.now = next;
             // Reads that are repeated, and claims that wait, are wanted again.
             self.begun.clear();
         }
-        self.wrong.push(format!("the run did not come to rest in {TURNS} turns of the clock"));
+        self.wrong.push(format!(
+            "the run did not come to rest in {TURNS} turns of the clock"
+        ));
     }
 
     /// When the run wants to be looked at again.
     fn due(&self) -> Option<Timestamp> {
         let played = self.played.as_ref()?;
-        let due = played.state.due(Now { at: self.now, guardrails: &self.guardrails })?;
+        let due = played.state.due(Now {
+            at: self.now,
+            guardrails: &self.guardrails,
+        })?;
         Some(due.max(self.now.plus(Span::from_millis(1))))
     }
 
     fn start_by_hand(&mut self, inputs: BTreeMap<String, Value>) {
         match self.book.inputs_with(inputs, None) {
-            Ok(inputs) => self.open(Vec::new(), inputs, "by-hand".to_owned(), Some("the test".to_owned())),
+            Ok(inputs) => self.open(
+                Vec::new(),
+                inputs,
+                "by-hand".to_owned(),
+                Some("the test".to_owned()),
+            ),
             Err(errors) => self.wrong.extend(errors.iter().map(ToString::to_string)),
         }
     }
 
-    fn open(&mut self, alerts: Vec<Alert>, inputs: BTreeMap<String, Value>, group_key: String, by: Option<String>) {
+    fn open(
+        &mut self,
+        alerts: Vec<Alert>,
+        inputs: BTreeMap<String, Value>,
+        group_key: String,
+        by: Option<String>,
+    ) {
         let opened = Opened {
             run: RunId::from("test000000000000"),
             runbook: self.book.name.clone(),
@@ -136,18 +167,31 @@ impl<'t> Stage<'t> {
             by,
             shadow: self.book.mode == Mode::Shadow,
         };
-        let event = Event { at: self.now, kind: EventKind::RunOpened(Box::new(opened)), calls: Value::Null };
+        let event = Event {
+            at: self.now,
+            kind: EventKind::RunOpened(Box::new(opened)),
+            calls: Value::Null,
+        };
         match State::open(Arc::clone(&self.book), &event) {
             Ok(state) => {
                 self.ledger.apply(state.id(), &event);
-                self.played = Some(Played { state, events: vec![event], told: Vec::new() });
+                self.played = Some(Played {
+                    state,
+                    events: vec![event],
+                    told: Vec::new(),
+                });
             }
             Err(error) => self.wrong.push(format!("the run cannot be opened: {error}")),
         }
     }
 
     fn alert(&mut self, alert: &Alert) {
-        let group_by = self.book.trigger.as_ref().map(|trigger| trigger.group_by.clone()).unwrap_or_default();
+        let group_by = self
+            .book
+            .trigger
+            .as_ref()
+            .map(|trigger| trigger.group_by.clone())
+            .unwrap_or_default();
         let key = group_key(alert, &group_by);
         if let Some(played) = &self.played {
             if played.state.opened().group_key == key {
@@ -181,33 +225,78 @@ impl<'t> Stage<'t> {
         let by = self.actor(&deed.by);
         let Some(input) = self.said(by, deed) else { return };
         if self.played.is_none() {
-            self.wrong.push(format!("at {at} there is no run that `{}` could speak to", deed.by));
+            self.wrong.push(format!(
+                "at {at} there is no run that `{}` could speak to",
+                deed.by
+            ));
         } else if let Err(refused) = self.try_input(input) {
-            self.wrong.push(format!("at {at} `{}` is refused: {refused}", deed.by));
+            self.wrong
+                .push(format!("at {at} `{}` is refused: {refused}", deed.by));
         }
     }
 
     /// What a person says to the run; nothing where it is said to the engine.
     fn said(&mut self, by: Actor, deed: &PersonDoes) -> Option<Input> {
         let step = deed.step.clone();
-        let decide = |yes| Input::Decide { by: by.clone(), step: step.clone(), digest: None, yes, reason: String::new() };
-        let cancel = |then| Input::Cancel { by: by.clone(), then, reason: String::new() };
+        let decide = |yes| Input::Decide {
+            by: by.clone(),
+            step: step.clone(),
+            digest: None,
+            yes,
+            reason: String::new(),
+        };
+        let cancel = |then| Input::Cancel {
+            by: by.clone(),
+            then,
+            reason: String::new(),
+        };
         Some(match (deed.what, step.clone()) {
             (Deed::Approve, _) => decide(true),
             (Deed::Deny, _) => decide(false),
-            (Deed::Yes, Some(check)) => Input::Answer { by, check, verdict: Verdict::Yes },
-            (Deed::No, Some(check)) => Input::Answer { by, check, verdict: Verdict::No },
-            (Deed::Unknown, Some(check)) => Input::Answer { by, check, verdict: Verdict::Unknown },
+            (Deed::Yes, Some(check)) => Input::Answer {
+                by,
+                check,
+                verdict: Verdict::Yes,
+            },
+            (Deed::No, Some(check)) => Input::Answer {
+                by,
+                check,
+                verdict: Verdict::No,
+            },
+            (Deed::Unknown, Some(check)) => Input::Answer {
+                by,
+                check,
+                verdict: Verdict::Unknown,
+            },
             (Deed::Done, Some(step)) => Input::ByHand { by, step, done: true },
-            (Deed::NotDone, Some(step)) => Input::ByHand { by, step, done: false },
-            (Deed::Happened, Some(step)) => Input::Settle { by, step, happened: true, go_on: true },
-            (Deed::NotHappened, Some(step)) => Input::Settle { by, step, happened: false, go_on: true },
+            (Deed::NotDone, Some(step)) => Input::ByHand {
+                by,
+                step,
+                done: false,
+            },
+            (Deed::Happened, Some(step)) => Input::Settle {
+                by,
+                step,
+                happened: true,
+                go_on: true,
+            },
+            (Deed::NotHappened, Some(step)) => Input::Settle {
+                by,
+                step,
+                happened: false,
+                go_on: true,
+            },
             (Deed::Undo, step) => Input::Undo { by, step },
             (Deed::CancelAndUndo, _) => cancel(OnCancel::Undo),
             (Deed::CancelAndLeave, _) => cancel(OnCancel::Leave),
             (Deed::Pause, _) => {
                 let (scope, reason) = (PauseScope::All, "the test".to_owned());
-                self.ledger.pause(Pause { scope, by: by.name, reason, at: self.now });
+                self.ledger.pause(Pause {
+                    scope,
+                    by: by.name,
+                    reason,
+                    at: self.now,
+                });
                 return None;
             }
             (Deed::Resume, _) => {
@@ -226,8 +315,14 @@ impl<'t> Stage<'t> {
             return actor::of_user(user);
         }
         let asked = self.played.iter().flat_map(|played| played.state.questions());
-        let groups = asked.flat_map(|question| question.from).filter_map(|from| from.strip_prefix("group:").map(Into::into));
-        Actor { name: name.to_owned(), groups: groups.collect(), role: stanch_run::Role::Admin }
+        let groups = asked
+            .flat_map(|question| question.from)
+            .filter_map(|from| from.strip_prefix("group:").map(Into::into));
+        Actor {
+            name: name.to_owned(),
+            groups: groups.collect(),
+            role: stanch_run::Role::Admin,
+        }
     }
 
     fn input(&mut self, input: Input) {
@@ -237,8 +332,16 @@ impl<'t> Stage<'t> {
     }
 
     fn try_input(&mut self, input: Input) -> Result<(), Refused> {
-        let Some(played) = self.played.as_mut() else { return Ok(()) };
-        let events = played.state.handle(input, Now { at: self.now, guardrails: &self.guardrails })?;
+        let Some(played) = self.played.as_mut() else {
+            return Ok(());
+        };
+        let events = played.state.handle(
+            input,
+            Now {
+                at: self.now,
+                guardrails: &self.guardrails,
+            },
+        )?;
         for event in &events {
             self.ledger.apply(played.state.id(), event);
         }
@@ -251,9 +354,16 @@ impl<'t> Stage<'t> {
         self.input(Input::Tick);
         for _ in 0..TURNS {
             let Some(played) = &self.played else { return };
-            let commands = played.state.commands(Now { at: self.now, guardrails: &self.guardrails });
-            self.begun.retain(|id| commands.iter().any(|command| command.id() == *id));
-            let Some(command) = commands.into_iter().find(|command| !self.begun.contains(&command.id())) else {
+            let commands = played.state.commands(Now {
+                at: self.now,
+                guardrails: &self.guardrails,
+            });
+            self.begun
+                .retain(|id| commands.iter().any(|command| command.id() == *id));
+            let Some(command) = commands
+                .into_iter()
+                .find(|command| !self.begun.contains(&command.id()))
+            else {
                 return;
             };
             self.begun.push(command.id());
@@ -277,7 +387,12 @@ impl<'t> Stage<'t> {
                 self.input(Input::Claimed { key, blocked });
             }
             Command::Notify(notify) => {
-                let said = answer(self.test, notify.plugin.as_str(), testfile::Call::Notify, self.now);
+                let said = answer(
+                    self.test,
+                    notify.plugin.as_str(),
+                    testfile::Call::Notify,
+                    self.now,
+                );
                 let result = match (said, &notify.params) {
                     (_, Err(why)) => Err(Failure::new(FailureCode::InvalidParams, why)),
                     (Some(Answered::Failure(failure)), _) => Err(failure.clone()),
@@ -286,11 +401,19 @@ impl<'t> Stage<'t> {
                 if let (Ok(()), Some(played)) = (&result, self.played.as_mut()) {
                     played.told.push(notify.plugin.to_string());
                 }
-                self.input(Input::Told { notice: notify.notice, reasons: notify.reasons, result });
+                self.input(Input::Told {
+                    notice: notify.notice,
+                    reasons: notify.reasons,
+                    result,
+                });
             }
             Command::Call(call) => {
                 let result = self.call(&call).await;
-                self.input(Input::Called { key: call.key, result, calls: Value::Null });
+                self.input(Input::Called {
+                    key: call.key,
+                    result,
+                    calls: Value::Null,
+                });
             }
         }
     }
@@ -298,7 +421,8 @@ impl<'t> Stage<'t> {
     async fn call(&mut self, call: &PluginCall) -> CallResult {
         let said = answer(self.test, call.key.step.as_str(), function(call), self.now);
         let installed = self.snapshot.plugins.get(&call.plugin);
-        let misfit = installed.and_then(|installed| installed.installation.plugin().check_params(&call.params));
+        let misfit =
+            installed.and_then(|installed| installed.installation.plugin().check_params(&call.params));
         let misfit = misfit.map(|why| Failure::new(FailureCode::InvalidParams, why));
         match &call.call {
             Call::Diagnose => CallResult::Finding(match (misfit, said) {
@@ -337,7 +461,10 @@ impl<'t> Stage<'t> {
     /// The test needs an answer that it does not give.
     fn unsaid(&mut self, call: &PluginCall) -> Failure {
         let what = word(function(call));
-        let why = format!("the test does not say what `{}` answers to `{what}`", call.key.step);
+        let why = format!(
+            "the test does not say what `{}` answers to `{what}`",
+            call.key.step
+        );
         if !self.wrong.contains(&why) {
             self.wrong.push(why.clone());
         }
@@ -350,18 +477,34 @@ impl<'t> Stage<'t> {
             Some(Answered::Failure(failure)) => Some(failure.clone()),
             _ => None,
         };
-        let loses = failure.as_ref().is_some_and(|failure| matches!(failure.code, FailureCode::Timeout | FailureCode::Trap));
+        let loses = failure
+            .as_ref()
+            .is_some_and(|failure| matches!(failure.code, FailureCode::Timeout | FailureCode::Trap));
         let result = |result, withheld| CallResult::Applied { result, withheld };
         for (action, _) in (0_u32..).zip(&apply.plan.actions) {
-            let earlier = apply.earlier.iter().find(|(at, ..)| *at == action).map(|(_, state, _)| state);
-            if matches!(earlier, Some(ActionState::Done { .. } | ActionState::Refused { .. })) {
+            let earlier = apply
+                .earlier
+                .iter()
+                .find(|(at, ..)| *at == action)
+                .map(|(_, state, _)| state);
+            if matches!(
+                earlier,
+                Some(ActionState::Done { .. } | ActionState::Refused { .. })
+            ) {
                 continue;
             }
             if failure.is_some() && !loses {
                 break;
             }
-            let withhold = self.ledger.paused(&self.book.name, &call.plugin, &[]).map(|_| Withheld::Paused);
-            let starting = Input::ActionStarting { key: call.key.clone(), action, withhold };
+            let withhold = self
+                .ledger
+                .paused(&self.book.name, &call.plugin, &[])
+                .map(|_| Withheld::Paused);
+            let starting = Input::ActionStarting {
+                key: call.key.clone(),
+                action,
+                withhold,
+            };
             if let Err(refused) = self.try_input(starting) {
                 let (why, reason) = match refused {
                     Refused::Withheld { why, reason } => (Some(why), reason),
@@ -370,11 +513,20 @@ impl<'t> Stage<'t> {
                 return result(Err(Failure::new(FailureCode::Denied, reason)), why);
             }
             let state = if loses {
-                ActionState::Unknown { detail: "no answer came".to_owned() }
+                ActionState::Unknown {
+                    detail: "no answer came".to_owned(),
+                }
             } else {
-                ActionState::Done { detail: "done".to_owned() }
+                ActionState::Done {
+                    detail: "done".to_owned(),
+                }
             };
-            self.input(Input::ActionEnded { key: call.key.clone(), action, state, answer: None });
+            self.input(Input::ActionEnded {
+                key: call.key.clone(),
+                action,
+                state,
+                answer: None,
+            });
             if loses {
                 break;
             }
@@ -383,7 +535,12 @@ impl<'t> Stage<'t> {
             Some(Answered::Done(summary)) => summary.clone(),
             _ => "done".to_owned(),
         };
-        let outcome = Outcome { summary: done, evidence: Vec::new(), data: json!({}), extra: Value::Null };
+        let outcome = Outcome {
+            summary: done,
+            evidence: Vec::new(),
+            data: json!({}),
+            extra: Value::Null,
+        };
         result(failure.map_or(Ok(outcome), Err), None)
     }
 }
@@ -401,5 +558,12 @@ fn yes() -> Finding {
 /// What an expression of a trigger or an input can see.
 fn with_scope<T>(book: &Runbook, alerts: &[Alert], use_it: impl FnOnce(&Scope<'_>) -> T) -> T {
     let (inputs, results) = (BTreeMap::new(), BTreeMap::new());
-    use_it(&Scope { alerts, inputs: &inputs, vars: &book.vars, run: None, impact: Some(&book.impact), results: &results })
+    use_it(&Scope {
+        alerts,
+        inputs: &inputs,
+        vars: &book.vars,
+        run: None,
+        impact: Some(&book.impact),
+        results: &results,
+    })
 }
