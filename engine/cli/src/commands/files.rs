@@ -41,7 +41,7 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
         .or_else(|_| fresh()),
         None => fresh(),
     };
-    let sandbox = sandbox.map_err(|error| CliError::Serve(error.to_string()))?;
+    let sandbox = sandbox.map_err(|error| CliError::Serve(Box::new(error.into())))?;
     let secrets = Arc::new(Secrets::default());
     secrets.refresh(&settings.secrets);
     let parts = reload::Parts {
@@ -53,7 +53,7 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
     };
     reload::aside(parts).await.map_err(|error| match error {
         LoadError::Wrong(errors) => told(console, &errors),
-        other => CliError::Serve(other.to_string()),
+        other => CliError::Serve(Box::new(other.into())),
     })
 }
 
@@ -64,7 +64,7 @@ fn unusable(console: &Console, error: ServeError) -> CliError {
             path: path.display().to_string(),
             why: why.to_string(),
         },
-        other => CliError::Serve(other.to_string()),
+        other => CliError::Serve(Box::new(other)),
     }
 }
 
