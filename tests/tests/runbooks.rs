@@ -23,7 +23,7 @@ fn folder() -> PathBuf {
 }
 
 fn example() -> Value {
-    let text = std::fs::read_to_string(folder().join("stanch.example.toml")).unwrap();
+    let text = std::fs::read_to_string(stanch_test_support::root().join("stanch.example.toml")).unwrap();
     serde_json::to_value(toml::from_str::<toml::Table>(&text).unwrap()).unwrap()
 }
 
