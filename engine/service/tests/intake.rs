@@ -1,5 +1,13 @@
 //! The real router: what Alertmanager sends, and what nobody should send.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stop here"
+)]
+
 mod support;
 
 use std::sync::Arc;

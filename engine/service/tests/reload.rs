@@ -1,5 +1,12 @@
 //! Reloads of real files: what is good stays, what is taken away goes, and everybody is told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stop here"
+)]
 #![allow(clippy::disallowed_methods, reason = "tests write the files that are read")]
 
 mod support;

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn every_wrong_type_is_told_with_its_place() {
-        let table: [(fn(&mut Value), &str); 12] = [
+        type Spoil = fn(&mut Value);
+        let table: [(Spoil, &str); 12] = [
             (|b| b["version"] = json!("3"), "version"),
             (|b| b["version"] = json!(null), "version"),
             (|b| b["alerts"] = json!(null), "alerts"),

@@ -93,7 +93,7 @@ impl Builder {
             .unwrap_or_else(|| Arc::clone(&before.settings));
         let path = self.parts.path.clone();
         let (settings, same) = match self.file.look(&path, &newest, &mut self.disk, now.0) {
-            Look::New(settings) => (Arc::new(settings), false),
+            Look::New(settings) => (Arc::from(settings), false),
             Look::Same | Look::Wrong => (newest, true),
         };
         self.parts.secrets.refresh(if before.held.is_some() {

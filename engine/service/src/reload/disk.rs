@@ -16,13 +16,14 @@ use stanch_contract::Digest;
 const SETTLED_MS: i64 = 1_000;
 
 /// A file's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Content {
     /// As at the last reading.
     Same(Digest),
     /// Read now.
     New(Digest, Vec<u8>),
     /// There is no such file.
+    #[default]
     Missing,
     /// There is one, and it cannot be read.
     Unreadable(String),

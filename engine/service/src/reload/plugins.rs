@@ -239,9 +239,3 @@ pub(super) fn read(settings: &Settings, disk: &mut Disk, now_ms: i64) -> BTreeMa
     }
     contents
 }
-
-impl Default for Content {
-    fn default() -> Self {
-        Self::Missing
-    }
-}

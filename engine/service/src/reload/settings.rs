@@ -27,7 +27,7 @@ pub(super) enum Look {
     /// It says what it said.
     Same,
     /// It says something else.
-    New(Settings),
+    New(Box<Settings>),
     /// It is no good.
     Wrong,
 }
@@ -115,7 +115,7 @@ impl File {
         if settings == **before {
             Look::Same
         } else {
-            Look::New(settings)
+            Look::New(Box::new(settings))
         }
     }
 }

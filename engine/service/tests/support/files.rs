@@ -84,6 +84,7 @@ impl Site {
 fn facilities(secrets: &Arc<Secrets>) -> Arc<Facilities> {
     Arc::new(Facilities {
         secrets: Arc::clone(secrets) as _,
+        http: stanch_sandbox::http::HttpClients::new(stanch_sandbox::http::HttpSettings::default()).unwrap(),
     })
 }
 

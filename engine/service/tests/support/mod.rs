@@ -1,6 +1,13 @@
 //! What the tests of the service share.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "only tests call this, and they must stop here"
+)]
 
 pub(crate) mod files;
 
