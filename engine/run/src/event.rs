@@ -145,6 +145,9 @@ pub enum EventKind {
         /// Why.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
+        /// Without the others who are asked: the glass was broken, and everybody is told.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     /// A person said no.
     DecisionRefused {

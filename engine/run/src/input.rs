@@ -86,6 +86,17 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// A person decides alone, whoever is asked: the glass is broken. That the operator allows it was checked.
+    BreakGlass {
+        /// Who.
+        by: Actor,
+        /// On which step; absent where only one question is open.
+        step: Option<StepId>,
+        /// On which plan, as the person saw it.
+        digest: Option<PlanDigest>,
+        /// Why; never empty.
+        reason: String,
+    },
     /// A person answers a check or look that is done by hand.
     Answer {
         /// Who.

@@ -74,6 +74,14 @@ impl State {
             } => {
                 return self.decide(&by, step.as_ref(), digest, yes, reason, now, out);
             }
+            Input::BreakGlass {
+                by,
+                step,
+                digest,
+                reason,
+            } => {
+                return self.break_glass(&by, step.as_ref(), digest, reason, now, out);
+            }
             Input::Answer { by, check, verdict } => return self.answer(&by, &check, verdict, now, out),
             Input::ByHand { by, step, done } => return self.by_hand(&by, &step, done, now, out),
             Input::Settle {
@@ -204,6 +212,7 @@ impl State {
                     by,
                     digest,
                     reason,
+                    alone: false,
                 },
                 false => EventKind::DecisionRefused {
                     step,
@@ -213,6 +222,45 @@ impl State {
                 },
             },
         );
+        Ok(())
+    }
+
+    /// Alone, audited, told to everybody; also by who asked for the run, who may be the only one awake.
+    fn break_glass(
+        &mut self,
+        by: &Actor,
+        step: Option<&StepId>,
+        digest: Option<PlanDigest>,
+        reason: String,
+        now: Now<'_>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Refused> {
+        self.may(by, Role::Approver, "decide alone")?;
+        let (step, side) = self.open_decision(step)?;
+        let work = self.steps.iter().find(|known| known.id == step);
+        let question = work.and_then(|known| known.side(side)?.question.as_ref());
+        let asked = question.map(|question| (question.digest, question.expires));
+        let Some((asked, expires)) = asked else {
+            return Err(Refused::NothingOpen(format!("`{step}` asks nothing")));
+        };
+        if digest.is_some_and(|digest| digest != asked) || now.at >= expires {
+            return Err(Refused::Stale(format!(
+                "the question of `{step}` is another one by now: look at it and decide again"
+            )));
+        }
+        if reason.trim().is_empty() {
+            return Err(Refused::NotAllowed("who decides alone has to say why".to_owned()));
+        }
+        let (digest, by) = (asked, by.name.clone());
+        let kind = EventKind::DecisionGiven {
+            step,
+            side,
+            by,
+            digest,
+            reason,
+            alone: true,
+        };
+        self.emit(now, out, kind);
         Ok(())
     }
 

@@ -4,13 +4,16 @@ use serde_json::Value;
 use stanch_contract::plan::{Comparison, DecisionBasis};
 use stanch_contract::{CheckedPlan, Failure, FailureCode, Finding, PlanDigest, Span, Timestamp, Verdict};
 
-use super::Stage;
+use super::{MOST_REPLANS, Stage};
 use crate::command::{Key, Slot};
 use crate::diagnosis::unknown;
 use crate::event::{Event, EventKind};
 use crate::input::CallResult;
 use crate::state::{Now, State};
 use crate::words::*;
+
+/// How long after a plan that was overtaken by the world the next is made.
+const OVERTAKEN: Span = Span::from_millis(500);
 
 impl State {
     /// Takes an answer. One that nobody waits for any more is dropped: reads are repeated.
@@ -142,6 +145,25 @@ impl State {
             Ok(plan) => plan,
             Err(failure) => {
                 let then = if is_fresh { Then::Fresh } else { Then::Plan };
+                let replans = self
+                    .steps
+                    .get(index)
+                    .and_then(|step| step.side(side))
+                    .map_or(MOST_REPLANS, |work| work.replans);
+                if failure.code == FailureCode::Conflict && replans < MOST_REPLANS {
+                    // The world overtook it while it was made.
+                    let (step, part, again) = (self.step_id(index), Part::Plan, now.at.plus(OVERTAKEN));
+                    let kind = EventKind::AttemptFailed {
+                        step,
+                        side,
+                        part,
+                        failure,
+                        then,
+                        again,
+                        counts: false,
+                    };
+                    return self.emit_with(now, out, kind, calls);
+                }
                 if !self.try_again(index, side, Part::Plan, then, &failure, &calls, now, out) {
                     self.fail_with(index, side, Failing::Plan, failure, calls, now, out);
                 }

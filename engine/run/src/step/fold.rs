@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stanch_contract::plan::Comparison;
-use stanch_contract::{ActionState, Span, Timestamp, Verdict};
+use stanch_contract::{ActionState, FailureCode, Span, Timestamp, Verdict};
 use stanch_runbook::expr::{Answer, StepResult};
 use stanch_runbook::model::StepKind;
 
@@ -142,11 +142,17 @@ impl State {
                 work.held_since = None;
                 work.go(Stage::Asking);
             }
-            EventKind::DecisionGiven { side, by, .. } => {
+            EventKind::DecisionGiven {
+                side,
+                by,
+                alone,
+                reason,
+                ..
+            } => {
                 let Some(work) = step.side_mut(*side) else { return };
                 work.given.push(by.clone());
                 let Some(question) = &work.question else { return };
-                if u32::try_from(work.given.len()).unwrap_or(u32::MAX) >= question.quorum {
+                if *alone || u32::try_from(work.given.len()).unwrap_or(u32::MAX) >= question.quorum {
                     let by = std::mem::take(&mut work.given);
                     work.decision = Some(Decision {
                         digest: question.digest,
@@ -157,6 +163,9 @@ impl State {
                     work.question = None;
                     work.acted = false;
                     work.go(Stage::Weighing);
+                }
+                if *alone {
+                    self.raise_step(at, index, &format!("`{by}` decided alone: {reason}"));
                 }
             }
             EventKind::DecisionRefused { side, by, reason, .. } => {
@@ -306,9 +315,9 @@ impl State {
                 }
                 if *part == Part::Apply && *then == Then::Fresh {
                     work.set_aside_done();
-                    if !counts {
-                        work.replans += 1;
-                    }
+                }
+                if failure.code == FailureCode::Conflict && !counts {
+                    work.replans += 1;
                 }
                 if *again > at {
                     work.go(Stage::Waiting {

@@ -563,3 +563,42 @@ fn a_viewer_decides_nothing() {
         assert!(matches!(sim.person(input), Err(Refused::NotAllowed(_))));
     }
 }
+
+#[test]
+fn who_breaks_the_glass_decides_alone_with_a_reason_and_everybody_is_told() {
+    let body = ONE.replace(
+        "uses = \"change\"",
+        "uses = \"change\"\napproval = { ask = \"May it?\", from = [\"group:sre\"], quorum = 2 }",
+    );
+    let mut sim = Sim::new("ask", &body);
+    sim.settle();
+    let glass = |reason: &str| Input::BreakGlass {
+        by: person("dana"),
+        step: None,
+        digest: None,
+        reason: reason.into(),
+    };
+    assert!(matches!(sim.person(glass(" ")), Err(Refused::NotAllowed(_))));
+    assert!(sim.sent.is_empty() && sim.told.is_empty());
+    sim.person(glass("nobody else is awake")).unwrap();
+    assert_eq!(sim.targets(), ["t1"]);
+    assert!(
+        sim.told[0].1.contains("alone: nobody else is awake"),
+        "{:?}",
+        sim.told
+    );
+}
+
+#[test]
+fn a_plan_that_the_world_overtook_is_made_again_and_not_for_ever() {
+    let mut sim = Sim::new("auto", ONE);
+    sim.script("fix")
+        .plans
+        .extend([Err(FailureCode::Conflict), Ok(vec!["t1"])]);
+    sim.pass_secs(2);
+    assert_eq!(sim.targets(), ["t1"]);
+    let mut sim = Sim::new("auto", ONE);
+    sim.script("fix").plans.push_back(Err(FailureCode::Conflict));
+    sim.pass_secs(60);
+    assert_eq!(sim.ending(), Some(Ending::Failed));
+}

@@ -82,17 +82,21 @@ pub fn recognise(
     .hint("set STANCH_TOKEN, or have `os_user` set in your [[users]] entry"))
 }
 
-/// A `[[users]]` entry, as the one who does something.
-pub fn of_user(user: &User) -> Actor {
-    let role = match user.role {
+/// A role of stanch.toml, as runs know it.
+pub(super) fn role_of(role: settings::Role) -> Role {
+    match role {
         settings::Role::Viewer => Role::Viewer,
         settings::Role::Approver => Role::Approver,
         settings::Role::Operator => Role::Operator,
         settings::Role::Admin => Role::Admin,
-    };
+    }
+}
+
+/// A `[[users]]` entry, as the one who does something.
+pub fn of_user(user: &User) -> Actor {
     Actor {
         name: user.name.clone(),
-        role,
+        role: role_of(user.role),
         groups: user.groups.clone(),
     }
 }

@@ -32,12 +32,14 @@ impl ActionLog for Actions {
             reply,
         });
         // A task that is gone answers nothing: then nothing may be sent.
-        let gone = || (Withheld::Stopping, "the engine is stopping".to_owned());
+        let gone = || (Some(Withheld::Stopping), "the engine is stopping".to_owned());
         answer
             .await
             .unwrap_or_else(|_| Err(gone()))
             .map_err(|(why, reason)| {
-                let _ = self.withheld.set(why);
+                if let Some(why) = why {
+                    let _ = self.withheld.set(why);
+                }
                 Stop { reason }
             })
     }

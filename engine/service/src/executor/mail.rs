@@ -25,7 +25,7 @@ pub(super) enum Letter {
     Starting {
         key: Key,
         action: u32,
-        reply: oneshot::Sender<Result<(), (Withheld, String)>>,
+        reply: oneshot::Sender<Result<(), (Option<Withheld>, String)>>,
     },
     /// The gate has what became of it: answered once that is durable.
     Ended {

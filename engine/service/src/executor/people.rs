@@ -82,6 +82,30 @@ impl Engine {
         .await
     }
 
+    /// Yes to a question, alone. The caller checked that the operator lets this person.
+    ///
+    /// # Errors
+    /// Where there is no such question, the plan is another one, or no reason is given.
+    pub async fn break_glass(
+        &self,
+        by: Actor,
+        run: &RunId,
+        step: Option<StepId>,
+        digest: Option<PlanDigest>,
+        reason: String,
+    ) -> Result<(), Refusal> {
+        self.tell(
+            run,
+            Input::BreakGlass {
+                by,
+                step,
+                digest,
+                reason,
+            },
+        )
+        .await
+    }
+
     /// A person's answer to a check.
     ///
     /// # Errors

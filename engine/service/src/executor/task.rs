@@ -42,7 +42,7 @@ enum Begun {
 /// Who is answered when a batch is durable.
 enum Reply {
     Input(oneshot::Sender<Result<(), Refusal>>),
-    Starting(oneshot::Sender<Result<(), (Withheld, String)>>),
+    Starting(oneshot::Sender<Result<(), (Option<Withheld>, String)>>),
     Ended(oneshot::Sender<()>),
 }
 
@@ -280,6 +280,10 @@ impl Task {
                     }
                 },
                 Letter::Starting { key, action, reply } => {
+                    if let Some(why) = self.revoked(&key) {
+                        drop(reply.send(Err((None, why))));
+                        continue;
+                    }
                     let withhold = self.withhold(&key);
                     match self.handle(Input::ActionStarting {
                         key,
@@ -290,8 +294,8 @@ impl Task {
                             events.extend(more);
                             replies.push(Reply::Starting(reply));
                         }
-                        Err(Refused::Withheld { why, reason }) => drop(reply.send(Err((why, reason)))),
-                        Err(other) => drop(reply.send(Err((Withheld::Cancelled, other.to_string())))),
+                        Err(Refused::Withheld { why, reason }) => drop(reply.send(Err((Some(why), reason)))),
+                        Err(other) => drop(reply.send(Err((None, other.to_string())))),
                     }
                 }
                 Letter::Ended {
@@ -385,6 +389,13 @@ impl Task {
                 guardrails: &guardrails,
             },
         )
+    }
+
+    /// Why the plugin that acts in this step may not any more.
+    fn revoked(&self, key: &stanch_run::Key) -> Option<String> {
+        let plugin = plugin_of(self.state.runbook(), &key.step)?;
+        let gone = !self.engine.inner.current.load().plugins.contains_key(plugin);
+        gone.then(|| format!("the plugin `{plugin}` is not installed any more: the operator removed it"))
     }
 
     /// Why an action must not be sent, whatever the run says.
@@ -744,7 +755,7 @@ fn answer(reply: Reply) {
 fn reject(reply: Reply, refusal: &Refusal) {
     match reply {
         Reply::Input(reply) => drop(reply.send(Err(refusal.clone()))),
-        Reply::Starting(reply) => drop(reply.send(Err((Withheld::Stopping, refusal.to_string())))),
+        Reply::Starting(reply) => drop(reply.send(Err((Some(Withheld::Stopping), refusal.to_string())))),
         // What was answered and could not be kept is in doubt, and stays so: the sender's wait just ends.
         Reply::Ended(reply) => drop(reply),
     }
@@ -753,7 +764,9 @@ fn reject(reply: Reply, refusal: &Refusal) {
 fn refuse(letter: Letter, refusal: &Refusal) {
     match letter {
         Letter::Input(_, reply) => drop(reply.send(Err(refusal.clone()))),
-        Letter::Starting { reply, .. } => drop(reply.send(Err((Withheld::Stopping, refusal.to_string())))),
+        Letter::Starting { reply, .. } => {
+            drop(reply.send(Err((Some(Withheld::Stopping), refusal.to_string()))))
+        }
         _ => {}
     }
 }
