@@ -23,7 +23,7 @@ pub fn path_in(data: &Path) -> PathBuf {
 }
 
 /// The control socket of the engine that an operator's file is for. Only `[store] path` is read, so that a file that does
-/// not load does not stand between a person and a running engine. The path is relative to the working folder, as it is for
+/// not load does not stand between a person and a running engine. A relative path is from where the file is, as it is for
 /// the engine.
 ///
 /// # Errors
@@ -36,7 +36,8 @@ pub fn of_config(config: &Path) -> io::Result<PathBuf> {
         .get("store")
         .and_then(|store| store.get("path"))
         .and_then(toml::Value::as_str);
-    Ok(path_in(Path::new(data.unwrap_or("data"))))
+    let base = config.parent().unwrap_or(Path::new(""));
+    Ok(path_in(&base.join(data.unwrap_or("data"))))
 }
 
 /// Why there is no control socket.
@@ -160,16 +161,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("stanch.toml");
         let table = [
-            ("", Some("data/control.sock")),
+            ("", Some(folder.path().join("data/control.sock"))),
+            ("[store]\npath = \"s\"\n", Some(folder.path().join("s/control.sock"))),
             (
                 "[store]\npath = \"/var/lib/stanch\"\n[nonsense]\n",
-                Some("/var/lib/stanch/control.sock"),
+                Some("/var/lib/stanch/control.sock".into()),
             ),
             ("[store", None),
         ];
         for (text, expected) in table {
             io::Write::write_all(&mut fs::File::create(&config).unwrap(), text.as_bytes()).unwrap();
-            assert_eq!(of_config(&config).ok(), expected.map(PathBuf::from), "{text}");
+            assert_eq!(of_config(&config).ok(), expected, "{text}");
         }
         assert!(of_config(&folder.path().join("nowhere.toml")).is_err());
     }
