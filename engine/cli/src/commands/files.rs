@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use stanch_contract::text::clean;
 use stanch_runbook::LoadErrors;
 use stanch_runbook::render;
 use stanch_runbook::testfile::RunbookTest;
@@ -150,6 +151,13 @@ pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit
         failed = true;
         console.aside(&problem.rendered);
     }
+    for orphan in orphans(&snapshot).iter().filter(|path| chosen.has(path)) {
+        failed = true;
+        console.aside(&clean(&format!(
+            "`{}` tests no runbook: it belongs beside the `.toml` of the same name",
+            orphan.display()
+        )));
+    }
     let mut all: Vec<(String, Rehearsed)> = Vec::new();
     for loaded in snapshot.runbooks.values() {
         let path = Path::new(&loaded.source.path).with_extension("test.toml");
@@ -180,6 +188,23 @@ pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit
         console.page(&screens::tested(&all, console.width()))?;
     }
     Ok(if failed { Exit::BadFiles } else { Exit::Done })
+}
+
+/// Test files without their runbook: a misspelt name must not pass for a test.
+fn orphans(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let folders = snapshot.settings.folders.iter();
+    let entries = folders.filter_map(|folder| std::fs::read_dir(&folder.path).ok());
+    let mut orphans: Vec<PathBuf> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let stem = path.file_name()?.to_str()?.strip_suffix(".test.toml")?;
+            let lost = !stem.starts_with('.') && !path.with_file_name(format!("{stem}.toml")).exists();
+            lost.then_some(path)
+        })
+        .collect();
+    orphans.sort();
+    orphans
 }
 
 fn tests_of(loaded: &LoadedRunbook, path: &Path) -> Result<Result<Vec<RunbookTest>, LoadErrors>, CliError> {

@@ -27,7 +27,7 @@ pub fn tested(all: &[(String, Rehearsed)], width: usize) -> Page {
         let (word, tone) = if played.wrong.is_empty() {
             ("ok", Tone::Good)
         } else {
-            ("wrong", Tone::Bad)
+            ("failed", Tone::Bad)
         };
         page.beside(
             0,
@@ -56,11 +56,10 @@ pub fn tested(all: &[(String, Rehearsed)], width: usize) -> Page {
     let wrong = all.iter().filter(|(_, played)| !played.wrong.is_empty()).count();
     let (text, tone) = match (all.len(), wrong) {
         (0, _) => ("no tests".to_owned(), Tone::Plain),
-        (n, 0) => (format!("{} passed", count(n, "test")), Tone::Good),
-        (n, wrong) => (
-            format!("{wrong} of {} came out wrong", count(n, "test")),
-            Tone::Bad,
-        ),
+        (n, wrong) => {
+            let tone = if wrong == 0 { Tone::Good } else { Tone::Bad };
+            (format!("{} passed, {wrong} failed", n - wrong), tone)
+        }
     };
     page.line([Piece::new(text, Style::State(tone))]);
     page

@@ -1,0 +1,280 @@
+//! Tests of runbooks, played: those that are shipped, and what a test that is wrong is told.
+//!
+//! The shipped plugins are installed, because a runbook loads only with its plugins and their parameters; what they would
+//! answer is in the test.
+
+#![allow(clippy::disallowed_methods, reason = "tests write the files that are read")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stanch_runbook::testfile::RunbookTest;
+use stanch_sandbox::{Sandbox, SandboxOptions};
+use stanch_service::Snapshot;
+use stanch_service::rehearsal::{Rehearsed, rehearse};
+use stanch_service::reload::{self, Parts};
+use stanch_service::secrets::Secrets;
+use stanch_service::serve::facilities;
+use stanch_service::telemetry::Metrics;
+use tokio::sync::OnceCell;
+
+const RETRIED: &str = r#"
+name = "retried"
+title = "Retried"
+owner = "tests"
+mode = "auto"
+[trigger]
+alert = "Full"
+[impact]
+severity = "low"
+summary = "None."
+[[mitigation]]
+id = "clean"
+do = "Clean"
+uses = "disk-cleanup"
+with = { folder = "scratch", pattern = "*.tmp", older_than = "1d" }
+retry = { times = 3, every = "1m" }
+[recovery]
+stable_for = "5m"
+[[escalation]]
+uses = "page"
+with = { to = "nobody" }
+"#;
+
+/// What a test of `retried` begins with.
+const FULL: &str = r#"
+[[test.alert]]
+labels = { alertname = "Full" }
+[[test.plugin]]
+step = "clean"
+call = "plan"
+actions = [{ verb = "remove", target = "file:scratch", items = ["scratch/a.tmp@1767000000000"] }]
+"#;
+
+/// The example of an operator's file with its runbooks and plugins, and `retried` besides.
+async fn snapshot() -> &'static Snapshot {
+    static SNAPSHOT: OnceCell<Snapshot> = OnceCell::const_new();
+    SNAPSHOT.get_or_init(load).await
+}
+
+async fn load() -> Snapshot {
+    let sandbox = Sandbox::new(&SandboxOptions {
+        cache: None,
+        calls: 1,
+    })
+    .unwrap();
+    let (site, shipped) = (
+        tempfile::tempdir().unwrap(),
+        stanch_test_support::root().join("runbooks"),
+    );
+    let at = |path: &str| site.path().join(path);
+    std::fs::create_dir(at("runbooks")).unwrap();
+    std::fs::create_dir(at("plugins")).unwrap();
+    let settings = std::fs::read_to_string(stanch_test_support::root().join("stanch.example.toml")).unwrap();
+    // `retried` acts without a yes.
+    std::fs::write(
+        at("stanch.toml"),
+        settings.replace("max_mode = \"ask\"", "max_mode = \"auto\""),
+    )
+    .unwrap();
+    for name in ["disk-full.toml", "provider-slow.toml"] {
+        std::fs::copy(shipped.join(name), at("runbooks").join(name)).unwrap();
+    }
+    std::fs::write(at("runbooks/retried.toml"), RETRIED).unwrap();
+    for name in [
+        "disk-usage",
+        "disk-cleanup",
+        "prometheus-query",
+        "http-probe",
+        "webhook",
+    ] {
+        let component = std::fs::read(stanch_test_support::component(name)).unwrap();
+        let manifest = sandbox.describe(component.as_slice().into()).await.unwrap();
+        let packed = stanch_plugin_pack::add_manifest_section(&component, &manifest).unwrap();
+        std::fs::write(at("plugins").join(format!("{name}.wasm")), packed).unwrap();
+    }
+    let secrets = Arc::new(Secrets::default());
+    let snapshot = reload::aside(Parts {
+        path: at("stanch.toml"),
+        sandbox,
+        facilities: facilities(&secrets).unwrap(),
+        secrets,
+        metrics: Arc::new(Metrics::new()),
+    })
+    .await
+    .unwrap();
+    assert_eq!(snapshot.problems, []);
+    snapshot
+}
+
+/// Plays the tests of a file of this runbook.
+async fn play(runbook: &str, path: &str, text: &str) -> Vec<Rehearsed> {
+    let snapshot = snapshot().await;
+    let loaded = &snapshot.runbooks[runbook];
+    let tests = RunbookTest::read(path, text, &loaded.runbook).unwrap_or_else(|errors| panic!("{errors}"));
+    let mut played = Vec::new();
+    for test in &tests {
+        played.push(rehearse(snapshot, loaded, test).await);
+    }
+    played
+}
+
+/// Plays one test of `retried`, and says what is wrong, a line each.
+async fn retried(test: &str) -> String {
+    let text = format!("[[test]]\nname = \"it\"\n{test}");
+    let [played] = play("retried", "retried.test.toml", &text)
+        .await
+        .try_into()
+        .unwrap();
+    played.wrong.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tests_of_the_shipped_runbooks_pass() {
+    let folder = stanch_test_support::root().join("runbooks");
+    let mut wrong = String::new();
+    for (runbook, least) in [("disk-full", 7), ("provider-slow", 5)] {
+        let path = folder.join(format!("{runbook}.test.toml"));
+        let played = play(runbook, name(&path), &std::fs::read_to_string(&path).unwrap()).await;
+        assert!(played.len() >= least, "{runbook} has {} tests", played.len());
+        for test in played.iter().filter(|test| !test.wrong.is_empty()) {
+            writeln!(wrong, "{runbook}: {}: {:#?}", test.test, test.wrong).unwrap();
+        }
+    }
+    assert_eq!(wrong, "");
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_came_out_otherwise_is_told_beside_what_was_expected() {
+    let wrong = retried(&format!(
+        r#"{FULL}
+[[test.plugin]]
+step = "clean"
+call = "apply"
+failure = {{ code = "failed", message = "read-only file system" }}
+[test.expect]
+runs = false
+ending = "healed"
+escalated = false
+within = "1m"
+steps = {{ clean = "yes" }}
+plans = {{ clean = ["remove file:other"] }}
+questions = ["Clean?"]
+told = []
+undone = ["clean"]
+"#
+    ))
+    .await;
+    insta::assert_snapshot!(wrong);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_needed_and_not_given_fails_the_test() {
+    let unsaid =
+        retried("[[test.alert]]\nlabels = { alertname = \"Full\" }\n[test.expect]\nending = \"failed\"")
+            .await;
+    assert_eq!(
+        unsaid, "the test does not say what `clean` answers to `plan`",
+        "although it ends as expected"
+    );
+    let too_late = retried(&format!(
+        "{FULL}[[test.alert]]\nat = \"1m\"\nstatus = \"resolved\"\nlabels = {{ alertname = \"Full\" }}\n\
+         [[test.person]]\nat = \"1h\"\ndoes = \"undo\"\n[test.expect]\nending = \"healed\""
+    ))
+    .await;
+    assert!(
+        too_late.contains("at 1h `dana` is refused") && too_late.contains("is closed (healed)"),
+        "{too_late}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_with_answers_of_the_host_is_told_that_it_cannot_be_played_and_does_not_pass() {
+    let wrong = retried(&format!(
+        "{FULL}[[test.file]]\npath = \"scratch/a.tmp\"\n[test.expect]\nruns = true"
+    ))
+    .await;
+    assert!(wrong.contains("[[test.plugin]]"), "{wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_pass_in_milliseconds_and_to_the_second() {
+    snapshot().await;
+    let before = Instant::now();
+    // Two attempts a minute apart fail, the third is good; five minutes after the alert is resolved it is over.
+    let retried_in = |within: &str| {
+        format!(
+            r#"{FULL}
+[[test.plugin]]
+step = "clean"
+call = "apply"
+failure = {{ code = "unavailable", message = "not now" }}
+[[test.plugin]]
+at = "1m30s"
+step = "clean"
+call = "apply"
+[[test.alert]]
+at = "3h"
+status = "resolved"
+labels = {{ alertname = "Full" }}
+[test.expect]
+ending = "healed"
+within = "{within}"
+steps = {{ clean = "yes" }}
+told = []
+"#
+        )
+    };
+    assert_eq!(retried(&retried_in("3h5m")).await, "");
+    assert_eq!(
+        retried(&retried_in("3h4m59s")).await,
+        "the run is expected to end within 3h4m59s, and took 3h 5m"
+    );
+    assert!(
+        before.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_a_change_up_until_it_is_lifted() {
+    let lifted_at = |at: &str, expected: &str| {
+        format!(
+            "{}[[test.person]]\ndoes = \"pause\"\n[[test.person]]\nat = \"{at}\"\ndoes = \"resume\"\n\
+             [[test.alert]]\nat = \"20m\"\nstatus = \"resolved\"\nlabels = {{ alertname = \"Full\" }}\n\
+             [test.expect]\n{expected}",
+            FULL.replacen("[[test.alert]]", "[[test.alert]]\nat = \"1m\"", 1)
+        )
+    };
+    let before = lifted_at("10m", "ending = \"healed\"\nsteps = { clean = \"yes\" }");
+    assert_eq!(retried(&before).await, "");
+    let after = lifted_at(
+        "30m",
+        "ending = \"resolved-itself\"\nsteps = { clean = \"skipped\" }",
+    );
+    assert_eq!(retried(&after).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_beyond_the_grant_is_none() {
+    let denied = retried(
+        "[[test.alert]]\nlabels = { alertname = \"Full\" }\n[[test.plugin]]\nstep = \"clean\"\ncall = \"plan\"\n\
+         actions = [{ verb = \"remove\", target = \"file:elsewhere\", items = [\"elsewhere/a@1\"] }]\n\
+         [test.expect]\nending = \"failed\"\nsteps = { clean = \"failed\" }\ntold = [\"page\"]",
+    )
+    .await;
+    assert_eq!(denied, "");
+}
