@@ -162,7 +162,10 @@ mod tests {
         let config = folder.path().join("stanch.toml");
         let table = [
             ("", Some(folder.path().join("data/control.sock"))),
-            ("[store]\npath = \"s\"\n", Some(folder.path().join("s/control.sock"))),
+            (
+                "[store]\npath = \"s\"\n",
+                Some(folder.path().join("s/control.sock")),
+            ),
             (
                 "[store]\npath = \"/var/lib/stanch\"\n[nonsense]\n",
                 Some("/var/lib/stanch/control.sock".into()),
