@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_contract::{Alert, RunId};
 use stanch_service::control::types::{Accepted, DryRun, ExplainRequest, Explanation, PlanRequest, StartRun};
+use stanch_service::intake::alertmanager;
 use stanch_service::report::{Detail, run_page};
 
 use crate::args;
@@ -72,21 +73,116 @@ pub async fn explain(client: &Client, console: &Console, explain: args::Explain)
     Ok(Exit::Done)
 }
 
-/// The alerts of a file: as an intake would read them, or in the engine's own form.
+/// The alerts of a file: what Alertmanager's webhook sends, the list that its API gives, or the engine's own form.
 fn alerts(path: &Path) -> Result<Vec<Alert>, CliError> {
-    let given = files::json(path)?;
     let wrong = |why: String| CliError::File {
         path: path.display().to_string(),
         why,
     };
+    let given = files::json(path)?;
+    if given.get("alerts").is_some() {
+        return notified(&given).map_err(wrong);
+    }
     let items = match given {
         Value::Array(items) => items,
         one => vec![one],
     };
+    if items
+        .iter()
+        .any(|item| item.get("name").is_none() && item.get("labels").is_some())
+    {
+        let alerts: Vec<Value> = items.into_iter().map(of_api).collect();
+        return notified(&json!({ "version": "4", "status": "firing", "alerts": alerts })).map_err(wrong);
+    }
     items
         .into_iter()
         .map(|item| {
             serde_json::from_value(item).map_err(|error| wrong(format!("it is not an alert: {error}")))
         })
         .collect()
+}
+
+fn notified(notification: &Value) -> Result<Vec<Alert>, String> {
+    let parsed = alertmanager::parse(notification.to_string().as_bytes());
+    parsed
+        .map(|notification| notification.alerts)
+        .map_err(|error| error.to_string())
+}
+
+/// An alert of Alertmanager's API has an object where its webhook says `firing`: what the API lists fires.
+fn of_api(mut alert: Value) -> Value {
+    if let Some(members) = alert
+        .as_object_mut()
+        .filter(|members| !members.get("status").is_some_and(Value::is_string))
+    {
+        members.insert("status".to_owned(), Value::from("firing"));
+    }
+    alert
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use stanch_contract::AlertStatus;
+
+    use super::*;
+
+    fn read(content: &Value) -> Result<Vec<Alert>, CliError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alert.json");
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(content.to_string().as_bytes())
+            .unwrap();
+        alerts(&path)
+    }
+
+    fn sent(status: Value) -> Value {
+        json!({
+            "status": status, "labels": { "alertname": "DiskFull" }, "annotations": {},
+            "startsAt": "2026-11-24T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://p", "fingerprint": "a1b2",
+        })
+    }
+
+    #[test]
+    fn each_form_of_an_alert_is_the_same_alert() {
+        let own = json!({
+            "name": "DiskFull", "fingerprint": "a1b2", "status": "firing",
+            "labels": { "alertname": "DiskFull" }, "starts_at": "2026-11-24T00:00:00Z",
+        });
+        let webhook = json!({
+            "version": "4", "groupKey": "g", "status": "firing", "receiver": "r", "groupLabels": {},
+            "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://a", "alerts": [sent(json!("firing"))],
+        });
+        let forms = [
+            own.clone(),
+            json!([own]),
+            webhook,
+            json!([sent(json!({ "state": "active" }))]),
+        ];
+        for form in forms {
+            let read = read(&form).unwrap();
+            assert_eq!(read.len(), 1, "{form}");
+            let found = (
+                read[0].name.as_str(),
+                read[0].fingerprint.as_str(),
+                read[0].status,
+            );
+            assert_eq!(found, ("DiskFull", "a1b2", AlertStatus::Firing), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_alert_is_refused() {
+        for wrong in [
+            json!(7),
+            json!({ "alerts": 7 }),
+            json!([{ "labels": 7 }]),
+            json!({ "name": "A" }),
+        ] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
+    }
 }

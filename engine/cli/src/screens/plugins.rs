@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use stanch_contract::Manifest;
 use stanch_sandbox::Plugin;
 use stanch_service::control::types::{PluginView, Tone};
@@ -100,7 +101,45 @@ fn manifest(page: &mut Page, manifest: &Manifest) {
         row(page, "promises", &promises.join(", "));
     }
     row(page, "asks", &manifest.asks.to_string());
-    row(page, "params", &manifest.params.to_string());
+    params(page, &manifest.params);
+}
+
+/// The parameters, a line each; `--json` has the whole schema.
+fn params(page: &mut Page, schema: &Value) {
+    let needed: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    page.heading("Parameters");
+    for (name, property) in properties {
+        let says = property
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .replace('\n', " ");
+        let default = property.get("default").filter(|default| !default.is_null());
+        let default = default
+            .map(|default| format!(" (default {default})"))
+            .unwrap_or_default();
+        let must = if needed.contains(&name.as_str()) {
+            " (needed)"
+        } else {
+            ""
+        };
+        page.beside(
+            2,
+            Piece::plain(name),
+            18,
+            &format!("{says}{must}{default}"),
+            Style::Plain,
+        );
+    }
 }
 
 fn row(page: &mut Page, label: &str, text: &str) {

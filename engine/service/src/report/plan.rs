@@ -61,12 +61,12 @@ pub(super) fn question(
     }
     let (id, step) = (&run.summary.id, &step.id);
     page.gap();
-    page.text(
-        2,
-        &format!("stanch approve {id} {step} --digest {}", question.digest.digest()),
-        Style::Plain,
-    );
-    page.text(2, &format!("stanch deny {id} {step} --reason …"), Style::Plain);
+    // Not wrapped: they are there to be copied.
+    let digest = question.digest.digest();
+    page.line([Piece::plain(format!(
+        "  stanch approve {id} {step} --digest {digest}"
+    ))]);
+    page.line([Piece::plain(format!("  stanch deny {id} {step} --reason …"))]);
 }
 
 fn labelled(page: &mut Page, label: &str, text: &str) {

@@ -1,0 +1,386 @@
+//! The real program, from the alert to the export: `serve` in a folder of its own, and every command a person would use.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops there"
+)]
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use stanch_outside::run::asked;
+use stanch_outside::serve::{Engine, Scratch, program};
+use stanch_tests::{packed, sandbox};
+
+const TOKEN: &str = "dana's token";
+
+const RUNBOOK: &str = r#"
+name = "disk-full"
+title = "A disk is almost full"
+owner = "platform-oncall"
+[trigger]
+alert = "DiskFull"
+group_by = ["instance"]
+[impact]
+severity = "high"
+summary = "Writes fail next. What is on the disk is safe."
+[[diagnosis]]
+id = "scratch_large"
+ask = "Do scratch files take much of it?"
+uses = "disk-usage"
+with = { folder = "scratch", larger_than = "100KiB" }
+[[mitigation]]
+id = "clean"
+do = "Remove old scratch files"
+when = "diagnosis.scratch_large.yes"
+uses = "disk-cleanup"
+with = { folder = "scratch", pattern = "*.log", older_than = "1d" }
+[mitigation.approval]
+ask = "Remove old scratch files for good?"
+from = ["group:sre"]
+[recovery]
+stable_for = "1s"
+trust = "alert"
+"#;
+
+const TEST: &str = r#"
+[[test]]
+name = "after a yes old files go"
+[[test.alert]]
+labels = { alertname = "DiskFull", instance = "node-1" }
+[[test.alert]]
+at = "10m"
+status = "resolved"
+labels = { alertname = "DiskFull", instance = "node-1" }
+[[test.plugin]]
+step = "scratch_large"
+verdict = "yes"
+[[test.plugin]]
+step = "clean"
+call = "plan"
+actions = [{ verb = "remove", target = "file:scratch", items = ["scratch/a.log@1"] }]
+[[test.person]]
+at = "2m"
+by = "dana"
+step = "clean"
+does = "approve"
+[test.expect]
+ending = "ENDING"
+questions = ["Remove old scratch files for good?"]
+plans = { clean = ["remove file:scratch"] }
+"#;
+
+fn alert(status: &str) -> String {
+    format!(
+        r#"{{"name":"DiskFull","fingerprint":"f1","status":"{status}",
+            "labels":{{"alertname":"DiskFull","instance":"node-1"}},"starts_at":"2026-11-24T00:00:00Z"}}"#
+    )
+}
+
+/// A folder with everything that the engine needs, and where it is to listen.
+async fn laid_out() -> (Scratch, SocketAddr) {
+    let scratch = Scratch::new("command-line").unwrap();
+    let folder = scratch.path();
+    let sandbox = sandbox();
+    for plugin in ["disk-usage", "disk-cleanup"] {
+        scratch
+            .write(&format!("plugins/{plugin}.wasm"), packed(&sandbox, plugin).await)
+            .unwrap();
+    }
+    let old = SystemTime::now() - Duration::from_secs(10 * 86_400);
+    for name in ["old-1.log", "old-2.log"] {
+        scratch.write(&format!("files/{name}"), vec![0; 100_000]).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(folder.join("files").join(name))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+    }
+    scratch.write("files/new.log", "new").unwrap();
+    scratch.write("runbooks/disk-full.toml", RUNBOOK).unwrap();
+    scratch.write("firing.json", alert("firing")).unwrap();
+    scratch.write("resolved.json", alert("resolved")).unwrap();
+    let listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    scratch.write("stanch.toml", settings(folder, listens)).unwrap();
+    (scratch, listens)
+}
+
+fn settings(folder: &Path, listens: SocketAddr) -> String {
+    let digest = hex::encode(Sha256::digest(TOKEN));
+    let files = folder.join("files");
+    let grant = |plugin: &str, access: &str| {
+        format!(
+            "[plugins.{plugin}]\nsource = \"plugins/{plugin}.wasm\"\n[[plugins.{plugin}.grant.files]]\n\
+             path = {files:?}\nat = \"scratch\"\naccess = \"{access}\"\n"
+        )
+    };
+    format!(
+        "[server]\nlisten = \"{listens}\"\n[store]\npath = \"data\"\nreserve = \"1MiB\"\n\
+         [[runbooks]]\npath = \"runbooks\"\nteam = \"platform\"\nplugins = [\"*\"]\nmax_mode = \"auto\"\n\
+         [[intake]]\nkind = \"alertmanager\"\npath = \"/alerts/alertmanager\"\n\
+         [[users]]\nname = \"dana\"\ntoken_sha256 = \"{digest}\"\ngroups = [\"sre\"]\nrole = \"approver\"\n{}{}",
+        grant("disk-usage", "read"),
+        grant("disk-cleanup", "change")
+    )
+}
+
+fn said(engine: &Engine, folder: &Path, token: Option<&str>, words: &[&str]) -> Output {
+    let mut command = engine.command(words);
+    command.current_dir(folder);
+    if let Some(token) = token {
+        command.env("STANCH_TOKEN", token);
+    }
+    command.output().unwrap()
+}
+
+fn done(output: Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(output: &Output, code: i32, says: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(says), "{stderr}");
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} did not come")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_alert_to_the_export() {
+    let (scratch, listens) = laid_out().await;
+    let folder = scratch.path();
+    let engine = Engine::start(&program("stanch").unwrap(), folder, listens, "unused").unwrap();
+    let socket = fs::metadata(folder.join("data/control.sock")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let ask = |words: &[&str]| done(said(&engine, folder, None, words));
+    let json = |words: &[&str]| serde_json::from_str::<Value>(&ask(&[&["--json"], words].concat())).unwrap();
+
+    // A dry run looks and plans and changes nothing, and is no run.
+    let dry = json(&["plan", "disk-full", "--alert", "firing.json"]);
+    assert_eq!(dry["run"]["steps"][0]["state"], "planned", "{dry}");
+    assert_eq!(json(&["runs"]), Value::Array(vec![]));
+    assert!(ask(&["explain", "firing.json"]).contains("applies"));
+
+    assert!(ask(&["alert", "firing.json"]).contains("1 alert recorded"));
+    let run = json(&["runs"])[0]["id"].as_str().unwrap().to_owned();
+    let question = until("the question", || asked(&json(&["runs", "show", &run])));
+    let digest = question.digest.clone().unwrap();
+    let page = ask(&["runs", "show", run.get(10..).unwrap()]);
+    for text in [
+        "HIGH  A disk is almost full",
+        "remove file:scratch (2 files",
+        "group:sre",
+        digest.as_str(),
+    ] {
+        assert!(page.contains(text), "{text}\n{page}");
+    }
+    assert!(!page.contains('\u{1b}'), "nobody looks, so nothing is coloured");
+
+    // The owner of the socket is in no group; a wrong token is nobody; another plan is not this one.
+    let approve = |token, digest: &str| {
+        said(
+            &engine,
+            folder,
+            token,
+            &["approve", &run, "clean", "--digest", digest],
+        )
+    };
+    refused(&approve(None, &digest), 1, "it asks group:sre");
+    refused(
+        &approve(Some("wrong"), &digest),
+        1,
+        "the token is none of stanch.toml's users'",
+    );
+    refused(&approve(Some(TOKEN), &"0".repeat(64)), 1, "is another one by now");
+    refused(
+        &said(&engine, folder, Some(TOKEN), &["approve", &run]),
+        2,
+        "nobody is here to look at the plan",
+    );
+    refused(
+        &said(&engine, folder, Some(TOKEN), &["pause", "--reason", "x"]),
+        1,
+        "takes role operator",
+    );
+    assert_eq!(
+        fs::read_dir(folder.join("files")).unwrap().count(),
+        3,
+        "nothing was done yet"
+    );
+
+    let follow = engine
+        .command(&["runs", "show", &run, "--follow"])
+        .current_dir(folder)
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    done(approve(Some(TOKEN), &digest));
+    until("the change", || {
+        (json(&["runs", "show", &run])["steps"][0]["state"] == "done").then_some(())
+    });
+    assert_eq!(
+        fs::read_dir(folder.join("files")).unwrap().count(),
+        1,
+        "the old files are gone, the new one is not"
+    );
+    ask(&["alert", "resolved.json"]);
+    until("the ending", || {
+        (json(&["runs", "show", &run])["ending"] == "healed").then_some(())
+    });
+    let followed = done(follow.unwrap().wait_with_output().unwrap());
+    assert!(
+        followed.contains("yes to clean (dana)") && followed.contains("closed as healed"),
+        "{followed}"
+    );
+
+    let report = ask(&["export", &run]);
+    for text in [
+        "# A disk is almost full",
+        "| Ending | healed |",
+        "Yes by dana",
+        "apply: `files remove",
+    ] {
+        assert!(report.contains(text), "{text}\n{report}");
+    }
+    let whole: Value = serde_json::from_str(&ask(&["export", &run, "--format", "json"])).unwrap();
+    assert_eq!(whole["timeline"][0]["event"], "RunOpened");
+    refused(
+        &said(
+            &engine,
+            folder,
+            Some(TOKEN),
+            &["approve", &run, "--digest", &digest],
+        ),
+        1,
+        "asks nothing",
+    );
+    engine.stop().unwrap();
+    assert!(!folder.join("data/control.sock").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_is_paused_reloaded_and_rolled_back() {
+    let (scratch, listens) = laid_out().await;
+    let folder = scratch.path();
+    let engine = Engine::start(&program("stanch").unwrap(), folder, listens, "unused").unwrap();
+    let ask = |words: &[&str]| done(said(&engine, folder, None, words));
+
+    ask(&[
+        "pause",
+        "runbook:disk-full",
+        "--reason",
+        "the storage team is at it",
+    ]);
+    assert!(ask(&["status"]).contains("PAUSED  runbook:disk-full: the storage team is at it"));
+    ask(&["resume", "runbook:disk-full"]);
+    assert!(!ask(&["status"]).contains("PAUSED"));
+    refused(
+        &said(&engine, folder, None, &["resume", "runbook:disk-full"]),
+        1,
+        "nothing is paused",
+    );
+    refused(
+        &said(&engine, folder, None, &["rollback"]),
+        1,
+        "no generation before this one",
+    );
+
+    scratch
+        .write(
+            "runbooks/disk-full.toml",
+            RUNBOOK.replace("severity = \"high\"", "severity = \"grave\""),
+        )
+        .unwrap();
+    let broken = said(&engine, folder, None, &["reload"]);
+    assert_eq!(broken.status.code(), Some(4), "a file does not load");
+    assert!(
+        ask(&["status"]).contains("the last good version"),
+        "{}",
+        ask(&["status"])
+    );
+    scratch
+        .write(
+            "runbooks/disk-full.toml",
+            RUNBOOK.replace("severity = \"high\"", "severity = \"low\""),
+        )
+        .unwrap();
+    assert!(ask(&["reload"]).contains("generation 2"));
+    assert!(ask(&["rollback"]).contains("generation 3"));
+    assert!(ask(&["plugin", "list"]).contains("disk-cleanup"));
+    assert!(ask(&["plugin", "inspect", "disk-cleanup"]).contains("\"access\":\"change\""));
+    engine.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_checked_shown_and_tested_without_an_engine() {
+    let (scratch, _) = laid_out().await;
+    let stanch = program("stanch").unwrap();
+    let run = |words: &[&str]| {
+        std::process::Command::new(&stanch)
+            .args(words)
+            .current_dir(scratch.path())
+            .env_remove("STANCH_CONFIG")
+            .output()
+            .unwrap()
+    };
+    assert!(done(run(&["check"])).contains("1 runbook, 2 plugins: all well"));
+    assert!(done(run(&["show", "disk-full"])).contains("A disk is almost full"));
+    assert!(done(run(&["show", "disk-full", "--resolved"])).contains("the engine's default"));
+    refused(&run(&["show", "disk-ful"]), 1, "there is no runbook `disk-ful`");
+    refused(&run(&["check", "/"]), 0, "");
+    refused(&run(&["check", "/etc/hostname"]), 2, "is none of the files");
+
+    scratch
+        .write("runbooks/disk-full.test.toml", TEST.replace("ENDING", "healed"))
+        .unwrap();
+    let passed = done(run(&["test"]));
+    assert!(passed.contains("1 test passed"), "{passed}");
+    scratch
+        .write("runbooks/disk-full.test.toml", TEST.replace("ENDING", "rejected"))
+        .unwrap();
+    let wrong = run(&["test"]);
+    assert_eq!(wrong.status.code(), Some(4));
+    let told = String::from_utf8(wrong.stdout).unwrap();
+    assert!(
+        told.contains("`ending` is expected to be rejected, and is healed"),
+        "{told}"
+    );
+
+    scratch
+        .write(
+            "runbooks/disk-full.toml",
+            RUNBOOK.replace("disk-cleanup", "disk-cleaner"),
+        )
+        .unwrap();
+    let broken = run(&["check"]);
+    assert_eq!(broken.status.code(), Some(4));
+    let told = String::from_utf8(broken.stdout).unwrap();
+    assert!(
+        told.contains("there is no plugin `disk-cleaner`") && told.contains("disk-full.toml:20:8"),
+        "{told}"
+    );
+    assert!(
+        !scratch.path().join("stanch.lock").exists() && !scratch.path().join("data").exists(),
+        "nothing was written"
+    );
+}
