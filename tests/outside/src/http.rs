@@ -1,5 +1,6 @@
 //! Just enough HTTP for loopback: a client that keeps its connection, and a place that answers yes to everything.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Connection {
 
     fn send(&mut self, request: &str) -> std::io::Result<Answer> {
         self.stream.get_mut().write_all(request.as_bytes())?;
-        let (first, body) = message(&mut self.stream)?;
+        let Message { first, body, .. } = message(&mut self.stream)?;
         let status = first
             .split(' ')
             .nth(1)
@@ -71,31 +72,41 @@ impl Connection {
     }
 }
 
-/// The first line and the body.
-fn message(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
+/// A request or an answer.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// The first line.
+    pub(crate) first: String,
+    /// By name in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Reads one.
+pub(crate) fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
     let mut first = String::new();
     if stream.read_line(&mut first)? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
-    let mut length = 0;
-    let mut chunked = false;
+    let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
         stream.read_line(&mut line)?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
+        let Some((name, value)) = line.trim().split_once(':') else {
             break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().map_err(|_| odd())?;
-        }
-        chunked |= line.starts_with("transfer-encoding:") && line.contains("chunked");
+        };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    let length = headers.get("content-length").map_or(Ok(0), |value| value.parse());
+    let length = length.map_err(|_| odd())?;
+    let coding = headers.get("transfer-encoding");
+    let chunked = coding.is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
     let mut body = Vec::new();
     if !chunked {
         let read = stream.take(length).read_to_end(&mut body)? as u64;
         return if read == length {
-            Ok((first, body))
+            Ok(Message { first, headers, body })
         } else {
             Err(std::io::ErrorKind::UnexpectedEof.into())
         };
@@ -107,7 +118,7 @@ fn message(stream: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
         stream.by_ref().take(size).read_to_end(&mut body)?;
         stream.read_line(&mut line)?;
         if size == 0 || body.len() > MOST {
-            return Ok((first, body));
+            return Ok(Message { first, headers, body });
         }
     }
 }
@@ -154,7 +165,7 @@ impl Sink {
 fn answer(stream: TcpStream, body: &str, came: &Came) {
     let _ = stream.set_nodelay(true);
     let mut stream = BufReader::new(stream);
-    while let Ok((first, _)) = message(&mut stream) {
+    while let Ok(Message { first, .. }) = message(&mut stream) {
         let counter = if first.starts_with("GET ") {
             &came.looks
         } else {
@@ -201,7 +212,7 @@ mod tests {
     #[test]
     fn an_answer_in_chunks_is_put_together() {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nstan\r\n2\r\nch\r\n0\r\n\r\n";
-        let (first, body) = message(&mut text.as_bytes()).unwrap();
+        let Message { first, body, .. } = message(&mut text.as_bytes()).unwrap();
         assert_eq!(
             (first.trim(), body.as_slice()),
             ("HTTP/1.1 200 OK", b"stanch".as_slice())

@@ -4,6 +4,8 @@
 //! nothing: what it starts is the program that was built, not code that it links.
 
 pub mod alertmanager;
+pub mod control;
+pub mod counter;
 pub mod http;
 pub mod run;
 pub mod serve;

@@ -1,0 +1,171 @@
+//! A folder with everything that an engine reads, the server that its plugins reach, and who sends alerts.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use stanch_outside::alertmanager::notification;
+use stanch_outside::control::Control;
+use stanch_outside::counter::Counter;
+use stanch_outside::http::{Connection, free_port};
+use stanch_outside::serve::{Engine, Scratch, program};
+
+pub(crate) const TOKEN: &str = "a-token-for-the-tests-only";
+const NOW: &str = "2026-06-01T12:00:00.000Z";
+
+/// Long enough for two slow cores.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The component of a crate with its manifest in it, as it is installed.
+pub(crate) fn packed(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<Scratch> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| Scratch::new("packed").unwrap());
+    let to = folder.path().join(format!("{name}.wasm"));
+    if !to.exists() {
+        let from = stanch_test_support::component(name);
+        let packed = Command::new(program("xtask-pack").unwrap())
+            .arg(from)
+            .arg(&to)
+            .output()
+            .unwrap();
+        assert!(
+            packed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&packed.stderr)
+        );
+    }
+    to
+}
+
+/// Where an engine lives, and dies.
+pub(crate) struct World {
+    pub(crate) scratch: Scratch,
+    pub(crate) counter: Counter,
+    pub(crate) control: Control,
+    listens: SocketAddr,
+}
+
+impl World {
+    /// With these runbooks (name and text; `URL` is the counter) and these plugins (key and file).
+    pub(crate) fn new(counter: Counter, runbooks: &[(&str, String)], plugins: &[(&str, PathBuf)]) -> Self {
+        let scratch = Scratch::new("world").unwrap();
+        let listens = free_port().unwrap();
+        let url = format!("http://{}", counter.address);
+        let mut settings = format!(
+            r#"[server]
+listen = "{listens}"
+[store]
+path = "data"
+reserve = "1MiB"
+[[runbooks]]
+path = "runbooks"
+team = "tests"
+plugins = ["*"]
+max_mode = "auto"
+[secrets]
+alertmanager = {{ env = "ALERTMANAGER_TOKEN" }}
+[[intake]]
+kind = "alertmanager"
+path = "/alerts/alertmanager"
+auth = {{ bearer = "${{secret:alertmanager}}" }}
+[guardrails]
+actions = "1000000/1s"
+max_open = 100000
+storm = {{ alerts = 1000000, within = "1m" }}
+"#
+        );
+        for (key, file) in plugins {
+            let source = serde_json::to_string(file).unwrap();
+            settings.push_str(&format!(
+                r#"[plugins.{key}]
+source = {source}
+[[plugins.{key}.grant.http]]
+url = "{url}/**"
+read = ["GET"]
+change = ["POST", "DELETE"]
+addresses = ["127.0.0.0/8"]
+"#
+            ));
+        }
+        scratch.write("stanch.toml", settings).unwrap();
+        for (name, text) in runbooks {
+            let text = text.replace("URL", &url);
+            scratch.write(&format!("runbooks/{name}.toml"), text).unwrap();
+        }
+        let control = Control::of(&scratch.path().join("data"));
+        Self {
+            scratch,
+            counter,
+            control,
+            listens,
+        }
+    }
+
+    /// The engine, ready, on whatever the last one left.
+    pub(crate) fn start(&self) -> Engine {
+        Engine::start(
+            &program("stanch").unwrap(),
+            self.scratch.path(),
+            self.listens,
+            TOKEN,
+        )
+        .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Sends a notification once; whether it was answered with 202.
+    pub(crate) fn post(&self, body: &Value) -> bool {
+        let sent = Connection::open(self.listens)
+            .and_then(|mut engine| engine.post("/alerts/alertmanager", TOKEN, &body.to_string()));
+        match sent {
+            Ok(answer) if answer.status == 202 => true,
+            Ok(answer) if answer.status == 503 => false,
+            Ok(answer) => panic!("{}: {}", answer.status, answer.body),
+            Err(_) => false,
+        }
+    }
+
+    /// Sends it until it was answered with 202, as Alertmanager does.
+    pub(crate) fn deliver(&self, body: &Value) {
+        let began = Instant::now();
+        while !self.post(body) {
+            assert!(began.elapsed() < PATIENCE, "nobody takes the alert");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The runs, the newest first.
+    pub(crate) fn runs(&self) -> Vec<Value> {
+        let runs = self.control.get("/runs?limit=1000");
+        runs.and_then(|runs| runs.as_array().cloned()).unwrap_or_default()
+    }
+
+    /// A run, whole.
+    pub(crate) fn run(&self, id: &str) -> Option<Value> {
+        self.control.get(&format!("/runs/{id}"))
+    }
+
+    /// The run of a case.
+    pub(crate) fn run_of(&self, case: &str) -> Option<Value> {
+        let runs = self.runs();
+        let id = runs
+            .iter()
+            .find(|run| run["group"].as_str().unwrap().contains(case))?;
+        self.run(id["id"].as_str().unwrap())
+    }
+}
+
+/// A notification about these cases.
+pub(crate) fn about(alert: &str, cases: &[String], firing: bool) -> Value {
+    let mut all = notification(alert, &[], firing, NOW);
+    let alerts = cases.iter().map(|case| {
+        let one = notification(alert, &[("case", case)], firing, NOW);
+        one["alerts"][0].clone()
+    });
+    all["alerts"] = json!(alerts.collect::<Vec<_>>());
+    all
+}
