@@ -1,9 +1,9 @@
 //! Drives runs: carries out what a run's state asks for and feeds back what happened.
 //!
-//! [`stanch_run`] decides, this folder does. Each run has one task ([`task`]), which owns its state and is the only writer
-//! of its events; everybody else sends it messages. What runs share is the [`board`]: the ledger of locks and budgets, the
+//! [`stanch_run`] decides, this folder does. Each run has one task (`task`), which owns its state and is the only writer
+//! of its events; everybody else sends it messages. What runs share is the `board`: the ledger of locks and budgets, the
 //! episodes, and where each run's task is reached; one lock around it, never held over a wait. An alert's way is
-//! [`accept`], a plugin call's is [`calls`], an action's is [`actions`]; a restart is [`recover`], which folds the journal
+//! `accept`, a plugin call's is `calls`, an action's is `actions`; a restart is `recover`, which folds the journal
 //! and then does what any run does.
 //!
 //! What waits for the disk is named by the events themselves ([`stanch_run::event::Barrier`]); all else joins the next

@@ -2,7 +2,7 @@
 //!
 //! Counters are told where things happen; what is a state (the generation, open runs, the journal's queue) is read when
 //! somebody looks. No label has a runbook, an alert or anything else from outside in it, so the number of series is bounded
-//! by the engine's words and by [`MOST_KEYS`].
+//! by the engine's words and by `MOST_KEYS`.
 
 use std::collections::BTreeSet;
 use std::fmt;
