@@ -89,9 +89,11 @@ pub(crate) fn millis(seconds: i64, nanoseconds: i64) -> i64 {
         .saturating_add(nanoseconds.div_euclid(1_000_000))
 }
 
-/// Makes what happened in a folder survive a crash of the machine.
+/// Makes what happened in a folder survive a crash of the machine. A handle that only names the folder cannot be synced,
+/// so the same folder is opened through it.
 pub(crate) fn sync(folder: OwnedFd) -> io::Result<()> {
-    File::from(folder).sync_all()
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    File::from(rustix::fs::openat(&folder, ".", flags, Mode::empty())?).sync_all()
 }
 
 /// An error of the file system in the contract's words.
@@ -120,4 +122,19 @@ fn is_link_error(error: &io::Error) -> bool {
     raw == Some(rustix::io::Errno::LOOP.raw_os_error())
         || raw == Some(rustix::io::Errno::NOTDIR.raw_os_error())
         || (error.kind() == io::ErrorKind::PermissionDenied && raw.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_that_only_names_a_folder_is_synced_and_one_of_a_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let named = rustix::fs::open(folder.path(), flags, Mode::empty()).unwrap();
+        sync(named).unwrap();
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        assert!(sync(OwnedFd::from(file)).is_err());
+    }
 }
