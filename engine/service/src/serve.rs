@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stanch_journal::{Disk, SqliteStore, Store, StoreError};
-use stanch_run::{Ending, State};
+use stanch_run::{Ending, Event, EventKind, Lapse, State};
 use stanch_sandbox::gate::{Decision, Facilities, RecordedCall};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -338,7 +338,7 @@ fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
         let (health, counters) = (engine.store().health(), engine.store().counters());
         Readings {
             runs_open: engine.open_runs() as u64,
-            runs_waiting: 0,
+            runs_waiting: engine.asking_runs() as u64,
             storm: engine.storms(),
             pauses: engine.pauses().len() as u64,
             journal: JournalReadings {
@@ -358,6 +358,22 @@ struct Counting(Arc<Metrics>);
 impl Observer for Counting {
     fn opened(&self, _runbook: &str) {
         self.0.run_opened();
+    }
+
+    fn recorded(&self, events: &[Event]) {
+        for event in events {
+            match &event.kind {
+                EventKind::DecisionGiven { .. } => self.0.decision("yes"),
+                EventKind::DecisionRefused { .. } => self.0.decision("no"),
+                EventKind::DecisionExpired {
+                    why: Lapse::Unanswered,
+                    ..
+                } => self.0.decision("expired"),
+                EventKind::DecisionExpired { .. } => self.0.decision("withdrawn"),
+                EventKind::ActionEnded { state, .. } => self.0.action(state.as_str()),
+                _ => {}
+            }
+        }
     }
 
     fn closed(&self, state: &State, ending: Ending) {
@@ -391,5 +407,59 @@ impl Observer for Counting {
         if function == "notify" {
             self.0.escalation(result.is_ok());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stanch_contract::{ActionState, Digest, Timestamp};
+    use stanch_run::Side;
+
+    #[test]
+    fn decisions_and_actions_are_counted_when_they_are_kept_and_nothing_else_is() {
+        let metrics = Arc::new(Metrics::new());
+        let event = |kind| Event {
+            at: Timestamp(1),
+            kind,
+            calls: serde_json::Value::Null,
+        };
+        let (step, side) = ("reroute".into(), Side::Do);
+        let given = EventKind::DecisionGiven {
+            step,
+            side,
+            by: "dana".into(),
+            alone: false,
+            digest: Digest::of(b"plan").into(),
+            reason: String::new(),
+        };
+        let ended = EventKind::ActionEnded {
+            step: "reroute".into(),
+            side,
+            attempt: 1,
+            action: 0,
+            state: ActionState::Unknown {
+                detail: "no answer".into(),
+            },
+            answer: None,
+        };
+        let undone = EventKind::StepUndone {
+            step: "reroute".into(),
+        };
+        Counting(metrics.clone()).recorded(&[event(given), event(ended), event(undone)]);
+        let text = metrics.encode();
+        let of = |name: &str| -> Vec<&str> {
+            text.lines()
+                .filter(|line| line.starts_with(name) && !line.ends_with(" 0"))
+                .collect()
+        };
+        assert_eq!(
+            of("stanch_decisions_total"),
+            [r#"stanch_decisions_total{kind="yes"} 1"#]
+        );
+        assert_eq!(
+            of("stanch_actions_total"),
+            [r#"stanch_actions_total{kind="unknown"} 1"#]
+        );
     }
 }

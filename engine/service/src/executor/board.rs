@@ -26,6 +26,8 @@ pub(super) struct Inner {
     pub(super) ledger: Ledger,
     pub(super) episodes: Episodes,
     pub(super) members: BTreeMap<RunId, Member>,
+    /// Runs that ask a person something.
+    asking: BTreeSet<RunId>,
     /// Runs that wait for something that runs share.
     waiting: BTreeSet<RunId>,
     /// The runs of each alert that is known to a run, by fingerprint.
@@ -83,8 +85,23 @@ impl Inner {
         known.filter(|run| self.members.contains_key(*run) && !self.episodes.is_settled(run))
     }
 
+    /// Whether a run asks a person something.
+    pub(super) fn note_asking(&mut self, run: &RunId, asks: bool) {
+        if asks && self.members.contains_key(run) {
+            self.asking.insert(run.clone());
+        } else {
+            self.asking.remove(run);
+        }
+    }
+
+    /// How many runs ask a person something.
+    pub(super) fn asking(&self) -> usize {
+        self.asking.len()
+    }
+
     /// Takes a run off the board: nothing is to be expected of it any more.
     pub(super) fn remove(&mut self, run: &RunId, alerts: &[Alert]) {
+        self.asking.remove(run);
         self.members.remove(run);
         self.waiting.remove(run);
         for alert in alerts {

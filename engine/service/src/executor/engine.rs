@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stanch_contract::{Failure, RunId};
 use stanch_journal::Store;
-use stanch_run::{Ending, State};
+use stanch_run::{Ending, Event, State};
 use stanch_sandbox::Sandbox;
 use stanch_sandbox::gate::RecordedCall;
 use tokio_util::task::TaskTracker;
@@ -33,6 +33,8 @@ pub struct Parts {
 pub trait Observer: Send + Sync + 'static {
     /// A run was opened.
     fn opened(&self, _runbook: &str) {}
+    /// These events of a run are kept.
+    fn recorded(&self, _events: &[Event]) {}
     /// A run was closed.
     fn closed(&self, _state: &State, _ending: Ending) {}
     /// A plugin call ended.
@@ -151,6 +153,11 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Runs that ask a person something.
+    pub fn asking_runs(&self) -> usize {
+        self.inner.board.lock().asking()
     }
 
     /// Whether it storms: diagnosis only.

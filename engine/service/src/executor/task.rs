@@ -504,6 +504,9 @@ impl Task {
     }
 
     fn after(&mut self, events: &[Event]) {
+        self.engine.inner.observer.recorded(events);
+        let asks = !self.state.questions().is_empty();
+        self.engine.inner.board.lock().note_asking(self.state.id(), asks);
         if let Some(ending) = self.state.ending()
             && events
                 .iter()

@@ -138,7 +138,6 @@ pub struct Metrics {
     queue: Gauge<u64, AtomicU64>,
     bytes: Gauge<u64, AtomicU64>,
     writable: Gauge,
-    commit_seconds: Histogram,
 
     generation: Gauge<u64, AtomicU64>,
     reloads: Family<Word, Counter>,
@@ -189,7 +188,6 @@ impl Metrics {
             queue: Gauge::default(),
             bytes: Gauge::default(),
             writable: Gauge::default(),
-            commit_seconds: Seconds.new_metric(),
             generation: Gauge::default(),
             reloads: Family::default(),
             problems: Family::default(),
@@ -311,12 +309,6 @@ impl Metrics {
             "journal_writable",
             "1 while the journal can be written",
             self.writable.clone(),
-        );
-        r.register_with_unit(
-            "journal_commit",
-            "Time of a commit",
-            Unit::Seconds,
-            self.commit_seconds.clone(),
         );
         r.register(
             "generation",
@@ -451,11 +443,6 @@ impl Metrics {
     /// A changing action ended so: `done`, `refused`, `unknown`, `not-sent`.
     pub fn action(&self, state: &'static str) {
         self.actions.get_or_create(&Word { kind: state }).inc();
-    }
-
-    /// The journal committed a group.
-    pub fn journal_commit(&self, took: Duration) {
-        self.commit_seconds.observe(took.as_secs_f64());
     }
 
     /// A reload ended: `swapped`, `unchanged`, `failed`.
