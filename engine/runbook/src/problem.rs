@@ -262,13 +262,27 @@ impl<'t> Problems<'t> {
         });
         // Beyond some width an excerpt helps nobody, and beyond 65,535 columns it cannot be laid out at all.
         let is_wide = self.text.lines().any(|line| line.len() > MOST_WIDE);
+        // An excerpt shows the lines beside its own too: where one of them may hold a credential, there is none.
+        let line_of = |at: usize| self.text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        let secret: Vec<usize> = self
+            .found
+            .iter()
+            .filter_map(|found| match &found.at {
+                At::Hidden(span) => Some(line_of(span.start)),
+                _ => None,
+            })
+            .collect();
+        let shows_secret = |span: &std::ops::Range<usize>| {
+            let lines = line_of(span.start).saturating_sub(1)..=line_of(span.end) + 1;
+            secret.iter().any(|line| lines.contains(line))
+        };
         let source = Arc::new(NamedSource::new(self.path, shown(self.text)));
         let problems = self
             .found
             .into_iter()
             .map(|found| {
                 let at = match found.at {
-                    At::File(span) if is_wide => At::Hidden(within(self.text, span)),
+                    At::File(span) if is_wide || shows_secret(&span) => At::Hidden(within(self.text, span)),
                     At::File(span) => At::File(within(self.text, span)),
                     At::Hidden(span) => At::Hidden(within(self.text, span)),
                     at => at,
