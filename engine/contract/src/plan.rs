@@ -157,6 +157,28 @@ impl CheckedPlan {
         targets
     }
 
+    /// What is done to its first `size` targets, and what remains. The actions on one target stay together.
+    pub fn split(&self, size: u32) -> (Self, Self) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut first: Vec<(Capability, &str)> = Vec::new();
+        for action in &self.actions {
+            let target = (action.capability, action.identity.as_str());
+            if first.len() < size && !first.contains(&target) {
+                first.push(target);
+            }
+        }
+        let is_first = |action: &CanonicalAction| first.contains(&(action.capability, &action.identity));
+        let part = |wanted: bool| {
+            let mut part = self.clone();
+            // What the plugin offered has the same order as what the gate made of it.
+            let mut keep = self.actions.iter().map(|action| is_first(action) == wanted);
+            part.offered.actions.retain(|_| keep.next().unwrap_or(wanted));
+            part.actions.retain(|action| is_first(action) == wanted);
+            part
+        };
+        (part(true), part(false))
+    }
+
     /// How a fresh plan compares with the one that was decided on.
     pub fn compare(&self, fresh: &Self) -> Comparison {
         let mut left: Vec<&CanonicalAction> = self.actions.iter().collect();
@@ -382,6 +404,33 @@ mod tests {
         for (fresh, expected) in table {
             assert_eq!(decided.compare(&fresh), expected, "{fresh:?}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_split_by_targets_and_not_between_the_actions_on_one() {
+        let whole = plan(vec![
+            action("a", &["1"]),
+            action("b", &[]),
+            action("a", &["2"]),
+            action("c", &[]),
+        ]);
+        let names = |plan: &CheckedPlan| -> Vec<String> {
+            plan.actions.iter().map(|action| action.target.clone()).collect()
+        };
+        let table = [
+            (1, vec!["a", "a"], vec!["b", "c"]),
+            (2, vec!["a", "b", "a"], vec!["c"]),
+            (3, vec!["a", "b", "a", "c"], vec![]),
+            (9, vec!["a", "b", "a", "c"], vec![]),
+        ];
+        for (size, first, rest) in table {
+            let (now, later) = whole.split(size);
+            assert_eq!((names(&now), names(&later)), (own(&first), own(&rest)), "{size}");
+        }
+    }
+
+    fn own(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct PluginCall {
     pub key: Key,
     /// Which plugin.
     pub plugin: PluginKey,
+    /// The cluster that it is about.
+    pub on: Option<String>,
     /// Its parameters.
     pub params: Value,
     /// From 1.

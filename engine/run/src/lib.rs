@@ -11,6 +11,7 @@ pub mod codec;
 pub mod command;
 pub mod episode;
 pub mod event;
+pub mod firings;
 pub mod input;
 pub mod ledger;
 pub mod opened;
@@ -37,7 +38,7 @@ pub use opened::{Opened, Pin};
 pub use scope::idempotency_key;
 pub use state::{FoldError, Now, Phase, State};
 pub use step::Stage;
-pub use view::{CheckView, OpenQuestion, QuestionKind, RunView, StepView};
+pub use view::{BatchView, CheckView, OpenQuestion, QuestionKind, RunView, StepView};
 pub use words::*;
 
 #[cfg(test)]

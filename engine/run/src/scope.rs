@@ -8,9 +8,13 @@ use stanch_runbook::model::Severity;
 use crate::state::State;
 use crate::words::Side;
 
-/// The same for every attempt at one application of a step, and different between them.
-pub fn idempotency_key(run: &RunId, step: &StepId, side: Side) -> IdempotencyKey {
-    IdempotencyKey(format!("{run}.{step}.{side}"))
+/// The same for every attempt at one application of a step (the change, each batch of it, putting it back), and different
+/// between them. Batches are counted from 1.
+pub fn idempotency_key(run: &RunId, step: &StepId, side: Side, batch: Option<u32>) -> IdempotencyKey {
+    IdempotencyKey(match batch {
+        Some(batch) => format!("{run}.{step}.{side}.{batch}"),
+        None => format!("{run}.{step}.{side}"),
+    })
 }
 
 pub(crate) fn severity_word(severity: Severity) -> &'static str {
@@ -90,7 +94,7 @@ impl State {
             .map(|step| {
                 json!({
                     "id": step.id, "phase": step.phase, "result": self.results.get(&step.id),
-                    "plan": step.work.planned.as_ref().map(|planned| &planned.plan),
+                    "plan": step.work.whole().map(|made| made.plan),
                     "progress": step.work.made().map(|made| made.progress), "undone": step.undone,
                 })
             })

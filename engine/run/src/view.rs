@@ -107,6 +107,12 @@ pub struct StepView {
     pub outcome: Option<Outcome>,
     /// The locks it holds.
     pub locks: Vec<String>,
+    /// The cluster that it acts on or looks at.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// How far its batches are.
+    #[serde(default)]
+    pub batch: Option<BatchView>,
     /// What is in the way, where it waits for something.
     pub guard: Option<Guard>,
     /// When it is tried again, where it waits for that.
@@ -127,6 +133,17 @@ pub struct StepView {
     pub undo_progress: BTreeMap<u32, ActionState>,
     /// It was put back.
     pub undone: bool,
+}
+
+/// How far a step is that acts on a few targets at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchView {
+    /// Targets that were acted on and verified.
+    pub done: usize,
+    /// Targets in all.
+    pub of: usize,
+    /// At a time.
+    pub size: u32,
 }
 
 /// What kind of answer is wanted.
@@ -182,6 +199,7 @@ fn standing_of_work(work: &Work) -> Standing {
         Stage::Refreshing { .. } => Standing::Refreshing,
         Stage::Applying => Standing::Applying,
         Stage::Waiting { .. } => Standing::Retrying,
+        Stage::Between { .. } => Standing::BetweenBatches,
         Stage::Interrupted => Standing::Interrupted,
         Stage::Doubting { .. } => Standing::InDoubt,
         Stage::Settled { .. } => Standing::Settled,
@@ -271,7 +289,7 @@ impl State {
         let step = self.steps.get(index)?;
         let work = &step.work;
         let waits = work.waits.as_ref().map(|waits| waits.message.clone());
-        let made = work.made();
+        let made = work.whole();
         let undo = step.undo.as_ref();
         let back = undo.and_then(Work::made);
         Some(StepView {
@@ -297,6 +315,8 @@ impl State {
             progress: made.map(|made| made.progress).unwrap_or_default(),
             outcome: work.outcome.clone(),
             locks: step.locks.clone(),
+            on: self.step_model(index).and_then(|step| step.on.clone()),
+            batch: self.batch_view(index),
             guard: match work.stage {
                 Stage::Held { .. } => Some(Guard::Limits),
                 _ => work.waits.as_ref().map(|waits| waits.guard),
@@ -304,6 +324,7 @@ impl State {
             again_at: match work.stage {
                 Stage::Waiting { until, .. } => Some(until),
                 Stage::Held { next } => Some(next),
+                Stage::Between { until } => Some(until),
                 _ => None,
             },
             params: work.params.clone(),
@@ -317,6 +338,23 @@ impl State {
             undo_progress: back.map(|made| made.progress).unwrap_or_default(),
             undone: step.undone,
         })
+    }
+
+    fn batch_view(&self, index: usize) -> Option<BatchView> {
+        let size = self.change(index)?.batch?.size;
+        let step = self.steps.get(index)?;
+        let whole = step.work.whole()?;
+        let of = whole.plan.targets().len();
+        let done = match step.end {
+            Some(End::Done) => {
+                let mut done = step.work.sent_targets();
+                done.sort_unstable();
+                done.dedup();
+                done.len()
+            }
+            _ => step.work.batch_progress().0,
+        };
+        Some(BatchView { done, of, size })
     }
 
     /// What people are asked.

@@ -74,6 +74,8 @@ words! {
         Applying = "applying",
         /// Until the next attempt.
         Retrying = "waiting to try again",
+        /// A batch was verified; until the next.
+        BetweenBatches = "between batches",
         /// Something took effect, and something is in the way of the rest.
         Interrupted = "interrupted",
         /// Actions were started and have no definite answer.
@@ -182,6 +184,8 @@ words! {
         After = "after",
         /// The wait between two attempts is over.
         Retry = "retry",
+        /// The time between two batches is over.
+        Batch = "batch",
         /// A held step is planned again.
         Hold = "hold",
         /// `guardrails.lock_wait`: still waiting for a lock.

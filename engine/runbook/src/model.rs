@@ -123,8 +123,19 @@ pub struct Trigger {
     pub group_by: Vec<String>,
     /// Still firing after this long.
     pub after: Option<Span>,
+    /// Begins only after so many firings of the group key.
+    pub at_least: Option<AtLeast>,
     /// Still firing this long after the run closed: another run. Absent: never.
     pub again: Option<Span>,
+}
+
+/// So many firings of one group key in so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtLeast {
+    /// How many; at least 2.
+    pub count: u32,
+    /// In how long; more than nothing.
+    pub within: Span,
 }
 
 /// The type of an input.
@@ -195,6 +206,8 @@ pub struct Check {
     pub ask: String,
     /// Who answers.
     pub worker: Worker,
+    /// The cluster that it looks at.
+    pub on: Option<String>,
     /// How a person does it.
     pub by_hand: Option<String>,
     /// Checks that must have been answered before (explicitly, or because its parameters read them).
@@ -210,6 +223,8 @@ pub struct Step {
     pub when: Option<Expr>,
     /// What it is.
     pub kind: StepKind,
+    /// The cluster that it acts on or looks at.
+    pub on: Option<String>,
     /// How a person does it without the engine.
     pub by_hand: Option<String>,
     /// Whether the run goes on after a failure.
@@ -252,12 +267,23 @@ pub struct Change {
     pub with: Params,
     /// Limits within the operator's ceilings.
     pub limits: Limits,
+    /// A few targets at a time.
+    pub batch: Option<Batch>,
     /// When it is undone.
     pub undo: Undo,
     /// Who is asked; absent in `auto` where the step names none.
     pub approval: Option<Approval>,
     /// How it is found out whether it helped.
     pub verify: Verify,
+}
+
+/// A few targets of the plan at a time, each few applied and verified before the next. One decision covers all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Distinct targets of one batch; at least 1.
+    pub size: u32,
+    /// Time between a batch that was verified and the next.
+    pub hold: Span,
 }
 
 /// What a failure of a step does to the run. It always escalates.
@@ -318,6 +344,8 @@ pub struct Verify {
     pub own: bool,
     /// Besides: a diagnosis plugin that must answer yes.
     pub also: Option<(PluginKey, Params)>,
+    /// The cluster that the other plugin looks at: the step's own where it names none.
+    pub on: Option<String>,
     /// For at most this long.
     pub within: Span,
     /// This often.

@@ -1,6 +1,6 @@
 //! What a runbook is loaded from, and what it may refer to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -54,4 +54,7 @@ pub struct Catalogue {
     pub plugins: BTreeMap<PluginKey, PluginFacts>,
     /// Installed ones that this folder may not use: named so that the message can say so.
     pub withheld: Vec<PluginKey>,
+    /// `[clusters]` of stanch.toml, which a step's `on` names. `None`: not known here, so any name is taken, as for what a
+    /// run pinned, which was checked when it was loaded.
+    pub clusters: Option<BTreeSet<String>>,
 }

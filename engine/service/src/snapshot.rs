@@ -117,7 +117,11 @@ pub(crate) fn catalogue<'a>(
     folder: &Folder,
     plugins: impl Iterator<Item = (&'a PluginKey, &'a PluginFacts)>,
 ) -> Catalogue {
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = Catalogue {
+        // A cluster that the gate does not know cannot be acted on: `on` is told when the file loads.
+        clusters: Some(std::collections::BTreeSet::new()),
+        ..Catalogue::default()
+    };
     for (key, facts) in plugins {
         if folder.plugins.allows(key) {
             catalogue.plugins.insert(key.clone(), facts.clone());

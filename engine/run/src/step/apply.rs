@@ -59,10 +59,10 @@ impl State {
         {
             return refuse(Withheld::Cancelled, "the run was cancelled");
         }
-        if key.side == Side::Do && !work.touched() && self.is_resolved() {
+        if key.side == Side::Do && !work.batch_touched() && self.is_resolved() {
             return refuse(
                 Withheld::Resolved,
-                "the alerts are resolved, and nothing was sent yet",
+                "the alerts are resolved, and this was not begun yet",
             );
         }
         if self.is_too_old(index, key.side, now.at) {
@@ -157,8 +157,8 @@ impl State {
                 calls,
             );
         }
-        let touched = work.touched();
-        let changed_is_safe = work.earlier.is_empty() && work.repeat_safe(&work.done());
+        let touched = work.batch_touched();
+        let changed_is_safe = work.earlier.len() == work.before_batch && work.repeat_safe(&work.done());
         let replans = work.replans;
         if let Some(why) = withheld {
             return self.was_withheld(index, side, why, touched, calls, now, out);
@@ -224,7 +224,14 @@ impl State {
                 why: Lapse::TooOld,
             },
             Withheld::Resolved => {
-                let summary = "the alerts were resolved before anything was sent".to_owned();
+                let before = self.steps.get(index).map(|step| &step.work);
+                let summary = match before.filter(|work| work.batches > 0) {
+                    Some(work) => {
+                        let (done, all) = work.batch_progress();
+                        format!("{done} of {all} done; the alerts are resolved, the rest was not started")
+                    }
+                    None => "the alerts were resolved before anything was sent".to_owned(),
+                };
                 EventKind::StepSkipped {
                     step,
                     why: Skip::Resolved,
@@ -239,7 +246,7 @@ impl State {
                     again: false,
                 }
             }
-            Withheld::Cancelled if touched => {
+            Withheld::Cancelled if self.steps.get(index).is_some_and(|step| step.work.touched()) => {
                 let message = "stopped by a person after something was changed".to_owned();
                 EventKind::StepFailed {
                     step,
@@ -270,7 +277,7 @@ impl State {
             let Some(work) = self.steps.get(index).and_then(|step| step.side(side)) else {
                 continue;
             };
-            let (step, actions, touched) = (self.step_id(index), work.unknown(), work.touched());
+            let (step, actions, touched) = (self.step_id(index), work.unknown(), work.batch_touched());
             if !actions.is_empty() {
                 self.emit(
                     now,

@@ -9,6 +9,7 @@ use crate::command::{Key, Slot};
 use crate::diagnosis::unknown;
 use crate::event::{Event, EventKind};
 use crate::input::CallResult;
+use crate::ledger::Guard;
 use crate::state::{Now, State};
 use crate::words::*;
 
@@ -210,6 +211,19 @@ impl State {
             self.lapse(index, side, Lapse::TooOld, now, out);
             return;
         }
+        let covered = fresh.is_some_and(|fresh| fresh != Comparison::Different);
+        if let (true, EventKind::StepPlanned { step, plan, .. }) = (covered, &kind)
+            && let Some(message) = self.over_limits(index, side, plan, now)
+        {
+            let kind = EventKind::GuardrailBlocked {
+                step: Some(step.clone()),
+                side,
+                guard: Guard::Limits,
+                message,
+                holder: None,
+            };
+            return self.emit_with(now, out, kind, calls);
+        }
         self.emit_with(now, out, kind, calls);
     }
 
@@ -240,6 +254,12 @@ impl State {
             (Side::Do, Stage::Refreshing { .. }) if !work.touched() => {
                 self.step_params(self.step_model(index)?).ok()
             }
+            // What was decided on may have been rendered anew before the first action.
+            (Side::Do, _) if work.touched() => Some(
+                work.planned
+                    .as_ref()
+                    .map_or_else(|| work.params.clone(), |planned| planned.params.clone()),
+            ),
             _ => Some(work.params.clone()),
         }
     }

@@ -1,6 +1,9 @@
 //! Decisions: who is asked what, what a yes covers and for how long; and the claim on what runs share.
 
-use stanch_contract::{Span, Timestamp};
+use std::collections::BTreeMap;
+
+use stanch_contract::plan::Capability;
+use stanch_contract::{CheckedPlan, Span, Timestamp};
 use stanch_runbook::expr::EvalError;
 use stanch_runbook::model::Approval;
 
@@ -159,7 +162,9 @@ impl State {
             namespaces: namespaces.collect(),
             locks,
             actions: if side == Side::Do {
-                work.left().saturating_sub(unspent)
+                let next = change.batch.filter(|_| work.stage != Stage::Interrupted);
+                let most = next.map_or_else(|| work.left(), |batch| most_of(&planned.plan, batch.size));
+                most.saturating_sub(unspent)
             } else {
                 0
             },
@@ -276,4 +281,20 @@ impl State {
             _ => false,
         }
     }
+}
+
+/// The most actions that any so many targets of the plan have: which of them are left is known with the fresh plan.
+fn most_of(plan: &CheckedPlan, targets: u32) -> u32 {
+    let mut counts: BTreeMap<(Capability, &str), u32> = BTreeMap::new();
+    for action in &plan.actions {
+        *counts
+            .entry((action.capability, action.identity.as_str()))
+            .or_default() += 1;
+    }
+    let mut counts: Vec<u32> = counts.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    counts
+        .into_iter()
+        .take(usize::try_from(targets).unwrap_or(usize::MAX))
+        .sum()
 }

@@ -159,7 +159,7 @@ impl State {
             FailureCode::Failed,
             "what was not sent, or took no effect, is sent now",
         );
-        let then = if work.touched() {
+        let then = if work.batch_touched() {
             Then::SamePlan
         } else {
             Then::Claim

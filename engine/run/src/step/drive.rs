@@ -69,6 +69,9 @@ impl State {
             Stage::Waiting { until, .. } if now.at >= until => {
                 self.timer_due(index, side, Timer::Retry, now, out)
             }
+            Stage::Between { until } if now.at >= until => {
+                self.timer_due(index, side, Timer::Batch, now, out)
+            }
             Stage::Interrupted => self.lock_wait(index, side, now, out),
             Stage::Doubting { since, verify_over } => self.doubt(index, side, since, verify_over, now, out),
             Stage::Settled { happened, go_on } => self.settled(index, side, happened, go_on, now, out),
@@ -190,6 +193,16 @@ impl State {
         match work.stage {
             // The gate withholds what was not sent, and the doubt is settled whatever else happens.
             Stage::Applying | Stage::Doubting { .. } | Stage::Settled { .. } | Stage::Applied => false,
+            // What was done is verified; what was not started is not done.
+            _ if !cancelled && work.batches > 0 && !work.batch_touched() => {
+                if work.question.is_some() {
+                    return self.lapse(index, Side::Do, Lapse::Resolved, now, out);
+                }
+                let (done, all) = work.batch_progress();
+                let summary =
+                    format!("{done} of {all} done; the alerts are resolved, the rest was not started");
+                self.skip(index, Skip::Resolved, summary, now, out)
+            }
             _ if work.touched() && !cancelled => false,
             _ if work.question.is_some() => {
                 let why = if cancelled {
@@ -411,7 +424,7 @@ impl State {
                 }
             };
         }
-        if let Some(message) = self.over_limits(index, side, now) {
+        if let Some(message) = self.over_limits(index, side, &planned.plan, now) {
             let step = Some(step.id.clone());
             let kind = EventKind::GuardrailBlocked {
                 step,
@@ -484,6 +497,21 @@ impl State {
                 .map_or(Span::ZERO, |change| change.verify.within),
         );
         let work = self.steps.get(index).map(|step| &step.work);
+        if work.is_some_and(super::Work::nothing_left) {
+            let (done, _) = work.map(super::Work::batch_progress).unwrap_or_default();
+            let summary = format!("{done} done and verified; nothing is left to do");
+            let finding = Box::new(Finding {
+                verdict: Verdict::Yes,
+                ..unknown(summary)
+            });
+            let kind = EventKind::StepVerified {
+                step,
+                own: true,
+                finding,
+            };
+            self.emit(now, out, kind);
+            return true;
+        }
         let yes = |verdict: fn(&super::Work) -> Option<Verdict>| work.and_then(verdict) == Some(Verdict::Yes);
         if own && yes(|work| work.own) && (!also || yes(|work| work.also)) {
             // A doubt ended with verify's yes: it is not asked again.

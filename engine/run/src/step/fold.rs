@@ -20,6 +20,7 @@ impl State {
         let shadow = self.opened.shadow;
         let verify = self.verify_parts(index);
         let verifies = verify.0;
+        let batch = self.change(index).and_then(|change| change.batch);
         let until = self.person_until(index, at);
         let (is_look, by_person) = match self.step_model(index).map(|step| &step.kind) {
             Some(StepKind::Look { worker, .. }) => {
@@ -52,6 +53,10 @@ impl State {
                     .as_ref()
                     .map(|p| p.plan.offered.data.clone())
                     .unwrap_or_default();
+                if step.work.batches > 0 {
+                    // What was done was verified; what is skipped is the rest.
+                    return self.end_step(index, at, End::Done, Answer::Yes, summary, data);
+                }
                 self.end_step(index, at, End::Skipped(*why), Answer::Skipped, summary, data);
             }
             EventKind::StepFailed { why, message, .. } => {
@@ -85,7 +90,8 @@ impl State {
                     self.end_step(index, at, End::Planned, Answer::Planned, &summary, data);
                     return;
                 }
-                step.work.replace_plan(planned, *fresh, empty);
+                step.work
+                    .replace_plan(planned, *fresh, empty, batch.map(|batch| batch.size));
             }
             EventKind::UndoPlanned {
                 plan,
@@ -104,7 +110,7 @@ impl State {
                 // What a decision covers by its targets may be another plan than the first.
                 let fresh = fresh.map(|fresh| if *covered { Comparison::Same } else { fresh });
                 undo.covered = *covered;
-                undo.replace_plan(planned, fresh, empty);
+                undo.replace_plan(planned, fresh, empty, None);
             }
             EventKind::GuardrailBlocked {
                 side, guard, message, ..
@@ -194,6 +200,7 @@ impl State {
                 work.question = None;
                 work.given.clear();
                 work.decision = None;
+                work.rejoin();
                 work.go(Stage::Weighing);
             }
             EventKind::LockTaken { side, locks, .. } => {
@@ -280,7 +287,11 @@ impl State {
                         let holds =
                             |wanted: bool, verdict: Option<Verdict>| !wanted || verdict == Some(Verdict::Yes);
                         let none = !verify.0 && !verify.1;
-                        if none || (holds(verify.0, work.own) && holds(verify.1, work.also)) {
+                        let over = none || work.nothing_left();
+                        if over || (holds(verify.0, work.own) && holds(verify.1, work.also)) {
+                            if let (true, Some(batch)) = (work.rest.is_some(), batch) {
+                                return work.next_batch(at.plus(batch.hold));
+                            }
                             let data = work.outcome.as_ref().map(|o| o.data.clone()).unwrap_or_default();
                             let note = work.note.clone();
                             self.end_step(index, at, End::Done, Answer::Yes, &note, data);
@@ -332,6 +343,7 @@ impl State {
                 let Some(work) = step.side_mut(*side) else { return };
                 match (timer, work.stage.clone()) {
                     (Timer::Retry, Stage::Waiting { then, .. }) => work.begin(then, at),
+                    (Timer::Batch, Stage::Between { .. }) => work.go(Stage::Weighing),
                     (Timer::Hold, _) => work.go(Stage::Planning),
                     (Timer::LockWait, _) => {
                         let message = work.note.clone();
@@ -502,9 +514,18 @@ pub(crate) fn answer_of(verdict: Verdict) -> Answer {
 }
 
 impl Work {
-    fn replace_plan(&mut self, planned: Planned, fresh: Option<Comparison>, empty: bool) {
+    fn replace_plan(&mut self, planned: Planned, fresh: Option<Comparison>, empty: bool, batch: Option<u32>) {
         self.note.clone_from(&planned.plan.summary);
-        self.planned = Some(planned);
+        let before = self.planned.replace(planned);
+        self.rest = None;
+        if let (None, Some(decision), Some(before), Some(planned)) =
+            (fresh, self.decision.as_mut(), before, &self.planned)
+            && before.params == planned.params
+            && before.plan.compare(&planned.plan) != Comparison::Different
+        {
+            // Held after the yes, and planned again: the yes to the whole covers a part of it.
+            decision.digest = planned.digest;
+        }
         match fresh {
             Some(Comparison::Same | Comparison::Subset) if !empty => {
                 self.attempt += 1;
@@ -515,6 +536,11 @@ impl Work {
                 }
                 self.progress.clear();
                 self.answers.clear();
+                if let (Some(size), Some(planned)) = (batch, self.planned.as_mut()) {
+                    let (now, rest) = planned.plan.split(size);
+                    planned.plan = now;
+                    self.rest = (!rest.actions.is_empty()).then_some(rest);
+                }
                 self.go(Stage::Applying);
             }
             Some(Comparison::Different) => {
@@ -546,6 +572,23 @@ impl Work {
         self.answers.clear();
     }
 
+    /// The batch was verified: what it did is set aside, and the plan is what remains.
+    fn next_batch(&mut self, until: Timestamp) {
+        let rest = self.rest.take();
+        if let (Some(planned), Some(rest)) = (self.planned.as_mut(), rest) {
+            let done = std::mem::replace(&mut planned.plan, rest);
+            self.earlier.push((done, std::mem::take(&mut self.progress)));
+        }
+        self.answers.clear();
+        self.own = None;
+        self.also = None;
+        self.batches += 1;
+        self.before_batch = self.earlier.len();
+        self.attempts_before = self.attempt;
+        self.resends = 0;
+        self.go(Stage::Between { until });
+    }
+
     fn settle(&mut self, happened: bool) {
         for action in self.unknown() {
             if happened {
@@ -557,7 +600,19 @@ impl Work {
         }
     }
 
+    /// The batch was not, or not wholly, applied: what is left of it and the rest are one plan again.
+    fn rejoin(&mut self) {
+        let rest = self.rest.take();
+        if let (Some(planned), Some(rest)) = (self.planned.as_mut(), rest) {
+            planned.plan.actions.extend(rest.actions);
+            planned.plan.offered.actions.extend(rest.offered.actions);
+        }
+    }
+
     fn begin(&mut self, then: Then, at: Timestamp) {
+        if matches!(then, Then::Plan | Then::Claim | Then::Fresh) {
+            self.rejoin();
+        }
         self.go(match then {
             Then::Look => Stage::Looking,
             Then::Plan => Stage::Planning,

@@ -2,25 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use stanch_contract::ByteSize;
 use stanch_contract::plan::Capability;
+use stanch_contract::{ByteSize, CheckedPlan};
 
 use crate::state::{Now, State};
 use crate::words::Side;
 
 impl State {
     /// Which limit the plan is over, in a sentence.
-    pub(crate) fn over_limits(&self, index: usize, side: Side, now: Now<'_>) -> Option<String> {
+    pub(crate) fn over_limits(
+        &self,
+        index: usize,
+        side: Side,
+        plan: &CheckedPlan,
+        now: Now<'_>,
+    ) -> Option<String> {
         // What was allowed to be changed may be put back.
         if side == Side::Undo {
             return None;
         }
         let change = self.change(index)?;
-        let plan = &self.steps.get(index)?.work.planned.as_ref()?.plan;
+        // The limit is of the step: what was done under it before counts.
+        let sent = self.steps.get(index)?.work.sent_targets();
         let guardrails = self.guardrails(now);
         let mut counts: BTreeMap<Capability, u32> = BTreeMap::new();
-        for (capability, _) in plan.targets() {
-            *counts.entry(capability).or_default() += 1;
+        let mut targets: Vec<(Capability, &str)> = plan.targets();
+        targets.extend(sent.iter().map(|(kind, name)| (*kind, name.as_str())));
+        targets.sort_unstable();
+        targets.dedup();
+        for (capability, _) in &targets {
+            *counts.entry(*capability).or_default() += 1;
         }
         for (capability, count) in &counts {
             let ceiling = guardrails.target_ceiling(&change.uses, *capability);

@@ -71,6 +71,11 @@ pub enum Stage {
         /// What then.
         then: Then,
     },
+    /// A batch was verified; until the next.
+    Between {
+        /// When.
+        until: Timestamp,
+    },
     /// Something took effect; the same plan is applied again as soon as nothing is in the way.
     Interrupted,
     /// Actions were started and have no definite answer.
@@ -176,6 +181,14 @@ pub(crate) struct Work {
     pub(crate) answers: BTreeMap<u32, Vec<u8>>,
     /// What took effect under plans before this one, with what became of it.
     pub(crate) earlier: Vec<(CheckedPlan, Progress)>,
+    /// What is left of the plan after the batch that is applied now.
+    pub(crate) rest: Option<CheckedPlan>,
+    /// Batches that were applied and verified.
+    pub(crate) batches: u32,
+    /// How many of `earlier` are of those batches.
+    pub(crate) before_batch: usize,
+    /// The attempts of those batches.
+    pub(crate) attempts_before: u32,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) own: Option<stanch_contract::Verdict>,
     pub(crate) also: Option<stanch_contract::Verdict>,
@@ -207,6 +220,10 @@ impl Work {
             progress: Progress::new(),
             answers: BTreeMap::new(),
             earlier: Vec::new(),
+            rest: None,
+            batches: 0,
+            before_batch: 0,
+            attempts_before: 0,
             outcome: None,
             own: None,
             also: None,
@@ -247,6 +264,27 @@ impl Work {
         !self.earlier.is_empty() || !self.done().is_empty() || !self.unknown().is_empty()
     }
 
+    /// Something of the batch that is applied now took effect, or may have; without batches, of the whole plan.
+    pub(crate) fn batch_touched(&self) -> bool {
+        self.earlier.len() > self.before_batch || !self.done().is_empty() || !self.unknown().is_empty()
+    }
+
+    /// Batches before were applied and verified, and nothing is left for this one.
+    pub(crate) fn nothing_left(&self) -> bool {
+        let empty = |planned: &Planned| planned.plan.actions.is_empty();
+        self.batches > 0 && !self.batch_touched() && self.planned.as_ref().is_none_or(empty)
+    }
+
+    /// How many targets are done, and how many there are in all batches.
+    pub(crate) fn batch_progress(&self) -> (usize, usize) {
+        let all = self.whole().map_or(0, |whole| whole.plan.targets().len());
+        let done = self.earlier.iter().take(self.before_batch);
+        let mut done: Vec<_> = done.flat_map(|(plan, _)| plan.targets()).collect();
+        done.sort_unstable();
+        done.dedup();
+        (done.len(), all)
+    }
+
     /// Something that must come to its end before anything else is begun.
     pub(crate) fn is_busy(&self) -> bool {
         match self.stage {
@@ -283,17 +321,34 @@ impl Work {
         u32::try_from(all.saturating_sub(self.done().len())).unwrap_or(u32::MAX)
     }
 
-    /// What was tried, under all plans.
+    /// What was tried, under all plans and in all batches.
     pub(crate) fn made(&self) -> Option<AttemptMade> {
+        self.made_since(0, None)
+    }
+
+    /// What was tried in the batch that is applied now; without batches, all.
+    pub(crate) fn made_in_batch(&self) -> Option<AttemptMade> {
+        self.made_since(self.before_batch, None)
+    }
+
+    /// What was tried, and what will be in later batches.
+    pub(crate) fn whole(&self) -> Option<AttemptMade> {
+        self.made_since(0, self.rest.as_ref())
+    }
+
+    fn made_since(&self, first: usize, rest: Option<&CheckedPlan>) -> Option<AttemptMade> {
         let current = self
             .planned
             .as_ref()
             .map(|planned| (&planned.plan, &self.progress));
+        let none = Progress::new();
         let parts: Vec<_> = self
             .earlier
             .iter()
+            .skip(first)
             .map(|(plan, progress)| (plan, progress))
             .chain(current)
+            .chain(rest.map(|rest| (rest, &none)))
             .collect();
         let (last, _) = parts.last()?;
         let mut plan = CheckedPlan {

@@ -102,10 +102,11 @@ impl State {
             slot: Slot::Look,
             turn,
         };
-        let idempotency = idempotency_key(&self.opened.run, id, Side::Do);
+        let idempotency = idempotency_key(&self.opened.run, id, Side::Do, None);
         Command::Call(Box::new(PluginCall {
             key,
             plugin,
+            on: self.check_model(id).and_then(|check| check.on.clone()),
             params,
             attempt: 1,
             idempotency,
@@ -114,19 +115,34 @@ impl State {
     }
 
     fn call(&self, key: Key, plugin: PluginKey, work: &Work, params: Value, call: Call) -> Command {
-        let idempotency = idempotency_key(&self.opened.run, &key.step, key.side);
+        let index = self.steps.iter().position(|step| step.id == key.step);
+        let batched = index
+            .and_then(|index| self.change(index))
+            .is_some_and(|change| change.batch.is_some());
+        let batch = (batched && key.side == Side::Do).then_some(work.batches + 1);
+        let idempotency = idempotency_key(&self.opened.run, &key.step, key.side, batch);
+        let model = index.and_then(|index| self.step_model(index));
+        let on = match (key.slot, self.verify_on(index)) {
+            (Slot::Also, Some(on)) => Some(on),
+            _ => model.and_then(|step| step.on.clone()),
+        };
         let attempt = match call {
-            Call::Apply(_) => work.attempt.max(1),
+            Call::Apply(_) => work.attempt.saturating_sub(work.attempts_before).max(1),
             _ => work.failures + 1,
         };
         Command::Call(Box::new(PluginCall {
             key,
             plugin,
+            on,
             params,
             attempt,
             idempotency,
             call,
         }))
+    }
+
+    fn verify_on(&self, index: Option<usize>) -> Option<String> {
+        self.change(index?).and_then(|change| change.verify.on.clone())
     }
 
     fn want_plan(&self, index: usize, side: Side, key: Key, commands: &mut Vec<Command>) {
@@ -150,7 +166,7 @@ impl State {
         let (Some(step), Some(change)) = (self.steps.get(index), self.change(index)) else {
             return;
         };
-        let (Some(made), Some(planned)) = (step.work.made(), &step.work.planned) else {
+        let (Some(made), Some(planned)) = (step.work.made_in_batch(), &step.work.planned) else {
             return;
         };
         if self.paced(&step.id, Slot::Own, now.at) {
@@ -187,6 +203,7 @@ impl State {
             }
             Stage::AwaitingPerson { until } | Stage::Waiting { until, .. } => due.push(*until),
             Stage::Held { next } => due.push(*next),
+            Stage::Between { until } => due.push(*until),
             Stage::Asking => due.extend(work.question.as_ref().map(|question| question.expires)),
             Stage::Verifying { since }
             | Stage::Doubting {

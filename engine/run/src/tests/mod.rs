@@ -1,8 +1,11 @@
 //! The state machine with a world that answers from scripts, a virtual clock and the real ledger.
 
 mod basics;
+mod batch;
 mod endings;
 mod generated;
 mod rules;
 mod shared;
 mod sim;
+
+pub(crate) use sim::alert;

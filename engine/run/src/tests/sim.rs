@@ -61,6 +61,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         plugins,
         withheld: Vec::new(),
+        clusters: None,
     }
 }
 
@@ -302,6 +303,21 @@ impl Sim {
             "the run never settles: {:#?}",
             &self.events[self.events.len() - 20..]
         );
+    }
+
+    /// Does one thing that the run wants. `false`: it wants nothing new.
+    pub(crate) fn step_once(&mut self) -> bool {
+        self.input(Input::Tick).expect("a tick is taken");
+        let commands = self.state.commands(self.now());
+        self.done
+            .retain(|id| commands.iter().any(|command| command.id() == *id));
+        let new = |command: &Command| !self.done.contains(&command.id());
+        let Some(command) = commands.into_iter().find(new) else {
+            return false;
+        };
+        self.done.push(command.id());
+        self.obey(command);
+        true
     }
 
     /// Lets that much time pass, stopping where something is due.

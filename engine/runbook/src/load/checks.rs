@@ -80,6 +80,7 @@ pub(crate) struct Question {
     pub(crate) ask: Option<String>,
     pub(crate) worker: Option<Worker>,
     pub(crate) by_hand: Option<String>,
+    pub(crate) on: Option<String>,
 }
 
 /// `ask`, `uses`, `with`, `by_hand`.
@@ -89,7 +90,7 @@ pub(crate) fn question(
     place: &str,
     cx: &mut Cx<'_>,
 ) -> Question {
-    fields.not_yet(&["on"], &mut cx.problems);
+    let on = on(fields, cx);
     let ask = text::line(fields, "ask", "ask = \"Is the GPU memory full?\"", cx);
     let uses = fields.text("uses", &mut cx.problems);
     let with = fields.node("with");
@@ -111,7 +112,41 @@ pub(crate) fn question(
             Some(Worker::Person)
         }
     };
-    Question { ask, worker, by_hand }
+    if matches!(worker, Some(Worker::Person)) {
+        on_of_person(fields, cx);
+    }
+    Question {
+        ask,
+        worker,
+        by_hand,
+        on,
+    }
+}
+
+/// `on`: the cluster of stanch.toml that is looked at or acted on.
+pub(crate) fn on(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<String> {
+    let got = fields.text("on", &mut cx.problems)?;
+    if got.value.contains("${") {
+        let message = "`on` names a cluster as it is written: an alert cannot choose what is acted on";
+        let help = "write a name of `[clusters]` in stanch.toml, and one runbook for each cluster".to_owned();
+        cx.problems.add(&got.at, message, "takes no expression", help);
+        return None;
+    }
+    if let Some(clusters) = &cx.loader.catalogue.clusters
+        && !clusters.contains(got.value)
+    {
+        let help = did_you_mean(got.value, clusters.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("add `[clusters.{}]` to stanch.toml", got.value));
+        let message = format!("there is no cluster `{}`", got.value);
+        cx.problems.add(&got.at, message, "not in stanch.toml", help);
+    }
+    Some(got.value.to_owned())
+}
+
+/// A person needs no cluster: `by_hand` says where.
+pub(crate) fn on_of_person(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) {
+    let help = "take it away, or name the plugin: `uses = \"…\"`";
+    fields.not_here("on", "without `uses` is for nobody", help, &mut cx.problems);
 }
 
 /// A plugin with its parameters.
@@ -193,6 +228,7 @@ pub(crate) fn diagnosis(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Check>
             id,
             ask,
             worker,
+            on: question.on,
             by_hand: question.by_hand,
             needs,
         });
@@ -326,6 +362,7 @@ fn recovery_check(node: &Node<'_>, index: usize, cx: &mut Cx<'_>) -> Option<Chec
         id: id?,
         ask: question.ask?,
         worker: question.worker?,
+        on: question.on,
         by_hand: question.by_hand,
         needs: Vec::new(),
     })

@@ -3,12 +3,14 @@
 use stanch_contract::{PluginKey, PluginKind, Span};
 
 use crate::expr::{Part, StepFacts};
-use crate::load::checks::{id, question, worker};
+use crate::load::checks::{id, on, on_of_person, question, worker};
 use crate::load::defaults::{ApprovalKeys, approval, expires};
 use crate::load::fields::{Fields, Got};
 use crate::load::node::{Data, Node};
 use crate::load::{Cx, params, text};
-use crate::model::{Change, Limits, Mode, OnFailure, Origin, Retry, Step, StepKind, Undo, Verify, Worker};
+use crate::model::{
+    Batch, Change, Limits, Mode, OnFailure, Origin, Retry, Step, StepKind, Undo, Verify, Worker,
+};
 use crate::source::PluginFacts;
 
 /// The plugin's own verify is asked for at most this long.
@@ -32,7 +34,7 @@ pub(crate) fn steps(top: &mut Fields<'_, '_>, part: Part, cx: &mut Cx<'_>) -> Ve
 
 fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) -> Option<Step> {
     let mut fields = Fields::of(node, what, &mut cx.problems)?;
-    fields.not_yet(&["on", "ramp", "batch"], &mut cx.problems);
+    fields.not_yet(&["ramp"], &mut cx.problems);
     let id = id(&mut fields, cx);
     let name = match &id {
         Some(id) => format!("{}.{id}", place.part.word()),
@@ -43,7 +45,13 @@ fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) 
         .and_then(|got| params::expression(&got, &cx.known.in_run(Some(place), "`when`"), &mut cx.problems));
     let on_failure = on_failure(&mut fields, &name, cx);
     let (asks, does) = (fields.entry("ask"), fields.entry("do"));
-    let (kind, by_hand, waits, retry) = match (asks, does) {
+    let Read {
+        kind,
+        on,
+        by_hand,
+        waits,
+        retry,
+    } = match (asks, does) {
         (Some(_), Some(does)) => {
             let help = "split it: a step looks (`ask`) or changes something (`do`)".to_owned();
             cx.problems.add(
@@ -72,6 +80,7 @@ fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) 
         id: id?,
         when,
         kind: kind?,
+        on,
         by_hand,
         on_failure,
         retry,
@@ -97,11 +106,18 @@ fn on_failure(fields: &mut Fields<'_, '_>, name: &str, cx: &mut Cx<'_>) -> OnFai
     value
 }
 
-type Read = (Option<StepKind>, Option<String>, Span, Option<Retry>);
+/// What the kinds of step have in common.
+struct Read {
+    kind: Option<StepKind>,
+    on: Option<String>,
+    by_hand: Option<String>,
+    waits: Span,
+    retry: Option<Retry>,
+}
 
 /// `ask`: looks only, between changes.
 fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'_>) -> Read {
-    for key in ["limits", "undo", "approval", "verify"] {
+    for key in ["limits", "batch", "undo", "approval", "verify"] {
         let help = "a step that only looks changes nothing; take it away, or write `do` instead of `ask`";
         fields.not_here(key, "has no meaning in a step with `ask`", help, &mut cx.problems);
     }
@@ -117,7 +133,13 @@ fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'
         (Some(ask), Some(worker)) => Some(StepKind::Look { ask, worker }),
         _ => None,
     };
-    (kind, question.by_hand, waits, retry)
+    Read {
+        kind,
+        on: question.on,
+        by_hand: question.by_hand,
+        waits,
+        retry,
+    }
 }
 
 fn change_or_by_hand(
@@ -133,16 +155,19 @@ fn change_or_by_hand(
     let (own, ask, has_approval) = approval_keys(fields, cx);
     let waits = expires(&own, name, cx);
     let Some(uses) = fields.text("uses", &mut cx.problems) else {
-        return (
-            done_by_hand(fields, &own, &ask, what, waits, cx),
+        return Read {
+            kind: done_by_hand(fields, &own, &ask, what, waits, cx),
+            on: None,
             by_hand,
             waits,
-            None,
-        );
+            retry: None,
+        };
     };
+    let on = on(fields, cx);
     let retry = retry(fields, cx);
     let with = fields.node("with");
     let limits = limits(fields, cx);
+    let batch = batch(fields, cx);
     let owner = fields.at().clone();
     let plugin = cx.plugin(&uses, PluginKind::Remediation);
     let verify = verify(
@@ -165,13 +190,20 @@ fn change_or_by_hand(
             uses,
             with,
             limits,
+            batch,
             undo,
             approval,
             verify,
         }))),
         _ => None,
     };
-    (kind, by_hand, waits, retry)
+    Read {
+        kind,
+        on,
+        by_hand,
+        waits,
+        retry,
+    }
 }
 
 /// "Restart the hung pods" as it is asked where the step has no question of its own.
@@ -205,7 +237,8 @@ fn done_by_hand(
     cx: &mut Cx<'_>,
 ) -> Option<StepKind> {
     let why = "has no meaning in a step that is done by hand: it has no plan";
-    for key in ["undo", "limits", "retry"] {
+    on_of_person(fields, cx);
+    for key in ["undo", "limits", "batch", "retry"] {
         fields.not_here(
             key,
             why,
@@ -299,6 +332,22 @@ fn limits(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Limits {
     limits
 }
 
+/// `batch`: a few targets at a time.
+fn batch(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Batch> {
+    let node = fields.node("batch")?;
+    let mut inner = Fields::of(node, "`batch`", &mut cx.problems)?;
+    if node_lacks(node, "size") {
+        inner.missing("size", "size = 1", &mut cx.problems);
+    }
+    let size = inner.count("size", 1, 1_000, &mut cx.problems);
+    let hold: Option<Got<Span>> = inner.needed_parsed("hold", "hold = \"30s\"", &mut cx.problems);
+    inner.finish(&mut cx.problems);
+    Some(Batch {
+        size: size?.value,
+        hold: hold?.value,
+    })
+}
+
 fn undo(fields: &mut Fields<'_, '_>, plugin: Option<(&PluginKey, &PluginFacts)>, cx: &mut Cx<'_>) -> Undo {
     #[derive(Clone, Copy, PartialEq)]
     enum When {
@@ -354,6 +403,7 @@ fn verify(
     let mut verify = Verify {
         own: verifies,
         also: None,
+        on: None,
         within: VERIFY_WITHIN,
         every: VERIFY_EVERY,
     };
@@ -386,6 +436,11 @@ fn verify(
                 }
             }
             let with = inner.node("with");
+            if inner.has("uses") {
+                verify.on = on(&mut inner, cx);
+            } else {
+                on_of_person(&mut inner, cx);
+            }
             if let Some(uses) = inner.text("uses", &mut cx.problems) {
                 asks_plugin = true;
                 let owner = inner.at().clone();

@@ -9,13 +9,15 @@ use crate::load::fields::{Fields, Got};
 use crate::load::node::Data;
 use crate::load::{Cx, is_snake, params};
 use crate::matcher::Matcher;
-use crate::model::{Input, InputType, Trigger};
+use crate::model::{AtLeast, Input, InputType, Trigger};
+
+/// The longest time in which firings are counted.
+const MOST_WITHIN: Span = Span::from_secs(24 * 3_600);
 
 /// `[trigger]`; without one the runbook is started by hand only.
 pub(crate) fn trigger(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Trigger> {
     let node = top.node("trigger")?;
     let mut fields = Fields::of(node, "`[trigger]`", &mut cx.problems)?;
-    fields.not_yet(&["at_least"], &mut cx.problems);
     let alerts = fields.texts("alert", &mut cx.problems);
     let matches = fields.texts("match", &mut cx.problems);
     if alerts.as_ref().is_none_or(Vec::is_empty) && matches.as_ref().is_none_or(Vec::is_empty) {
@@ -54,6 +56,7 @@ pub(crate) fn trigger(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Trigg
     let after = fields
         .parsed::<Span>("after", &mut cx.problems)
         .map(|got| got.value);
+    let at_least = at_least(&mut fields, cx);
     let again = again(&mut fields, cx);
     fields.finish(&mut cx.problems);
     let alerts = alerts
@@ -67,7 +70,33 @@ pub(crate) fn trigger(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Trigg
         when,
         group_by: labels,
         after,
+        at_least,
         again,
+    })
+}
+
+fn at_least(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<AtLeast> {
+    let node = fields.node("at_least")?;
+    let mut inner = Fields::of(node, "`at_least`", &mut cx.problems)?;
+    if !inner.has("count") {
+        inner.missing("count", "count = 3", &mut cx.problems);
+    }
+    // One firing is what a trigger without it waits for.
+    let count = inner.count("count", 2, 10_000, &mut cx.problems);
+    let within = inner.needed_parsed::<Span>("within", "within = \"10m\"", &mut cx.problems);
+    if let Some(got) = within.as_ref().filter(|got| got.value == Span::ZERO) {
+        let message = "`within` has to be more than nothing";
+        cx.problems.add(&got.at, message, "no time to count in", None);
+    }
+    if let Some(got) = within.as_ref().filter(|got| got.value > MOST_WITHIN) {
+        let message = format!("`within` is longer than {MOST_WITHIN}");
+        let help = format!("firings are kept in mind for at most {MOST_WITHIN}");
+        cx.problems.add(&got.at, message, "too long", help);
+    }
+    inner.finish(&mut cx.problems);
+    Some(AtLeast {
+        count: count?.value,
+        within: within?.value,
     })
 }
 

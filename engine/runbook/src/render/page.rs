@@ -4,11 +4,12 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use stanch_contract::Span;
 
 use crate::expr::Params;
 use crate::expr::severity_word;
 use crate::model::{
-    Approval, Change, Check, Limits, Mode, OnFailure, Runbook, Step, StepKind, Verify, Worker,
+    Approval, Batch, Change, Check, Limits, Mode, OnFailure, Runbook, Step, StepKind, Verify, Worker,
 };
 
 /// Lines are collected; writing to a String cannot fail.
@@ -95,6 +96,12 @@ fn trigger(page: &mut Page, runbook: &Runbook) {
     if let Some(when) = &trigger.when {
         page.line(format!("- `{}`", when.source()));
     }
+    if let Some(at_least) = trigger.at_least {
+        page.line(format!(
+            "- it fired at least {} times within {}",
+            at_least.count, at_least.within
+        ));
+    }
     if let Some(after) = trigger.after {
         page.line(format!("- it still fires after {after}"));
     }
@@ -145,6 +152,7 @@ fn diagnosis(page: &mut Page, runbook: &Runbook) {
 fn checked(page: &mut Page, check: &Check, note: &str) {
     page.line(format!("- [ ] **{}** (`{}`){note}", check.ask, check.id));
     looks(page, &check.worker);
+    cluster(page, check.on.as_deref());
     if let Some(by_hand) = &check.by_hand {
         page.point("by hand", by_hand);
     }
@@ -204,6 +212,7 @@ fn steps(page: &mut Page, heading: &str, steps: &[Step]) {
                 );
             }
         }
+        cluster(page, step.on.as_deref());
         if let Some(by_hand) = &step.by_hand {
             page.point("by hand", by_hand);
         }
@@ -233,6 +242,9 @@ fn change(page: &mut Page, change: &Change) {
     );
     if let Some(limits) = limits(&change.limits) {
         page.point("at most", limits);
+    }
+    if let Some(batch) = change.batch {
+        page.point("a few at a time", batches(batch));
     }
     page.point(
         "asks first",
@@ -271,6 +283,26 @@ fn limits(limits: &Limits) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+fn cluster(page: &mut Page, on: Option<&str>) {
+    if let Some(on) = on {
+        page.point("cluster", format!("`{on}`"));
+    }
+}
+
+fn batches(batch: Batch) -> String {
+    let size = if batch.size == 1 {
+        "1 target".to_owned()
+    } else {
+        format!("{} targets", batch.size)
+    };
+    let hold = if batch.hold == Span::ZERO {
+        String::new()
+    } else {
+        format!(", after {}", batch.hold)
+    };
+    format!("{size}, verified before the next{hold}; one decision covers all")
+}
+
 fn approval(approval: &Approval) -> String {
     let whom = if approval.from.is_empty() {
         "whoever has the role approver or more".to_owned()
@@ -294,7 +326,11 @@ fn verify(verify: &Verify) -> String {
         who.push("the plugin looks itself".to_owned());
     }
     if let Some((uses, with)) = &verify.also {
-        who.push(format!("`{uses}` says so: {}", parameters(with)));
+        let on = verify
+            .on
+            .as_ref()
+            .map_or_else(String::new, |on| format!(" in `{on}`"));
+        who.push(format!("`{uses}`{on} says so: {}", parameters(with)));
     }
     if who.is_empty() {
         return "nobody looks (`verify = \"none\"`)".to_owned();

@@ -111,6 +111,7 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue {
         plugins,
         withheld: vec![PluginKey::from("other-teams")],
+        clusters: Some(["edge", "eu-b"].map(str::to_owned).into()),
     }
 }
 

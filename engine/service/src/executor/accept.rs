@@ -55,6 +55,8 @@ pub(super) struct Fresh {
 struct Fate {
     opened: BTreeSet<RunId>,
     belongs: BTreeSet<RunId>,
+    /// It is a firing of `trigger.at_least`, and there are not enough yet.
+    counted: bool,
     errors: Vec<String>,
 }
 
@@ -66,6 +68,7 @@ impl Fate {
             AlertStatus::Resolved if !self.belongs.is_empty() => "resolved",
             AlertStatus::Resolved => "nothing",
             AlertStatus::Firing if !self.errors.is_empty() => "error",
+            AlertStatus::Firing if self.counted => "counted",
             AlertStatus::Firing => "unmatched",
         }
     }
@@ -134,7 +137,7 @@ impl Engine {
                 .filter(|alert| alert.status == AlertStatus::Firing)
                 .count();
             board.alerts_came(firing, now);
-            let wanted = self.route(&snapshot, &board, alerts, &mut fates, &mut letters, now);
+            let wanted = self.route(&snapshot, &mut board, alerts, &mut fates, &mut letters, now);
             let opened: Vec<Fresh> = wanted
                 .into_iter()
                 .filter_map(|(at, opening)| {
@@ -202,51 +205,64 @@ impl Engine {
     fn route(
         &self,
         snapshot: &Arc<Snapshot>,
-        board: &board::Inner,
+        board: &mut board::Inner,
         alerts: &[Alert],
         fates: &mut [Fate],
         letters: &mut BTreeMap<RunId, Vec<Alert>>,
         now: Timestamp,
     ) -> Vec<(Vec<usize>, Opening)> {
         let mut begins: BTreeMap<(String, String), (Vec<usize>, Opening)> = BTreeMap::new();
+        // Alerts of this notification that are counted for a run that another of them may begin.
+        let mut counted: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
         for ((index, alert), fate) in alerts.iter().enumerate().zip(fates) {
             let mut belong = |run: RunId| {
                 if fate.belongs.insert(run.clone()) {
                     letters.entry(run).or_default().push(alert.clone());
                 }
             };
-            let own: Vec<&RunId> = board.of_alert(&alert.fingerprint).collect();
-            let taken: BTreeSet<&str> = own
+            let own: Vec<RunId> = board.of_alert(&alert.fingerprint).cloned().collect();
+            let taken: BTreeSet<String> = own
                 .iter()
                 .filter_map(|run| board.members.get(run))
-                .map(|m| m.runbook.as_str())
+                .map(|m| m.runbook.clone())
                 .collect();
-            own.iter().for_each(|run| belong((*run).clone()));
+            own.into_iter().for_each(&mut belong);
             let (fitting, errors) = super::matching::fitting(snapshot, alert);
             let mut errors = errors;
             for loaded in fitting
                 .into_iter()
                 .filter(|loaded| !taken.contains(loaded.runbook.name.as_str()))
             {
-                let group_by = loaded
-                    .runbook
-                    .trigger
-                    .as_ref()
-                    .map(|trigger| trigger.group_by.as_slice());
+                let trigger = loaded.runbook.trigger.as_ref();
+                let group_by = trigger.map(|trigger| trigger.group_by.as_slice());
                 let key = group_key(alert, group_by.unwrap_or_default());
                 let name = loaded.runbook.name.clone();
+                let at_least = trigger.and_then(|trigger| trigger.at_least);
+                let firings = at_least
+                    .map(|at_least| (at_least, board.firings.note(&name, &key, alert, now, at_least)));
                 match board.episodes.route(&name, &key, alert.status, before(now)) {
                     Route::Belongs { run, .. } => belong(run),
                     Route::Nothing => {}
+                    Route::Begins { .. } if firings.is_some_and(|(least, count)| count < least.count) => {
+                        fate.counted = true;
+                        counted.entry((name, key)).or_default().push(index);
+                    }
                     Route::Begins { episode } => match begins.entry((name, key.clone())) {
                         std::collections::btree_map::Entry::Occupied(mut entry) => {
                             entry.get_mut().0.push(index);
                             entry.get_mut().1.alerts.push(alert.clone());
                         }
                         std::collections::btree_map::Entry::Vacant(entry) => {
-                            match super::matching::inputs(&loaded.runbook, std::slice::from_ref(alert)) {
+                            // The run is of all that still fires of what was counted.
+                            let (name, key) = entry.key().clone();
+                            let mut alerts = board.firings.firing(&name, &key);
+                            if firings.is_none() {
+                                alerts = vec![alert.clone()];
+                            }
+                            let mut at = counted.remove(entry.key()).unwrap_or_default();
+                            at.push(index);
+                            match super::matching::inputs(&loaded.runbook, &alerts) {
                                 Ok(inputs) => {
-                                    let alerts = vec![alert.clone()];
                                     let opening = Opening {
                                         loaded,
                                         alerts,
@@ -255,7 +271,7 @@ impl Engine {
                                         episode,
                                         by: None,
                                     };
-                                    entry.insert((vec![index], opening));
+                                    entry.insert((at, opening));
                                 }
                                 Err(error) => errors.push(format!("{}: {error}", loaded.runbook.name)),
                             }

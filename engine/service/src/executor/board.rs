@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stanch_contract::{Alert, RunId, Timestamp};
 use stanch_run::episode::Episodes;
+use stanch_run::firings::Firings;
 use stanch_run::{Event, EventKind, Ledger};
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ pub(super) struct Member {
 pub(super) struct Inner {
     pub(super) ledger: Ledger,
     pub(super) episodes: Episodes,
+    /// What `trigger.at_least` counts.
+    pub(super) firings: Firings,
     pub(super) members: BTreeMap<RunId, Member>,
     /// Runs that ask a person something.
     asking: BTreeSet<RunId>,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use stanch_contract::{Alert, Timestamp};
+use stanch_contract::{Alert, AlertStatus, Timestamp};
+use stanch_run::firings::Firings;
 use stanch_runbook::expr::Scope;
 use stanch_runbook::{InputError, Runbook};
 
@@ -75,10 +76,16 @@ pub struct Explained {
 }
 
 /// For each runbook: the conditions with their values.
-pub(super) fn explain(snapshot: &Snapshot, alert: &Alert, now: Timestamp) -> Vec<Explained> {
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    firings: &Firings,
+    alert: &Alert,
+    now: Timestamp,
+) -> Vec<Explained> {
     let each = snapshot.runbooks.values().filter_map(|loaded| {
         let trigger = loaded.runbook.trigger.as_ref()?;
-        let conditions = stanch_runbook::explain(&loaded.runbook, alert, now);
+        let mut conditions = stanch_runbook::explain(&loaded.runbook, alert, now);
+        conditions.extend(at_least(&loaded.runbook, firings, alert, now));
         let fits = conditions.iter().all(|condition| condition.holds == Ok(true));
         let group_key = fits.then(|| stanch_run::episode::group_key(alert, &trigger.group_by));
         Some(Explained {
@@ -91,4 +98,30 @@ pub(super) fn explain(snapshot: &Snapshot, alert: &Alert, now: Timestamp) -> Vec
     let mut all: Vec<Explained> = each.collect();
     all.sort_by_key(|explained| !explained.fits);
     all
+}
+
+/// `at_least` held against what was counted so far; this firing counts with them where it did not come in yet.
+fn at_least(runbook: &Runbook, firings: &Firings, alert: &Alert, now: Timestamp) -> Option<Condition> {
+    let trigger = runbook.trigger.as_ref()?;
+    let wanted = trigger.at_least?;
+    let key = stanch_run::episode::group_key(alert, &trigger.group_by);
+    let mut count = firings.count(&runbook.name, &key, now, wanted);
+    let mut value = match count {
+        1 => "it fired once".to_owned(),
+        count => format!("it fired {count} times"),
+    };
+    value = format!("{value} within the last {}", wanted.within);
+    let is_new = alert.status == AlertStatus::Firing && !firings.knows(&runbook.name, &key, alert);
+    if is_new {
+        count = count.saturating_add(1);
+        value = format!("{value}, not counting this one");
+    }
+    Some(Condition {
+        text: format!(
+            "at_least = {{ count = {}, within = \"{}\" }}",
+            wanted.count, wanted.within
+        ),
+        value,
+        holds: Ok(count >= wanted.count),
+    })
 }

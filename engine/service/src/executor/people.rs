@@ -354,7 +354,8 @@ impl Engine {
 
     /// For each runbook: what this alert meets in it.
     pub fn explain(&self, alert: &Alert) -> Vec<super::Explained> {
-        super::matching::explain(&self.inner.current.load(), alert, clock::now())
+        let board = self.inner.board.lock();
+        super::matching::explain(&self.inner.current.load(), &board.firings, alert, clock::now())
     }
 
     /// Told each time that an open run changed; nothing where it is not open.

@@ -2,8 +2,9 @@
 
 use std::sync::PoisonError;
 
-use stanch_contract::{RunId, Span, Timestamp};
-use stanch_journal::{RunFilter, RunRecord};
+use stanch_contract::{Alert, RunId, Span, Timestamp};
+use stanch_journal::{AlertFilter, RunFilter, RunRecord};
+use stanch_run::episode::group_key;
 use stanch_run::ledger::Pause;
 use stanch_run::{Ending, Event, EventKind, Input, Now, State};
 
@@ -25,6 +26,7 @@ impl Engine {
         let engine = Self::new(parts);
         engine.take_pauses().await?;
         engine.take_what_still_counts().await?;
+        engine.take_firings().await?;
         let mut found = Vec::new();
         let mut all: Vec<(RunId, Event)> = Vec::new();
         for record in engine.inner.store.unsettled_runs().await? {
@@ -114,6 +116,57 @@ impl Engine {
                             tracing::warn!(run = %record.id, %why, "a closed run does not count for rates")
                         }
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What `trigger.at_least` counts outlasts the engine: the alerts that came within the longest time are counted again.
+    async fn take_firings(&self) -> Result<(), StartError> {
+        let snapshot = self.inner.current.load();
+        let triggers = snapshot
+            .runbooks
+            .values()
+            .filter_map(|loaded| loaded.runbook.trigger.as_ref());
+        let Some(reach) = triggers
+            .filter_map(|t| t.at_least.map(|at_least| at_least.within))
+            .max()
+        else {
+            return Ok(());
+        };
+        let since = Timestamp(clock::now().0.saturating_sub(reach.as_millis()));
+        let mut filter = AlertFilter {
+            limit: 1_000,
+            ..AlertFilter::default()
+        };
+        let mut came: Vec<(Timestamp, Alert)> = Vec::new();
+        loop {
+            let page = self.inner.store.alerts(&filter).await?;
+            filter.before = page.last().map(|last| last.id);
+            let (read, recent) = (page.len(), came.len());
+            let within = page.into_iter().filter(|record| record.at >= since);
+            came.extend(within.filter_map(|record| {
+                let payload: serde_json::Value = serde_json::from_slice(&record.payload).ok()?;
+                let alert = serde_json::from_value(payload.get("alert")?.clone()).ok()?;
+                Some((record.at, alert))
+            }));
+            if read == 0 || came.len() == recent {
+                break;
+            }
+        }
+        let mut board = self.inner.board.lock();
+        for (at, alert) in came.iter().rev() {
+            let (fitting, _) = super::matching::fitting(&snapshot, alert);
+            for loaded in fitting {
+                let Some(trigger) = loaded.runbook.trigger.as_ref() else {
+                    continue;
+                };
+                if let Some(at_least) = trigger.at_least {
+                    let key = group_key(alert, &trigger.group_by);
+                    board
+                        .firings
+                        .note(&loaded.runbook.name, &key, alert, *at, at_least);
                 }
             }
         }

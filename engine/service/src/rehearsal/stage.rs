@@ -8,6 +8,7 @@ use stanch_contract::{
     ActionState, Alert, AlertStatus, Failure, FailureCode, Finding, Outcome, RunId, Span, Timestamp, Verdict,
 };
 use stanch_run::episode::group_key;
+use stanch_run::firings::Firings;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::{OnCancel, Withheld};
 use stanch_run::{
@@ -44,6 +45,7 @@ pub(super) struct Stage<'t> {
     test: &'t RunbookTest,
     guardrails: EngineGuardrails,
     ledger: Ledger,
+    firings: Firings,
     now: Timestamp,
     played: Option<Played>,
     begun: Vec<CommandId>,
@@ -63,6 +65,7 @@ impl<'t> Stage<'t> {
             test,
             guardrails: snapshot.settings.guardrails.clone(),
             ledger: Ledger::default(),
+            firings: Firings::default(),
             now: TEST_START,
             played: None,
             begun: Vec::new(),
@@ -200,6 +203,11 @@ impl<'t> Stage<'t> {
             return;
         }
         if alert.status == AlertStatus::Resolved {
+            let trigger = self.book.trigger.as_ref();
+            if let Some(at_least) = trigger.and_then(|trigger| trigger.at_least) {
+                self.firings
+                    .note(&self.book.name, &key, alert, self.now, at_least);
+            }
             return;
         }
         let index = Index::new([Arc::clone(&self.book)]);
@@ -212,7 +220,15 @@ impl<'t> Stage<'t> {
                     continue;
                 }
             }
-            let alerts = vec![alert.clone()];
+            let at_least = self.book.trigger.as_ref().and_then(|trigger| trigger.at_least);
+            let mut alerts = vec![alert.clone()];
+            if let Some(at_least) = at_least {
+                let name = &self.book.name;
+                if self.firings.note(name, &key, alert, self.now, at_least) < at_least.count {
+                    continue;
+                }
+                alerts = self.firings.firing(name, &key);
+            }
             match with_scope(&self.book, &alerts, |scope| self.book.inputs_from_alert(scope)) {
                 Ok(inputs) => self.open(alerts, inputs, key.clone(), None),
                 Err(errors) => self.wrong.extend(errors.iter().map(ToString::to_string)),

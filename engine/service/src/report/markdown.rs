@@ -177,6 +177,9 @@ fn step_lines(out: &mut Out, step: &StepView) {
         StepState::Answered { finding } => out.line(&format!("- {}", escape(&finding.summary))),
         _ => {}
     }
+    for line in super::plan::where_and_how(step) {
+        out.line(&format!("- {}", escape(&line)));
+    }
     for decision in &step.decisions {
         let word = if decision.yes { "Yes" } else { "No" };
         let about = if decision.undo { " to putting it back" } else { "" };

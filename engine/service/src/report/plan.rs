@@ -42,6 +42,9 @@ pub(super) fn question(
         actions(page, label, plan, detail);
         labelled(page, "Touches", &touches(plan));
     }
+    for line in where_and_how(step) {
+        labelled(page, "", &line);
+    }
     if !question.undo {
         labelled(page, "Undone", &undone(step.undo, &question.promise));
     }
@@ -67,6 +70,22 @@ pub(super) fn question(
         "  stanch approve {id} {step} --digest {digest}"
     ))]);
     page.line([Piece::plain(format!("  stanch deny {id} {step} --reason …"))]);
+}
+
+/// The cluster, and how many targets at a time.
+pub(super) fn where_and_how(step: &StepView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(on) = &step.on {
+        lines.push(format!("in cluster {on}"));
+    }
+    if let Some(batch) = step.batch {
+        let at_once = words::count(u64::from(batch.size), "target");
+        let (done, of) = (batch.done, batch.of);
+        lines.push(format!(
+            "{done} of {of} done; {at_once} at a time, each verified before the next"
+        ));
+    }
+    lines
 }
 
 fn labelled(page: &mut Page, label: &str, text: &str) {

@@ -117,6 +117,8 @@ fn step(id: &str, phase: ChangePhase, what: &str, state: StepState) -> StepView 
         undo: UndoPromise::default(),
         outcome: None,
         verified: None,
+        on: None,
+        batch: None,
         undo_plan: None,
         started_at: Some(at(2)),
         ended_at: None,

@@ -115,6 +115,10 @@ fn step(page: &mut Page, view: &StepView, now: Timestamp, detail: Detail) {
             let left = words::length(words::between(now, *at));
             page.text(indent, &format!("{why}; tried again in {left}"), Style::Plain);
         }
+        StepState::BetweenBatches { at } => {
+            let left = words::length(words::between(now, *at));
+            page.text(indent, &format!("the next batch in {left}"), Style::Plain);
+        }
         StepState::Answered { finding } => answer(page, indent, finding),
         StepState::Waiting => {
             if let Some(when) = &view.when {
@@ -125,6 +129,11 @@ fn step(page: &mut Page, view: &StepView, now: Timestamp, detail: Detail) {
             by_hand(page, indent, view.by_hand.as_deref())
         }
         _ => {}
+    }
+    if view.question.is_none() {
+        for line in plan::where_and_how(view) {
+            page.text(indent, &line, Style::Plain);
+        }
     }
     if failed(&view.state) && view.kind == StepKindView::Change {
         by_hand(page, indent, view.by_hand.as_deref());

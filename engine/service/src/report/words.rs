@@ -69,6 +69,7 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
         StepState::Paused { .. } => ("paused", Tone::Attention),
         StepState::Applying => ("applying", Tone::Plain),
         StepState::Verifying => ("verifying", Tone::Plain),
+        StepState::BetweenBatches { .. } => ("next batch", Tone::Plain),
         StepState::Retrying { .. } => ("retrying", Tone::Attention),
         StepState::Answered { finding } => match finding.verdict {
             stanch_contract::Verdict::Unknown => ("unknown", Tone::Attention),

@@ -11,7 +11,7 @@ use stanch_contract::{
 use stanch_runbook::model::{ChangePhase, Mode, Severity};
 use stanch_sandbox::LogLevel;
 
-pub use stanch_run::{Ending, Phase};
+pub use stanch_run::{BatchView, Ending, Phase};
 
 /// One line of the list of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +156,11 @@ pub enum StepState {
     Applying,
     /// Did it help?
     Verifying,
+    /// A batch was verified; the next waits.
+    BetweenBatches {
+        /// Until then.
+        at: Timestamp,
+    },
     /// It waits before another try.
     Retrying {
         /// When.
@@ -336,6 +341,12 @@ pub struct StepView {
     /// How far it is.
     #[serde(flatten)]
     pub state: StepState,
+    /// The cluster that it acts on or looks at.
+    #[serde(default)]
+    pub on: Option<String>,
+    /// How far it is, where it acts on a few targets at a time.
+    #[serde(default)]
+    pub batch: Option<BatchView>,
     /// 1 for the first attempt; 0 before.
     pub attempt: u32,
     /// What would be or was done.

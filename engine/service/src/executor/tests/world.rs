@@ -297,6 +297,7 @@ impl World {
         let catalogue = Catalogue {
             plugins: BTreeMap::from([("effect".into(), facts)]),
             withheld: vec![],
+            clusters: None,
         };
         let runbook = match stanch_runbook::load(&source, &catalogue) {
             Ok(runbook) => Arc::new(runbook),

@@ -151,6 +151,8 @@ fn one(
         when: model.when.as_ref().map(|when| when.source().to_owned()),
         by_hand: model.by_hand.clone(),
         state: standing(step, question, trace),
+        on: step.on.clone(),
+        batch: step.batch,
         attempt: trace.attempt,
         plan,
         question: question.and_then(|question| asked(state, question, trace.asked_at)),
@@ -221,6 +223,10 @@ fn standing(step: &stanch_run::StepView, question: Option<&OpenQuestion>, trace:
         Standing::Retrying => match step.again_at {
             Some(at) => StepState::Retrying { at, why },
             None => StepState::Planning,
+        },
+        Standing::BetweenBatches => match step.again_at {
+            Some(at) => StepState::BetweenBatches { at },
+            None => StepState::Verifying,
         },
         Standing::InDoubt => StepState::InDoubt {
             why: trace.doubt.clone().unwrap_or(why),

@@ -63,6 +63,7 @@ fn book() -> Arc<Runbook> {
             ("change".into(), facts(PluginKind::Remediation)),
         ]),
         withheld: vec![],
+        clusters: None,
     };
     let source = RunbookSource {
         path: "runbooks/disk.toml".into(),
