@@ -66,6 +66,7 @@ pub fn context() -> CallContext {
         attempt: 1,
         idempotency_key: IdempotencyKey::from("run0000000000000.step.do"),
         alerts: Arc::new([]),
+        on: None,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }
@@ -123,6 +124,7 @@ impl Installed {
         let facilities = Arc::new(Facilities {
             secrets: Arc::new(Secrets),
             http,
+            clusters: Default::default(),
         });
         let parts = InstallationParts {
             key,
@@ -174,7 +176,14 @@ impl Installed {
     /// The first rule that it breaks.
     pub async fn check(&self, plan: ChangePlan) -> Result<CheckedPlan, PlanRefusal> {
         let idempotent = self.plugin().manifest().idempotent;
-        check_plan(plan, self.installation.grant(), &self.facilities, idempotent).await
+        check_plan(
+            plan,
+            self.installation.grant(),
+            &self.facilities,
+            None,
+            idempotent,
+        )
+        .await
     }
 
     /// Applies a checked plan.

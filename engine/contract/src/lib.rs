@@ -26,7 +26,8 @@ pub use finding::{Evidence, Finding, Point, Verdict};
 pub use ids::{IdempotencyKey, PluginKey, RunId, StepId};
 pub use manifest::{Manifest, PluginKind};
 pub use plan::{
-    Action, ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, Outcome, PlanDigest, Progress,
+    Action, ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, Outcome, PlanDigest,
+    Population, Progress,
 };
 pub use time::Timestamp;
 pub use units::{ByteSize, Rate, Span};

@@ -107,6 +107,9 @@ pub struct CanonicalAction {
     /// What the host read of the target before, for the question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// What the target itself says that would come of it, for the question: a Kubernetes API server's own dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<String>,
     /// The plugin's reason, cleaned.
     #[serde(default)]
     pub reason: String,
@@ -132,6 +135,32 @@ impl CanonicalAction {
     }
 }
 
+/// The things like those acted on, as the host counted them when it checked the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// What they are: `kubernetes:NAMESPACE/GROUP/RESOURCE?LABEL-SELECTOR`.
+    pub what: String,
+    /// How many there are.
+    pub total: u32,
+    /// How many of them are Ready.
+    pub ready: u32,
+    /// The plan's targets that are Ready members, by the host's own identity.
+    #[serde(default)]
+    pub ready_targets: Vec<String>,
+}
+
+impl Population {
+    /// How many Ready ones remain besides what these actions act on.
+    pub fn ready_besides(&self, actions: &[CanonicalAction]) -> u32 {
+        let acted_on = self
+            .ready_targets
+            .iter()
+            .filter(|target| actions.iter().any(|action| action.identity == **target));
+        let acted_on = u32::try_from(acted_on.count()).unwrap_or(u32::MAX);
+        self.ready.saturating_sub(acted_on)
+    }
+}
+
 /// A plan that passed the gate's check. Serialisable, because runs pin it; a plan read back from a journal is checked
 /// again before anything of it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +169,9 @@ pub struct CheckedPlan {
     pub summary: String,
     /// What would be done, in the plugin's order. Empty: nothing to do.
     pub actions: Vec<CanonicalAction>,
+    /// The things like those acted on; absent where the plugin names none, or the host could not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population: Option<Population>,
     /// The plan as the plugin gave it: what `apply` is handed.
     pub offered: ChangePlan,
 }
@@ -349,6 +381,7 @@ mod tests {
 
     fn action(target: &str, items: &[&str]) -> CanonicalAction {
         CanonicalAction {
+            dry_run: None,
             capability: Capability::Files,
             verb: "remove".into(),
             target: target.into(),
@@ -372,6 +405,7 @@ mod tests {
             extra: Value::Null,
         };
         CheckedPlan {
+            population: None,
             summary: String::new(),
             actions,
             offered,

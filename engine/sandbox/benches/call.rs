@@ -38,6 +38,7 @@ fn context() -> CallContext {
         attempt: 1,
         idempotency_key: IdempotencyKey::from("key"),
         alerts: Arc::new([]),
+        on: None,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }
@@ -67,6 +68,7 @@ fn calls(criterion: &mut Criterion) {
         facilities: Arc::new(Facilities {
             secrets: Arc::new(NoSecrets),
             http: HttpClients::new(HttpSettings::default()).expect("no certificates of its own"),
+            clusters: Default::default(),
         }),
     };
     let installation = Installation::new(&sandbox, parts);

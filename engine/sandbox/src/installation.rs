@@ -35,6 +35,8 @@ pub struct CallContext {
     pub idempotency_key: IdempotencyKey,
     /// The alerts of the run's episode, the first first.
     pub alerts: Arc<[Alert]>,
+    /// The cluster of stanch.toml that the check or step is bound to: what `kubernetes` is about.
+    pub on: Option<String>,
     /// What else the guest may know; `null` for nothing.
     pub extra: Value,
     /// Tells the guest that nobody needs the answer any more.
@@ -263,6 +265,7 @@ impl Installation {
             grant: grant.clone(),
             run: context.run.clone(),
             step: context.step.clone(),
+            on: context.on.clone(),
             phase,
             facilities: facilities.clone(),
             max_calls: limits.calls,

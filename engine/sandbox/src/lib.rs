@@ -21,6 +21,7 @@ mod host;
 pub mod http;
 mod inspect;
 mod installation;
+pub mod kubernetes;
 mod limits;
 mod notebook;
 mod output;

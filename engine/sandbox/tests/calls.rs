@@ -45,6 +45,7 @@ fn empty_plan() -> CheckedPlan {
         extra: Value::Null,
     };
     CheckedPlan {
+        population: None,
         summary: "nothing".into(),
         actions: vec![],
         offered,
@@ -54,6 +55,7 @@ fn empty_plan() -> CheckedPlan {
 /// An attempt at one action, of which it is not known whether it was done.
 fn one_action_made() -> AttemptMade {
     let action = CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: "remove".into(),
         target: "file:scratch".into(),

@@ -13,6 +13,7 @@ use stanch_journal::{Disk, SqliteStore, Store, StoreError};
 use stanch_run::{Ending, Event, EventKind, Lapse, State};
 use stanch_sandbox::gate::{Decision, Facilities, RecordedCall};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
+use stanch_sandbox::kubernetes::Clusters;
 use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,7 @@ pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError>
     Ok(Arc::new(Facilities {
         secrets: secrets.clone(),
         http,
+        clusters: Clusters::default(),
     }))
 }
 

@@ -354,6 +354,7 @@ impl Work {
         let mut plan = CheckedPlan {
             summary: last.summary.clone(),
             actions: Vec::new(),
+            population: last.population.clone(),
             offered: ChangePlan {
                 actions: Vec::new(),
                 ..last.offered.clone()

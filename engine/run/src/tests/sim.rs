@@ -625,6 +625,7 @@ fn plan(
 ) -> Result<CheckedPlan, Failure> {
     let targets = result.map_err(|code| Failure::new(code, "could not plan"))?;
     let actions = targets.iter().map(|target| CanonicalAction {
+        dry_run: None,
         capability: Capability::Http,
         verb: verb.into(),
         target: (*target).into(),
@@ -654,6 +655,7 @@ fn plan(
         extra: Value::Null,
     };
     Ok(CheckedPlan {
+        population: None,
         summary: verb.into(),
         actions: actions.collect(),
         offered,

@@ -29,4 +29,6 @@ pub use phase::{ActionLog, Apply, EarlierAction, Phase, Stop};
 pub use plan::{PlanRefusal, check_plan};
 pub use record::{AnswerRecord, Decision, Layer, Ledger, RecordedCall, Refusal};
 pub use session::{Clock, Session, SessionParts};
-pub use spec::{Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, NotifyGrantSpec, SignSpec};
+pub use spec::{
+    Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, KubernetesGrantSpec, NotifyGrantSpec, SignSpec,
+};

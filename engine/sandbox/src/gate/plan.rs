@@ -56,7 +56,7 @@ impl std::error::Error for PlanRefusal {}
 
 /// Checks a plan against the grant and puts it into canonical form.
 ///
-/// `idempotent` is the manifest's promise that a repeat under one idempotency key has no second effect.
+/// `on` is the cluster of stanch.toml that the step is bound to; `idempotent` is the manifest's promise that a repeat under one idempotency key has no second effect.
 ///
 /// # Errors
 /// The first rule that the plan breaks.
@@ -64,6 +64,7 @@ pub async fn check_plan(
     plan: ChangePlan,
     grant: &Arc<Grant>,
     facilities: &Arc<Facilities>,
+    on: Option<&str>,
     idempotent: bool,
 ) -> Result<CheckedPlan, PlanRefusal> {
     let whole = |why: String| PlanRefusal {
@@ -83,6 +84,20 @@ pub async fn check_plan(
         return Err(whole(format!(
             "it names {items} files, and at most {MOST_ITEMS} are looked at"
         )));
+    }
+    if on.is_none()
+        && let Some(at) = plan
+            .actions
+            .iter()
+            .position(|action| action.target.starts_with("kubernetes:"))
+    {
+        let why = "the step is bound to no cluster";
+        return Err(PlanRefusal {
+            action: u32::try_from(at).ok(),
+            what: String::new(),
+            refusal: Refusal::new(Layer::Grant, why).hint("`on = \"CLUSTER\"` in the step"),
+            stale: false,
+        });
     }
     let (grant, facilities) = (grant.clone(), facilities.clone());
     // Files are looked at, which blocks.
@@ -120,6 +135,7 @@ fn check(
         actions.push(action);
     }
     Ok(CheckedPlan {
+        population: None,
         summary: text::clean_to(&plan.summary, 500),
         actions,
         offered: plan,
@@ -193,6 +209,7 @@ fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<Cano
     }
     let content = content::of_plan(&method, offered.content.as_deref()).map_err(request)?;
     Ok(CanonicalAction {
+        dry_run: None,
         capability: Capability::Http,
         verb: method.as_str().to_owned(),
         target: target.as_str().to_owned(),
@@ -325,6 +342,7 @@ fn remove(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
         Timestamp(newest),
     );
     Ok(CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: "remove".to_owned(),
         target: target.to_target(),
@@ -378,6 +396,7 @@ fn write(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
         ),
     };
     Ok(CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: "write".to_owned(),
         target: target.to_target(),

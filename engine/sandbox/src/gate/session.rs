@@ -35,6 +35,8 @@ pub struct SessionParts {
     pub run: RunId,
     /// For messages and logs.
     pub step: StepId,
+    /// The cluster of stanch.toml that the step is bound to.
+    pub on: Option<String>,
     /// What the phase lets through.
     pub phase: Phase,
     /// What all sessions share.

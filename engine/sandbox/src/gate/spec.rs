@@ -18,9 +18,30 @@ pub struct GrantSpec {
     /// `[[plugins.NAME.grant.notify]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<NotifyGrantSpec>,
-    /// `[[plugins.NAME.grant.kubernetes]]`: not built in this version, and an error where it is given.
+    /// `[[plugins.NAME.grant.kubernetes]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kubernetes: Vec<serde_json::Value>,
+    pub kubernetes: Vec<KubernetesGrantSpec>,
+}
+
+/// One `[[plugins.NAME.grant.kubernetes]]`. In names `*` stands for any part of one, and never for what must be named.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesGrantSpec {
+    /// Names of `[clusters]`.
+    pub clusters: Vec<String>,
+    /// get, list, logs, delete, evict, patch, create, scale.
+    pub verbs: Vec<String>,
+    /// `pods`, `deployments.apps`.
+    pub resources: Vec<String>,
+    /// None: objects that are in no namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
+    /// None: whatever the object is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// A label selector that the live object must fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
 }
 
 /// One `[[plugins.NAME.grant.http]]`.

@@ -34,6 +34,7 @@ pub(crate) fn facilities() -> Arc<Facilities> {
     Arc::new(Facilities {
         secrets: Arc::new(NoSecrets),
         http: HttpClients::new(HttpSettings::default()).unwrap(),
+        clusters: Default::default(),
     })
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn context() -> CallContext {
         attempt: 1,
         idempotency_key: IdempotencyKey::from("run1.step1.do"),
         alerts: vec![alert()].into(),
+        on: None,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

@@ -380,6 +380,7 @@ async fn what_is_in_doubt_is_sent_again_only_where_that_is_safe() {
         offer(vec![post(&server.url("/a"))]),
         &world.grant,
         &world.facilities,
+        None,
         true,
     );
     let session = world.applying(idempotent.await.unwrap(), doubt());

@@ -210,6 +210,7 @@ async fn changes_go_through_no_link_not_even_one_that_stays_inside() {
             offer(vec![action]),
             &tree.world.grant,
             &tree.world.facilities,
+            None,
             false,
         )
     };
@@ -390,6 +391,7 @@ async fn nothing_is_never_everything_and_only_files_are_removed() {
             offer(vec![action]),
             &tree.world.grant,
             &tree.world.facilities,
+            None,
             false,
         )
     };
@@ -467,6 +469,7 @@ async fn a_folder_that_may_be_read_is_not_written_and_a_check_changes_nothing() 
         offer(vec![remove(&["scratch/a@1700000000000"])]),
         &tree.world.grant,
         &tree.world.facilities,
+        None,
         false,
     );
     let refusal = check.await.unwrap_err();
@@ -578,6 +581,7 @@ async fn names_that_cannot_be_shown_are_neither_seen_nor_removed() {
             offer(vec![remove(&[item])]),
             &tree.world.grant,
             &tree.world.facilities,
+            None,
             false
         )
         .await

@@ -71,6 +71,7 @@ impl Remedy {
             report.result.unwrap(),
             &self.world.grant,
             &self.world.facilities,
+            None,
             false,
         )
         .await

@@ -35,7 +35,7 @@ fn world() -> World {
 
 async fn check(actions: Vec<Action>) -> Result<stanch_contract::CheckedPlan, PlanRefusal> {
     let world = world();
-    check_plan(offer(actions), &world.grant, &world.facilities, false).await
+    check_plan(offer(actions), &world.grant, &world.facilities, None, false).await
 }
 
 fn post(url: &str, body: &str) -> Action {
@@ -58,7 +58,7 @@ async fn a_plan_comes_out_in_canonical_form() {
         ..offer(vec![one, action("DELETE", "https://waf.internal:8443/api/x")])
     };
     let world = world();
-    let checked = check_plan(plan.clone(), &world.grant, &world.facilities, false)
+    let checked = check_plan(plan.clone(), &world.grant, &world.facilities, None, false)
         .await
         .unwrap();
     assert_eq!(checked.summary, "Block it");
@@ -75,7 +75,7 @@ async fn a_plan_comes_out_in_canonical_form() {
     assert_eq!(one.reason, "because[31m of this");
     assert!(!one.repeat_safe && !two.repeat_safe);
     assert_eq!(two.content, None);
-    let idempotent = check_plan(plan, &world.grant, &world.facilities, true)
+    let idempotent = check_plan(plan, &world.grant, &world.facilities, None, true)
         .await
         .unwrap();
     assert!(idempotent.actions.iter().all(|action| action.repeat_safe));

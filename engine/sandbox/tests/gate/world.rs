@@ -195,6 +195,7 @@ impl World {
         let facilities = Arc::new(Facilities {
             secrets: Arc::new(Secrets),
             http: HttpClients::new(settings).unwrap(),
+            clusters: Default::default(),
         });
         Self {
             grant,
@@ -211,6 +212,7 @@ impl World {
             grant: self.grant.clone(),
             run: "run".into(),
             step: "step".into(),
+            on: None,
             phase,
             facilities: self.facilities.clone(),
             max_calls: self.calls,
@@ -224,7 +226,7 @@ impl World {
     }
 
     pub(crate) async fn plan(&self, actions: Vec<Action>) -> CheckedPlan {
-        check_plan(offer(actions), &self.grant, &self.facilities, false)
+        check_plan(offer(actions), &self.grant, &self.facilities, None, false)
             .await
             .unwrap()
     }

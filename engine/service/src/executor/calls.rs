@@ -36,6 +36,7 @@ pub(super) fn begin(
         attempt: call.attempt,
         idempotency_key: call.idempotency.clone(),
         alerts,
+        on: call.on.clone(),
         extra: Value::Null,
         cancel,
     };
@@ -97,12 +98,18 @@ async fn make(
         Call::Plan => {
             let report = installation.plan(context, params).await;
             let (result, record) = told(engine, installation, "plan", report);
-            (CallResult::Plan(checked(installation, result).await), record)
+            (
+                CallResult::Plan(checked(installation, context, result).await),
+                record,
+            )
         }
         Call::PlanUndo(made) => {
             let report = installation.plan_undo(context, params, made).await;
             let (result, record) = told(engine, installation, "plan-undo", report);
-            (CallResult::Plan(checked(installation, result).await), record)
+            (
+                CallResult::Plan(checked(installation, context, result).await),
+                record,
+            )
         }
         Call::Apply(apply) => {
             let withheld = Arc::new(OnceLock::new());
@@ -145,11 +152,13 @@ fn at_the_gate(
 /// The gate's check of what a plugin would do.
 async fn checked(
     installation: &Installation,
+    context: &CallContext,
     plan: Result<ChangePlan, Failure>,
 ) -> Result<CheckedPlan, Failure> {
     let idempotent = installation.plugin().manifest().idempotent;
     let grant = installation.grant();
-    gate::check_plan(plan?, grant, installation.facilities(), idempotent)
+    let on = context.on.as_deref();
+    gate::check_plan(plan?, grant, installation.facilities(), on, idempotent)
         .await
         .map_err(|refusal| refused_plan(&refusal))
 }

@@ -31,6 +31,7 @@ pub(super) fn begin(
             attempt: notice.attempt,
             idempotency_key: IdempotencyKey(format!("{run}.escalation.{}", notice.reasons)),
             alerts,
+            on: None,
             extra: Value::Null,
             cancel,
             run: run.clone(),

@@ -16,7 +16,7 @@ pub(super) async fn checked(installation: &Installation, plan: ChangePlan) -> Re
         .all(|action| !action.target.starts_with("file:"))
     {
         let (grant, facilities) = (installation.grant(), installation.facilities());
-        return gate::check_plan(plan, grant, facilities, idempotent)
+        return gate::check_plan(plan, grant, facilities, None, idempotent)
             .await
             .map_err(|refused| Failure::new(FailureCode::Denied, refused.to_string()));
     }
@@ -26,6 +26,7 @@ pub(super) async fn checked(installation: &Installation, plan: ChangePlan) -> Re
         .map(|action| file_action(installation, action, idempotent));
     let actions = actions.collect::<Result<Vec<_>, _>>()?;
     Ok(CheckedPlan {
+        population: None,
         summary: plan.summary.clone(),
         actions,
         offered: plan,
@@ -55,6 +56,7 @@ fn file_action(
     let mut items = action.items.clone();
     items.sort();
     Ok(CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: action.verb.clone(),
         target: target.to_owned(),

@@ -58,6 +58,7 @@ fn check(id: &str, ask: &str, worker: WorkerView, state: CheckState) -> CheckVie
 
 fn plan(step: &StepId) -> PlanView {
     let action = CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: "remove".into(),
         target: "scratch/old".into(),

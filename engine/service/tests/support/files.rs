@@ -85,6 +85,7 @@ fn facilities(secrets: &Arc<Secrets>) -> Arc<Facilities> {
     Arc::new(Facilities {
         secrets: Arc::clone(secrets) as _,
         http: stanch_sandbox::http::HttpClients::new(stanch_sandbox::http::HttpSettings::default()).unwrap(),
+        clusters: Default::default(),
     })
 }
 

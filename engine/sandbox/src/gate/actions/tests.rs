@@ -20,6 +20,7 @@ impl ActionLog for NoLog {
 
 fn action(verb: &str, target: &str, content: Option<&str>, items: &[&str]) -> CanonicalAction {
     CanonicalAction {
+        dry_run: None,
         capability: Capability::Http,
         verb: verb.into(),
         target: target.into(),
@@ -62,6 +63,7 @@ fn apply(actions: Vec<CanonicalAction>, earlier: BTreeMap<u32, EarlierAction>) -
     };
     Apply {
         plan: CheckedPlan {
+            population: None,
             summary: String::new(),
             actions,
             offered,

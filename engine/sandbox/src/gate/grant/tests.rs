@@ -149,7 +149,7 @@ fn folders_signatures_and_kubernetes_are_checked_too() {
     assert_eq!(sign("host", "${secret:k}").unwrap_err().key, "sign");
 
     let kubernetes = GrantSpec {
-        kubernetes: vec![serde_json::json!({})],
+        kubernetes: vec![Default::default()],
         ..Default::default()
     };
     assert_eq!(

@@ -240,6 +240,7 @@ impl World {
         let facilities = Arc::new(Facilities {
             secrets: Arc::new(NoSecrets),
             http: HttpClients::new(HttpSettings::default()).unwrap(),
+            clusters: Default::default(),
         });
         let plugin = self.sandbox.install(component.clone()).await.unwrap();
         let facts = PluginFacts {

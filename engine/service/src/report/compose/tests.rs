@@ -281,6 +281,7 @@ fn finding() -> Finding {
 
 fn plan() -> CheckedPlan {
     let action = CanonicalAction {
+        dry_run: None,
         capability: Capability::Files,
         verb: "remove".into(),
         target: "scratch".into(),
@@ -301,6 +302,7 @@ fn plan() -> CheckedPlan {
         extra: Value::Null,
     };
     CheckedPlan {
+        population: None,
         summary: "removes two files".into(),
         actions: vec![action],
         offered,
