@@ -94,7 +94,7 @@ pub async fn check_plan(
         let why = "the step is bound to no cluster";
         return Err(PlanRefusal {
             action: u32::try_from(at).ok(),
-            what: String::new(),
+            what: plan.actions.get(at).map(named).unwrap_or_default(),
             refusal: Refusal::new(Layer::Grant, why).hint("`on = \"CLUSTER\"` in the step"),
             stale: false,
         });
@@ -115,7 +115,7 @@ fn check(
     for (index, offered) in plan.actions.iter().enumerate() {
         let refuse = |(refusal, stale): (Refusal, bool)| PlanRefusal {
             action: u32::try_from(index).ok(),
-            what: text::clean_line_to(&format!("{} {}", offered.verb, offered.target), 200),
+            what: named(offered),
             refusal,
             stale,
         };
@@ -140,6 +140,11 @@ fn check(
         actions,
         offered: plan,
     })
+}
+
+/// An action, for messages.
+fn named(offered: &Action) -> String {
+    text::clean_line_to(&format!("{} {}", offered.verb, offered.target), 200)
 }
 
 type Refused = (Refusal, bool);

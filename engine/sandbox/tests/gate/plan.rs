@@ -153,7 +153,7 @@ async fn a_plan_with_one_wrong_action_is_refused_whole_and_the_action_is_named()
         (
             action("evict", "kubernetes:ns/_/pods/a"),
             Layer::Grant,
-            "no kubernetes",
+            "bound to no cluster",
         ),
         (
             action("remove", "file:other"),
