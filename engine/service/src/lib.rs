@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod control;
+mod door;
 pub mod executor;
 pub mod intake;
 pub mod rehearsal;

@@ -15,7 +15,7 @@ use stanch_sandbox::gate::{Decision, Facilities, RecordedCall};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::kubernetes::Clusters;
 use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -23,6 +23,7 @@ use crate::config::{self, LoadErrors, Settings};
 use crate::control;
 use crate::control::Live;
 use crate::control::socket::SocketError;
+use crate::door;
 use crate::executor::{self, Engine, Observer, StartError};
 use crate::intake::{self, AlertSink, Front, Health};
 use crate::reload::{self, LoadError, Reloader, Watch};
@@ -32,6 +33,9 @@ use crate::telemetry::metrics::{JournalReadings, Readings};
 
 /// How often what is older than `store.keep` is dropped.
 const COLLECT: Duration = Duration::from_secs(3_600);
+/// How many may be connected at the same time where alerts come in. Few against the 1,024 open files that a process has
+/// where nobody says otherwise.
+const CONNECTIONS: usize = 512;
 /// How many plugin calls run at the same time.
 const CALLS: u32 = 128;
 
@@ -281,12 +285,12 @@ impl Signals {
 }
 
 async fn alerts(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(ending.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "alerts are not taken in any more");
-    }
+    let peer = |stream: &TcpStream| {
+        // An answer is small, and its sender waits for it.
+        let _ = stream.set_nodelay(true);
+        stream.peer_addr().ok()
+    };
+    door::serve(listener, router, peer, door::Limits::of(CONNECTIONS), ending).await;
 }
 
 async fn people(socket: control::Server, live: Arc<Live>, ending: CancellationToken) {

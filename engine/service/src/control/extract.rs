@@ -3,28 +3,28 @@
 use std::ops::Deref;
 
 use axum::body::Bytes;
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::serve::IncomingStream;
 use serde::de::DeserializeOwned;
 use stanch_run::Actor;
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 use super::account;
 use super::actor::recognise;
 use super::routes::Shared;
 use super::types::{Code, Problem};
+use crate::door;
 
 /// The account at the other end; absent where the kernel did not say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<u32>);
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+impl Peer {
+    pub(super) fn of(stream: &UnixStream) -> Self {
+        Self(stream.peer_cred().ok().map(|peer| peer.uid()))
     }
 }
 
@@ -71,13 +71,10 @@ pub(super) struct Body<T>(pub(super) T);
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, shared).await.map_err(|rejection| {
-            Problem::new(
-                Code::BadRequest,
-                format!("the body cannot be read: {}", rejection.body_text()),
-            )
-        })?;
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let bytes = door::read(request.into_body())
+            .await
+            .map_err(|why| Problem::new(Code::BadRequest, why.to_string()))?;
         let bytes = if bytes.is_empty() {
             Bytes::from_static(b"{}")
         } else {

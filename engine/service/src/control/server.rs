@@ -11,6 +11,10 @@ use super::account;
 use super::extract::Peer;
 use super::routes::{Shared, router};
 use super::socket::{Bound, SocketError, listen_at, path_in};
+use crate::door;
+
+/// How many may be connected at the same time; who follows a run stays connected.
+const CONNECTIONS: usize = 128;
 
 /// The control socket, made and not yet served.
 #[derive(Debug)]
@@ -29,7 +33,8 @@ impl Server {
         })
     }
 
-    /// Serves until `ending` is cancelled; then ends streams, lets requests under way end and removes the file.
+    /// Serves until `ending` is cancelled; then ends streams, lets requests under way end for a
+    /// while and removes the file.
     ///
     /// # Errors
     /// Where the socket's owner cannot be found out.
@@ -41,9 +46,7 @@ impl Server {
             owner,
             ending: ending.clone(),
         });
-        let service = router.into_make_service_with_connect_info::<Peer>();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(ending.cancelled_owned())
-            .await
+        door::serve(listener, router, Peer::of, door::Limits::of(CONNECTIONS), ending).await;
+        Ok(())
     }
 }

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::alertmanager::{self, Notification};
@@ -19,18 +18,15 @@ use super::auth::{self, Denied};
 use super::health::Health;
 use super::sink::AlertSink;
 use crate::config::settings::{Intake, IntakeKind};
+use crate::door::{self, Unread};
 use crate::secrets::Secrets;
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 
-/// The largest body. Alertmanager's largest groups are far below.
-const MOST_BODY: usize = 4 << 20;
 /// Bodies that are in memory at the same time, in KiB.
 const BUDGET: u32 = 64 << 10;
 /// How long a request waits for its part of the budget.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long a body may take to come.
-const SLOWEST: Duration = Duration::from_secs(15);
 
 /// What the routes need.
 #[derive(Debug)]
@@ -198,10 +194,6 @@ fn authenticated(front: &Front, intake: &Intake, request: &Request<Body>) -> Res
 
 /// The body, and the part of the budget that it has.
 async fn read(front: &Front, request: Request<Body>) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
-    let too_large = || {
-        let detail = format!("the body has more than {} MiB", MOST_BODY >> 20);
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
-    };
     if request
         .headers()
         .get(header::CONTENT_ENCODING)
@@ -218,28 +210,24 @@ async fn read(front: &Front, request: Request<Body>) -> Result<(SemaphorePermit<
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    let length: usize = length.unwrap_or(MOST_BODY);
-    if length > MOST_BODY {
-        return Err(too_large());
+    let length: usize = length.unwrap_or(door::MOST_BODY);
+    if length > door::MOST_BODY {
+        return Err(unread(Unread::TooLarge));
     }
     let kib = u32::try_from(length / 1024).unwrap_or(u32::MAX).saturating_add(1);
     let part = match tokio::time::timeout(WAIT, front.budget.acquire_many(kib)).await {
         Ok(Ok(part)) => part,
         _ => return Err(Refusal::later("busy", "too many alerts at the same time", 1)),
     };
-    let body = Limited::new(request.into_body(), MOST_BODY).collect();
-    match tokio::time::timeout(SLOWEST, body).await {
-        Ok(Ok(body)) => Ok((part, body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "malformed",
-            "the body ended before its end",
-        )),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "slow",
-            "the body took too long to come",
-        )),
-    }
+    let body = door::read(request.into_body()).await.map_err(unread)?;
+    Ok((part, body))
+}
+
+fn unread(why: Unread) -> Refusal {
+    let (status, code) = match why {
+        Unread::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+        Unread::Broken => (StatusCode::BAD_REQUEST, "malformed"),
+        Unread::Slow => (StatusCode::REQUEST_TIMEOUT, "slow"),
+    };
+    Refusal::new(status, code, why.to_string())
 }

@@ -47,7 +47,7 @@ pub(crate) struct World {
     pub(crate) scratch: Scratch,
     pub(crate) counter: Counter,
     pub(crate) control: Control,
-    listens: SocketAddr,
+    pub(crate) listens: SocketAddr,
 }
 
 impl World {
