@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod engine;
 mod needs;
+mod parts;
 mod plugins;
 mod shell;
 mod test;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask bench              measure speed and memory beside their goals
 cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
+cargo xtask parts              get the real parts that tests start: a Kubernetes control plane, Prometheus, Alertmanager
 cargo xtask plugins            build the plugins and write their manifests into them
 cargo xtask test [--install]   pass all tests; --install installs what they need first
 ";
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::all(),
         ["demo"] => demo::show(false),
         ["demo", "--once"] => demo::show(true),
+        ["parts"] => parts::get(),
         ["plugins"] => built_plugins(),
         ["test"] => test::all(false),
         ["test", "--install"] => test::all(true),

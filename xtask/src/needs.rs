@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::parts;
 use crate::plugins::TARGET;
 use crate::shell::{TaskError, output, run, step, succeeds};
 
@@ -14,7 +15,7 @@ struct Need {
     install: &'static [&'static str],
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         what: "the Rust target wasm32-wasip2",
         why: "plugins are built for it",
@@ -33,19 +34,30 @@ const NEEDS: [Need; 3] = [
         there: can_mount,
         install: &["apt-get", "install", "--yes", "mount", "util-linux"],
     },
+    Need {
+        what: "setpriv that knows --pdeathsig",
+        why: "what tests start ends with them",
+        there: has_setpriv,
+        install: &["apt-get", "install", "--yes", "util-linux"],
+    },
 ];
 
-/// Sees to it that everything is there. Without `install` it says what is missing.
+/// Sees to it that everything is there, but for the parts that tests start, which are got while cargo builds. Without
+/// `install` it says what is missing.
 pub(crate) fn met(install: bool) -> Result<(), TaskError> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.there)()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
     if !install {
-        let list: Vec<String> = missing
+        let needs = missing
             .iter()
-            .map(|need| format!("  {}: {} (`{}`)", need.what, need.why, need.install.join(" ")))
-            .collect();
+            .map(|need| format!("  {}: {} (`{}`)", need.what, need.why, need.install.join(" ")));
+        let parts = parts::missing().into_iter().map(|part| {
+            let (words, how) = (part.words(), part.how());
+            format!("  {words}: tests start it ({how}: `cargo xtask parts`)")
+        });
+        let list: Vec<String> = needs.chain(parts).collect();
+        if list.is_empty() {
+            return Ok(());
+        }
         return Err(TaskError::Other(format!(
             "missing:\n{}\nhint: `cargo xtask test --install` installs it",
             list.join("\n")
@@ -78,6 +90,10 @@ fn has_target() -> bool {
 fn has_compiler() -> bool {
     let named = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     succeeds(Command::new(named).arg("--version"))
+}
+
+fn has_setpriv() -> bool {
+    succeeds(Command::new("setpriv").args(["--pdeathsig", "KILL", "--", "true"]))
 }
 
 /// As the test does it: as root here, as anybody else in a user namespace. In a namespace that ends at once, over /tmp.

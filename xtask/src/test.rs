@@ -1,5 +1,5 @@
 //! All tests: the plugins are built, the runbooks that ship are checked and tested with them, then cargo's tests run, in
-//! one invocation, so that its summary is the last that is said.
+//! one invocation, so that its summary is the last that is said. The real parts that tests start are got meanwhile.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,18 +7,21 @@ use std::process::Command;
 use stanch_outside::serve::Scratch;
 
 use crate::engine::{Binaries, Build};
+use crate::parts::Getting;
 use crate::shell::{TaskError, Workspace, cargo, root, run, step};
 use crate::{needs, plugins};
 
 /// Passes all tests.
 pub(crate) fn all(install: bool) -> Result<(), TaskError> {
     needs::met(install)?;
+    let parts = Getting::begin();
     let workspace = Workspace::read()?;
     let binaries = Binaries::build(&workspace, Build::WithTests)?;
     let plugins = plugins::build(&workspace, &binaries)?;
     step("check and test the runbooks that ship", || {
         shipped_runbooks(&binaries, &plugins)
     })?;
+    step("wait for the parts of tests", || parts.done())?;
     step("cargo test", || {
         run(cargo().args(["test", "--workspace", "--locked"]))
     })

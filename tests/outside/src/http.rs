@@ -1,4 +1,5 @@
-//! Just enough HTTP for loopback: a client that keeps its connection, and a place that answers yes to everything.
+//! Just enough HTTP for loopback: a client that keeps its connection, a server that answers as it is told, and a place
+//! that answers yes to everything.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,11 +11,11 @@ use std::time::Duration;
 /// The longest answer or request that is read.
 const MOST: usize = 16 << 20;
 
-/// A connection that is kept.
+/// A connection that is kept; over TCP, or over what is made of it.
 #[derive(Debug)]
-pub struct Connection {
-    stream: BufReader<TcpStream>,
-    host: SocketAddr,
+pub struct Connection<S: Read = TcpStream> {
+    stream: BufReader<S>,
+    host: String,
 }
 
 /// An answer.
@@ -28,37 +29,66 @@ pub struct Answer {
 
 impl Connection {
     /// Connects.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "not the engine's socket, but that of one who talks to the engine"
-    )]
     pub fn open(host: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(host)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Self {
+        Ok(Self::over(connected(host)?, host))
+    }
+}
+
+/// A stream that does not wait to fill a packet, nor for ever.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "not the engine's socket, but that of one who talks to the engine"
+)]
+pub fn connected(host: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(host)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Over a stream that is connected to this host.
+    pub fn over(stream: S, host: impl ToString) -> Self {
+        Self {
             stream: BufReader::new(stream),
-            host,
-        })
+            host: host.to_string(),
+        }
     }
 
     /// Asks for a page.
     pub fn get(&mut self, path: &str) -> std::io::Result<Answer> {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host))
+        self.send("GET", path, &[], "")
     }
 
     /// Posts JSON with a bearer token.
     pub fn post(&mut self, path: &str, token: &str, body: &str) -> std::io::Result<Answer> {
-        self.send(&format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        ))
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        self.send("POST", path, &headers, body)
     }
 
-    fn send(&mut self, request: &str) -> std::io::Result<Answer> {
+    /// Sends a request with these headers, besides those that every request has, and reads the answer.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method != "GET" {
+            request.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
         self.stream.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().flush()?;
         let Message { first, body, .. } = message(&mut self.stream)?;
         let status = first
             .split(' ')
@@ -74,17 +104,28 @@ impl Connection {
 
 /// A request or an answer.
 #[derive(Debug)]
-pub(crate) struct Message {
+pub struct Message {
     /// The first line.
-    pub(crate) first: String,
+    pub first: String,
     /// By name in lower case.
-    pub(crate) headers: BTreeMap<String, String>,
-    /// The body.
-    pub(crate) body: Vec<u8>,
+    pub headers: BTreeMap<String, String>,
+    /// The body, put together where it came in chunks.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// The method and the path of a request.
+    pub fn asked(&self) -> (&str, &str) {
+        let mut words = self.first.split(' ');
+        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
 }
 
 /// Reads one.
-pub(crate) fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
+///
+/// # Errors
+/// Where the stream ends before the message does, or what comes is none.
+pub fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
     let mut first = String::new();
     if stream.read_line(&mut first)? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -127,6 +168,49 @@ fn odd() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, "not an answer of HTTP")
 }
 
+/// A server on loopback that answers as it is told. Its threads end with the program.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it is.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Opens it; each request is answered with a status and a body.
+    pub fn open(answer: impl Fn(&Message) -> (u16, String) + Send + Sync + 'static) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let answer = Arc::new(answer);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let answer = Arc::clone(&answer);
+                std::thread::spawn(move || answered(stream, &*answer));
+            }
+        });
+        Ok(Self { address })
+    }
+}
+
+fn answered(stream: TcpStream, answer: &impl Fn(&Message) -> (u16, String)) {
+    let _ = stream.set_nodelay(true);
+    let mut stream = BufReader::new(stream);
+    while let Ok(request) = message(&mut stream) {
+        let (status, body) = answer(&request);
+        let kind = if body.starts_with(['{', '[']) {
+            "application/json"
+        } else {
+            "text/plain; charset=utf-8"
+        };
+        let head = format!(
+            "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream.get_mut().write_all((head + &body).as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
 /// What came to a [`Sink`].
 #[derive(Debug, Default)]
 pub struct Came {
@@ -136,7 +220,7 @@ pub struct Came {
     pub looks: AtomicU64,
 }
 
-/// A place on loopback that answers 200 to every request and counts them. Its threads end with the program.
+/// A place on loopback that answers 200 to every request and counts them.
 #[derive(Debug)]
 pub struct Sink {
     /// Where it is.
@@ -148,42 +232,44 @@ pub struct Sink {
 impl Sink {
     /// Opens it; `body` is what it answers.
     pub fn open(body: &'static str) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let came = Arc::new(Came::default());
         let counter = Arc::clone(&came);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let counter = Arc::clone(&counter);
-                std::thread::spawn(move || answer(stream, body, &counter));
-            }
-        });
-        Ok(Self { address, came })
+        let server = Server::open(move |request| {
+            let counted = match request.asked() {
+                ("GET", _) => &counter.looks,
+                _ => &counter.changes,
+            };
+            counted.fetch_add(1, Ordering::Relaxed);
+            (200, body.to_owned())
+        })?;
+        Ok(Self {
+            address: server.address,
+            came,
+        })
     }
 }
 
-fn answer(stream: TcpStream, body: &str, came: &Came) {
-    let _ = stream.set_nodelay(true);
-    let mut stream = BufReader::new(stream);
-    while let Ok(Message { first, .. }) = message(&mut stream) {
-        let counter = if first.starts_with("GET ") {
-            &came.looks
-        } else {
-            &came.changes
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if stream.get_mut().write_all(answer.as_bytes()).is_err() {
-            return;
+/// A port of loopback that was free a moment ago, and that no outgoing connection takes meanwhile: those of the range that
+/// the system gives to such connections are left alone. Else whoever knocks at a port whose server is down may, once in a
+/// while, be answered by himself, and the server not come up again.
+pub fn free_port() -> std::io::Result<SocketAddr> {
+    const LOWEST: u16 = 10_000;
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let highest = range
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok());
+    let room = highest.unwrap_or(LOWEST).saturating_sub(LOWEST);
+    // Each process begins elsewhere, and goes through all by steps of a prime, so that two seldom meet.
+    for _ in 0..room {
+        let turn = TURN.fetch_add(1, Ordering::Relaxed);
+        let step = (u64::from(std::process::id()) * 131 + turn).wrapping_mul(7_919) % u64::from(room);
+        let port = LOWEST + u16::try_from(step).unwrap_or_default();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr();
         }
     }
-}
-
-/// A port of loopback that was free a moment ago.
-pub fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
@@ -207,6 +293,35 @@ mod tests {
             ),
             (3, 1)
         );
+    }
+
+    #[test]
+    fn a_server_answers_what_it_is_told_to_each_request_of_a_connection() {
+        let server = Server::open(|request| {
+            let (method, path) = request.asked();
+            let status = if path == "/no" { 404 } else { 200 };
+            (
+                status,
+                format!("{method} {path} {}", String::from_utf8_lossy(&request.body)),
+            )
+        })
+        .unwrap();
+        let mut connection = Connection::open(server.address).unwrap();
+        let said = connection
+            .send("PATCH", "/yes", &[("accept", "*/*")], "it")
+            .unwrap();
+        assert_eq!((said.status, said.body.as_str()), (200, "PATCH /yes it"));
+        assert_eq!(connection.get("/no").unwrap().status, 404);
+    }
+
+    #[test]
+    fn free_ports_are_other_ones_and_none_that_an_outgoing_connection_takes() {
+        let ports: Vec<u16> = (0..50).map(|_| free_port().unwrap().port()).collect();
+        let others: std::collections::BTreeSet<u16> = ports.iter().copied().collect();
+        assert_eq!(others.len(), ports.len(), "{ports:?}");
+        let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let given = own.local_addr().unwrap().port();
+        assert!(ports.iter().all(|port| *port < given), "{ports:?}, {given}");
     }
 
     #[test]
