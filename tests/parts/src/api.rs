@@ -2,13 +2,14 @@
 //!
 //! Nothing is sent twice but what only reads.
 
+use std::io::{BufReader, Write as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
-use stanch_outside::http::{self, Connection};
+use stanch_outside::http::{self, Connection, Message, message};
 
 use crate::PartError;
 
@@ -171,12 +172,28 @@ impl Api {
         Ok(answer)
     }
 
+    /// Sends a request of somebody else as it is, and gives the answer's bytes. Its body is whole before anything is given.
+    pub(crate) fn passed_on(&self, request: &Message) -> Result<Vec<u8>, PartError> {
+        let failed = |why| PartError::of("the API server does not answer", why);
+        let mut stream = self.stream()?;
+        stream
+            .write_all(&written(request))
+            .and_then(|()| stream.flush())
+            .map_err(failed)?;
+        let answer = message(&mut BufReader::new(stream)).map_err(failed)?;
+        Ok(written(&answer))
+    }
+
     fn connect(&self) -> Result<Connection<Tls>, PartError> {
+        Ok(Connection::over(self.stream()?, self.address))
+    }
+
+    fn stream(&self) -> Result<Tls, PartError> {
         let failed = |why: &dyn std::fmt::Display| PartError::of("the API server does not answer", why);
         let stream = http::connected(self.address).map_err(|why| failed(&why))?;
         let name = ServerName::from(self.address.ip());
         let tls = ClientConnection::new(Arc::clone(&self.trusts), name).map_err(|why| failed(&why))?;
-        Ok(Connection::over(StreamOwned::new(tls, stream), self.address))
+        Ok(StreamOwned::new(tls, stream))
     }
 
     fn asked(
@@ -195,6 +212,21 @@ impl Api {
         let answer = connection.send(method, path, &headers, body);
         answer.map_err(|why| PartError::of(&format!("the API server does not answer {method} {path}"), why))
     }
+}
+
+/// A message as it goes over the wire, its body in one piece.
+fn written(message: &Message) -> Vec<u8> {
+    let mut head = format!("{}\r\n", message.first.trim_end());
+    let of_the_hop = ["content-length", "transfer-encoding", "connection"];
+    for (name, value) in &message.headers {
+        if !of_the_hop.contains(&name.as_str()) {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", message.body.len()));
+    let mut bytes = head.into_bytes();
+    bytes.extend(&message.body);
+    bytes
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

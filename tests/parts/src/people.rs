@@ -7,7 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::PartError;
 use crate::place::Place;
@@ -65,12 +65,15 @@ impl User {
 }
 
 /// What the API server shows and trusts.
+#[derive(Debug)]
 pub(crate) struct Certificates {
     pub(crate) ca: PathBuf,
     /// The CA, as the tests' own client trusts it.
     pub(crate) root: CertificateDer<'static>,
     pub(crate) leaf: PathBuf,
     pub(crate) key: PathBuf,
+    /// What the API server shows, for who stands before it.
+    pub(crate) shown: (CertificateDer<'static>, PrivateKeyDer<'static>),
     /// Signs the tokens of service accounts.
     pub(crate) accounts: PathBuf,
     /// What those are checked with.
@@ -102,6 +105,10 @@ impl Certificates {
             root: ca.der().clone(),
             leaf: place.write("server.crt", leaf.pem())?,
             key: place.write("server.key", key.serialize_pem())?,
+            shown: (
+                leaf.der().clone(),
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            ),
             accounts: place.write("accounts.key", accounts.serialize_pem())?,
             accounts_public: place.write("accounts.pub", accounts.public_key_pem())?,
         })

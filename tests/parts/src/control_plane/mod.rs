@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use stanch_outside::http::free_port;
 
 use crate::api::Api;
 use crate::audit::{self, Call};
+use crate::door::Door;
 use crate::people::{Certificates, User, kubeconfig, tokens};
 use crate::place::Place;
 use crate::process::Process;
@@ -39,8 +39,7 @@ pub struct ControlPlane {
     program: PathBuf,
     address: SocketAddr,
     serves: Vec<String>,
-    root: CertificateDer<'static>,
-    ca: PathBuf,
+    certificates: Certificates,
 }
 
 /// The control plane that the tests of this program share. It is started by the first that asks, and ends with the
@@ -117,8 +116,7 @@ impl ControlPlane {
             program,
             address: ports.api_server,
             serves,
-            root: certificates.root,
-            ca: certificates.ca,
+            certificates,
             place,
         })
     }
@@ -135,7 +133,7 @@ impl ControlPlane {
 
     /// The file of the CA that signed what the API server shows.
     pub fn ca(&self) -> &Path {
-        &self.ca
+        &self.certificates.ca
     }
 
     /// The file of somebody's kubeconfig.
@@ -148,7 +146,34 @@ impl ControlPlane {
     /// # Errors
     /// Where TLS cannot be set up.
     pub fn api(&self, user: User) -> Result<Api, PartError> {
-        Api::new(self.address, &self.root, user.token())
+        Api::new(self.address, &self.certificates.root, user.token())
+    }
+
+    /// A door before the API server.
+    ///
+    /// # Errors
+    /// Where there is no port.
+    pub fn door(&self) -> Result<Door, PartError> {
+        let (certificate, key) = &self.certificates.shown;
+        Door::open(self.api(User::Stranger)?, certificate.clone(), key.clone_key())
+    }
+
+    /// Somebody's way to the API server through a door.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn api_through(&self, door: &Door, user: User) -> Result<Api, PartError> {
+        Api::new(door.address, &self.certificates.root, user.token())
+    }
+
+    /// The file of somebody's kubeconfig that leads through a door.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn kubeconfig_through(&self, door: &Door, user: User) -> Result<PathBuf, PartError> {
+        let name = format!("door-{}/{}", door.address.port(), user.file());
+        self.place
+            .write(&name, kubeconfig(user, door.address, &self.certificates.ca))
     }
 
     /// What `kubectl` says to the administrator; `input` is what it reads.
