@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask bench              measure speed and memory beside their goals
 cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
-cargo xtask parts              get the real parts that tests start: a Kubernetes control plane, Prometheus, Alertmanager
+cargo xtask parts              get the real parts that tests start: a Kubernetes control plane and others
 cargo xtask plugins            build the plugins and write their manifests into them
 cargo xtask test [--install]   pass all tests; --install installs what they need first
 ";

@@ -25,6 +25,14 @@ pub struct Answer {
     pub status: u16,
     /// Its body.
     pub body: String,
+    headers: BTreeMap<String, String>,
+}
+
+impl Answer {
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
 }
 
 impl Connection {
@@ -89,7 +97,7 @@ impl<S: Read + Write> Connection<S> {
         request.push_str(body);
         self.stream.get_mut().write_all(request.as_bytes())?;
         self.stream.get_mut().flush()?;
-        let Message { first, body, .. } = message(&mut self.stream)?;
+        let Message { first, headers, body } = message(&mut self.stream)?;
         let status = first
             .split(' ')
             .nth(1)
@@ -98,6 +106,7 @@ impl<S: Read + Write> Connection<S> {
         Ok(Answer {
             status,
             body: String::from_utf8_lossy(&body).into_owned(),
+            headers,
         })
     }
 }

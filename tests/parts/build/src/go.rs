@@ -35,6 +35,17 @@ pub(crate) const CONTROL_PLANE: GoProgram = GoProgram {
              -X k8s.io/component-base/version.buildDate=1970-01-01T00:00:00Z",
 };
 
+pub(crate) const CADDY: GoProgram = GoProgram {
+    name: "caddy",
+    folder: "tests/parts/caddy",
+    sources: &[
+        include_bytes!("../../caddy/go.mod"),
+        include_bytes!("../../caddy/go.sum"),
+        include_bytes!("../../caddy/main.go"),
+    ],
+    linked: "-s -w",
+};
+
 impl GoProgram {
     fn place(&self, cache: &Path) -> PathBuf {
         let key = cache::key(self.sources.iter().copied().chain([self.linked.as_bytes()]));

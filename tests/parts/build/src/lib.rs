@@ -48,11 +48,18 @@ pub enum Part {
     Prometheus,
     /// Alertmanager.
     Alertmanager,
+    /// Caddy.
+    Caddy,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 3] = [Self::ControlPlane, Self::Prometheus, Self::Alertmanager];
+    pub const ALL: [Self; 4] = [
+        Self::ControlPlane,
+        Self::Caddy,
+        Self::Prometheus,
+        Self::Alertmanager,
+    ];
 
     /// For people.
     pub fn words(self) -> &'static str {
@@ -60,13 +67,16 @@ impl Part {
             Self::ControlPlane => "a Kubernetes control plane",
             Self::Prometheus => "Prometheus",
             Self::Alertmanager => "Alertmanager",
+            Self::Caddy => "Caddy",
         }
     }
 
     /// How it is got, for people.
     pub fn how(self) -> &'static str {
         match self {
-            Self::ControlPlane => "built with Go, which is got first where it is missing or too old",
+            Self::ControlPlane | Self::Caddy => {
+                "built with Go, which is got first where it is missing or too old"
+            }
             Self::Prometheus | Self::Alertmanager => "from Debian's package",
         }
     }
@@ -75,6 +85,7 @@ impl Part {
     pub fn program(self) -> Option<PathBuf> {
         match self {
             Self::ControlPlane => go::CONTROL_PLANE.program(&cache::folder()),
+            Self::Caddy => go::CADDY.program(&cache::folder()),
             Self::Prometheus => debian::PROMETHEUS.program(),
             Self::Alertmanager => debian::ALERTMANAGER.program(),
         }
@@ -88,6 +99,7 @@ impl Part {
     pub fn get(self, root: &Path, tell: Tell<'_>) -> Result<PathBuf, BuildError> {
         match self {
             Self::ControlPlane => go::CONTROL_PLANE.get(&cache::folder(), root, tell),
+            Self::Caddy => go::CADDY.get(&cache::folder(), root, tell),
             Self::Prometheus => debian::PROMETHEUS.get(tell),
             Self::Alertmanager => debian::ALERTMANAGER.get(tell),
         }

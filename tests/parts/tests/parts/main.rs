@@ -11,3 +11,4 @@
 mod alerts;
 mod cluster;
 mod killed;
+mod traffic;
