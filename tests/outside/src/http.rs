@@ -205,10 +205,10 @@ fn answered(stream: TcpStream, answer: &impl Fn(&Message) -> (u16, String)) {
     let mut stream = BufReader::new(stream);
     while let Ok(request) = message(&mut stream) {
         let (status, body) = answer(&request);
-        let kind = if body.starts_with(['{', '[']) {
-            "application/json"
-        } else {
-            "text/plain; charset=utf-8"
+        let kind = match body.get(..1) {
+            Some("{" | "[") => "application/json",
+            Some("<") => "text/html; charset=utf-8",
+            _ => "text/plain; charset=utf-8",
         };
         let head = format!(
             "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy.
+//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy, a browser.
 //!
 //! Each is started on free ports of loopback, in a folder of its own, and is ready when it is returned. It ends with its
 //! value, and with the test's process whatever ends that. What the parts said is in their folder, which stays where a test
@@ -10,6 +10,7 @@
 pub mod alertmanager;
 mod api;
 pub mod audit;
+mod browser;
 mod caddy;
 mod control_plane;
 mod door;
@@ -23,6 +24,7 @@ mod wait;
 
 pub use alertmanager::Alertmanager;
 pub use api::{Answer, Api};
+pub use browser::Browser;
 pub use caddy::Caddy;
 pub use control_plane::{ControlPlane, shared};
 pub use door::Door;

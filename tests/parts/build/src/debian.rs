@@ -23,6 +23,16 @@ pub(crate) const ALERTMANAGER: DebianProgram = DebianProgram {
     names: &["prometheus-alertmanager", "alertmanager"],
 };
 
+pub(crate) const CHROMIUM: DebianProgram = DebianProgram {
+    package: "chromium",
+    names: &["chromium", "chromium-browser"],
+};
+
+pub(crate) const CHROMEDRIVER: DebianProgram = DebianProgram {
+    package: "chromium-driver",
+    names: &["chromedriver"],
+};
+
 impl DebianProgram {
     /// Where it is on the path.
     pub(crate) fn program(&self) -> Option<PathBuf> {

@@ -50,15 +50,21 @@ pub enum Part {
     Alertmanager,
     /// Caddy.
     Caddy,
+    /// Chromium.
+    Chromium,
+    /// What drives Chromium.
+    Chromedriver,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::ControlPlane,
         Self::Caddy,
         Self::Prometheus,
         Self::Alertmanager,
+        Self::Chromium,
+        Self::Chromedriver,
     ];
 
     /// For people.
@@ -68,6 +74,8 @@ impl Part {
             Self::Prometheus => "Prometheus",
             Self::Alertmanager => "Alertmanager",
             Self::Caddy => "Caddy",
+            Self::Chromium => "Chromium",
+            Self::Chromedriver => "Chromium's driver",
         }
     }
 
@@ -77,7 +85,9 @@ impl Part {
             Self::ControlPlane | Self::Caddy => {
                 "built with Go, which is got first where it is missing or too old"
             }
-            Self::Prometheus | Self::Alertmanager => "from Debian's package",
+            Self::Prometheus | Self::Alertmanager | Self::Chromium | Self::Chromedriver => {
+                "from Debian's package"
+            }
         }
     }
 
@@ -88,6 +98,8 @@ impl Part {
             Self::Caddy => go::CADDY.program(&cache::folder()),
             Self::Prometheus => debian::PROMETHEUS.program(),
             Self::Alertmanager => debian::ALERTMANAGER.program(),
+            Self::Chromium => debian::CHROMIUM.program(),
+            Self::Chromedriver => debian::CHROMEDRIVER.program(),
         }
     }
 
@@ -102,6 +114,8 @@ impl Part {
             Self::Caddy => go::CADDY.get(&cache::folder(), root, tell),
             Self::Prometheus => debian::PROMETHEUS.get(tell),
             Self::Alertmanager => debian::ALERTMANAGER.get(tell),
+            Self::Chromium => debian::CHROMIUM.get(tell),
+            Self::Chromedriver => debian::CHROMEDRIVER.get(tell),
         }
     }
 }

@@ -11,4 +11,5 @@
 mod alerts;
 mod cluster;
 mod killed;
+mod pages;
 mod traffic;
