@@ -125,6 +125,8 @@ impl Installed {
             secrets: Arc::new(Secrets),
             http,
             clusters: Default::default(),
+            folders: Default::default(),
+            time: Default::default(),
         });
         let parts = InstallationParts {
             key,

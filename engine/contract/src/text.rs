@@ -48,6 +48,21 @@ fn is_unsafe(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether `text` is what `pattern` says, where each `*` stands for any part of it, also for none.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(last) = parts.next_back() else {
+        return pattern == text;
+    };
+    let inner = text.strip_prefix(first).and_then(|text| text.strip_suffix(last));
+    // What is found earliest leaves the most for what comes after it.
+    let found = parts.try_fold(inner.unwrap_or_default(), |rest, part| {
+        rest.split_once(part).map(|(_, rest)| rest)
+    });
+    inner.is_some() && found.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +82,37 @@ mod tests {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(clean_line_to("a\nbcdef", 3), "a …");
+    }
+
+    #[test]
+    fn a_star_is_any_characters_and_the_rest_is_itself() {
+        let table = [
+            ("", "", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a*", "a", true),
+            ("a*", "ba", false),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a**c", "abc", true),
+            ("disk-*", "disk-usage", true),
+            ("remove file:*", "remove file:scratch", true),
+            ("*ü*", "Zürich", true),
+        ];
+        for (pattern, text, is) in table {
+            assert_eq!(fits(pattern, text), is, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_time() {
+        let text = "a".repeat(20_000);
+        assert!(!fits(&format!("{}b", "a*".repeat(40)), &text));
     }
 }

@@ -4,6 +4,7 @@
 mod error;
 mod escape;
 pub mod expr;
+pub mod given;
 pub mod guardrails;
 pub mod index;
 pub mod input;

@@ -69,6 +69,8 @@ fn calls(criterion: &mut Criterion) {
             secrets: Arc::new(NoSecrets),
             http: HttpClients::new(HttpSettings::default()).expect("no certificates of its own"),
             clusters: Default::default(),
+            folders: Default::default(),
+            time: Default::default(),
         }),
     };
     let installation = Installation::new(&sandbox, parts);

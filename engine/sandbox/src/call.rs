@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stanch_contract::{Failure, FailureCode, Span, text};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use crate::limits::{Limit, Limits, RESOURCES, TRANSFER};
 use crate::notebook::{LogLevel, LogLine, Readings};
 use crate::plugin::Code;
 use crate::redact;
+use crate::time::CallTime;
 
 /// How a call went: its result, and everything that was seen of it.
 #[derive(Debug)]
@@ -131,8 +132,8 @@ pub(crate) struct CallParts<'a> {
     pub(crate) settings: Arc<str>,
     pub(crate) session: Option<Session>,
     pub(crate) cancel: CancellationToken,
-    /// When it began; the wall clock's limit counts from here.
-    pub(crate) began: Instant,
+    /// When it began; the wall clock's limit counts from there.
+    pub(crate) time: CallTime,
 }
 
 /// Makes one call.
@@ -144,17 +145,15 @@ pub(crate) async fn call(parts: CallParts<'_>, ask: Ask) -> CallReport<Answer> {
         settings,
         session,
         cancel,
-        began,
+        time,
     } = parts;
-    let deadline = began + limits.wall.to_std();
     let meter = Arc::new(Meter::new(limits.cpu));
     let state = State::new(StateParts {
         session: session.clone(),
         limits,
         settings,
         cancel,
-        began,
-        deadline,
+        time: time.clone(),
         meter: meter.clone(),
     });
     let mut store = Store::new(engine, state);
@@ -166,8 +165,8 @@ pub(crate) async fn call(parts: CallParts<'_>, ask: Ask) -> CallReport<Answer> {
         meter: &meter,
         work: run(code, &mut store, ask),
     };
-    let ended = tokio::time::timeout_at(deadline.into(), work).await;
-    let took = began.elapsed();
+    let ended = time.within(time.until(None), work).await;
+    let took = time.elapsed();
     let state = store.into_data();
     state.printed.iter().for_each(|lines| lines.flush());
     let (mut logs, readings) = state.notebook.close(&state.seed);
@@ -177,19 +176,19 @@ pub(crate) async fn call(parts: CallParts<'_>, ask: Ask) -> CallReport<Answer> {
             .for_each(|line| line.message = redactor.text(std::mem::take(&mut line.message)));
     }
     let result = match ended {
-        Ok(Ok(Ok(answer))) => Ok(match &redactor {
+        Some(Ok(Ok(answer))) => Ok(match &redactor {
             Some(redactor) => redact::answer(answer, redactor),
             None => answer,
         }),
-        Ok(Ok(Err(mut failure))) => {
+        Some(Ok(Err(mut failure))) => {
             if let Some(redactor) = &redactor {
                 failure.message = redactor.text(failure.message);
                 failure.extra = redactor.text(failure.extra);
             }
             Err(CallFault::Guest(convert::from_guest_failure(failure)))
         }
-        Ok(Err(error)) => Err(explain(&error, &state, &logs)),
-        Err(_) => Err(CallFault::Limit(LimitHit {
+        Some(Err(error)) => Err(explain(&error, &state, &logs)),
+        None => Err(CallFault::Limit(LimitHit {
             limit: Limit::Wall,
             allowed: limits.wall.to_string(),
         })),

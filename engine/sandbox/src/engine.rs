@@ -21,7 +21,6 @@ use wasmtime::{Config, Enabled, Engine, EngineWeak, PoolingAllocationConfig, Was
 
 use crate::cache::{self, Cache};
 use crate::error::InstallError;
-use crate::gate::Clock;
 use crate::host::{self, State};
 use crate::inspect::{self, MOST_BYTES};
 use crate::limits::{MOST_MEMORY, TABLE_ELEMENTS};
@@ -99,7 +98,6 @@ pub(crate) struct Inner {
     /// Calls that may run at the same time: as many as the pool holds.
     pub(crate) slots: Semaphore,
     installed: Mutex<HashMap<Digest, Weak<Plugin>>>,
-    pub(crate) clock: Clock,
 }
 
 impl Sandbox {
@@ -133,7 +131,6 @@ impl Sandbox {
                 compiling: Arc::new(Semaphore::new(1)),
                 slots: Semaphore::new(slots as usize),
                 installed: Mutex::default(),
-                clock: Arc::new(crate::clock::now),
             }),
         })
     }

@@ -4,7 +4,6 @@
 //! The methods are the contract's functions; each decides in which phase its call happens, and nothing else does.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::Value;
 use stanch_contract::{
@@ -21,6 +20,7 @@ use crate::gate::{Apply, Facilities, Grant, Phase, Session, SessionParts};
 use crate::limits::{INPUT, Limit, Limits, PAYLOAD};
 use crate::output::Judge;
 use crate::plugin::Plugin;
+use crate::time::CallTime;
 
 /// Where in which run a call is made.
 #[derive(Debug, Clone)]
@@ -99,6 +99,28 @@ impl Installation {
             settings,
             settings_digest,
         }
+    }
+
+    /// The same installation with something else beyond the gate.
+    #[must_use]
+    pub fn before(&self, facilities: Arc<Facilities>) -> Self {
+        let InstallationParts {
+            key,
+            plugin,
+            grant,
+            limits,
+            settings,
+            ..
+        } = &self.parts;
+        let parts = InstallationParts {
+            key: key.clone(),
+            plugin: plugin.clone(),
+            grant: grant.clone(),
+            limits: limits.clone(),
+            settings: settings.clone(),
+            facilities,
+        };
+        Self::new(&self.sandbox, parts)
     }
 
     /// Its key in stanch.toml.
@@ -260,7 +282,7 @@ impl Installation {
                 message: "the engine is shutting down".into(),
             });
         };
-        let began = Instant::now();
+        let time = CallTime::begin(&facilities.time, limits.wall);
         let session = Session::new(SessionParts {
             grant: grant.clone(),
             run: context.run.clone(),
@@ -269,8 +291,7 @@ impl Installation {
             phase,
             facilities: facilities.clone(),
             max_calls: limits.calls,
-            deadline: (began + limits.wall.to_std()).into(),
-            clock: self.sandbox.inner.clock.clone(),
+            time: time.clone(),
         });
         let parts = CallParts {
             engine: &self.sandbox.inner.engine,
@@ -279,7 +300,7 @@ impl Installation {
             settings: self.settings.clone(),
             session: Some(session),
             cancel: context.cancel.clone(),
-            began,
+            time,
         };
         call::call(parts, ask(guest_context, params)).await
     }

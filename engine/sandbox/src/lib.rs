@@ -29,6 +29,7 @@ mod plugin;
 mod redact;
 mod schema;
 pub mod secret;
+mod time;
 
 pub use call::CallReport;
 pub use engine::{Allocation, Sandbox, SandboxError, SandboxOptions};
@@ -37,3 +38,4 @@ pub use installation::{CallContext, Installation, InstallationParts, Message};
 pub use limits::{Limit, Limits, LimitsError, MOST_MEMORY};
 pub use notebook::{LogLevel, LogLine, Reading, Readings};
 pub use plugin::Plugin;
+pub use time::{CallTime, GivenTime, Time};

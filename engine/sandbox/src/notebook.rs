@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use stanch_contract::{ByteSize, text};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-use crate::clock;
 use crate::error::LimitHit;
 use crate::limits::Limit;
+use crate::time::CallTime;
 
 /// What a line costs besides its text.
 const LINE: usize = 16;
@@ -70,6 +70,7 @@ pub enum Reading {
 #[derive(Debug)]
 pub(crate) struct Notebook {
     most: ByteSize,
+    time: CallTime,
     notes: Mutex<Notes>,
 }
 
@@ -81,9 +82,10 @@ struct Notes {
 }
 
 impl Notebook {
-    pub(crate) fn new(most: ByteSize) -> Arc<Self> {
+    pub(crate) fn new(most: ByteSize, time: CallTime) -> Arc<Self> {
         Arc::new(Self {
             most,
+            time,
             notes: Mutex::default(),
         })
     }
@@ -107,7 +109,7 @@ impl Notebook {
 
     /// Now, as the guest reads it.
     pub(crate) fn now_ms(&self) -> i64 {
-        let now = clock::now().0;
+        let now = self.time.now().0;
         self.read(Reading::NowMs(now));
         now
     }
@@ -147,7 +149,7 @@ impl HostWallClock for NotedWallClock {
     }
 
     fn now(&self) -> Duration {
-        let now = clock::since_1970();
+        let now = self.0.time.since_1970();
         self.0
             .read(Reading::NowMs(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)));
         now
@@ -155,7 +157,7 @@ impl HostWallClock for NotedWallClock {
 }
 
 /// WASI's monotonic clock, noted; it begins with the call.
-pub(crate) struct NotedMonotonicClock(pub(crate) Arc<Notebook>, pub(crate) std::time::Instant);
+pub(crate) struct NotedMonotonicClock(pub(crate) Arc<Notebook>);
 
 impl HostMonotonicClock for NotedMonotonicClock {
     fn resolution(&self) -> u64 {
@@ -163,7 +165,7 @@ impl HostMonotonicClock for NotedMonotonicClock {
     }
 
     fn now(&self) -> u64 {
-        let now = u64::try_from(self.1.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.0.time.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.0.read(Reading::MonotonicNs(now));
         now
     }
@@ -214,7 +216,15 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use stanch_contract::Span;
+
     use super::*;
+    use crate::time::Time;
+
+    fn notebook(most: u64) -> Arc<Notebook> {
+        let time = CallTime::begin(&Time::Machine, Span::from_secs(30));
+        Notebook::new(ByteSize(most), time)
+    }
 
     fn lines(notebook: &Notebook) -> Vec<String> {
         notebook
@@ -227,7 +237,7 @@ mod tests {
 
     #[test]
     fn printed_bytes_become_lines_and_control_characters_are_gone() {
-        let notebook = Notebook::new(ByteSize(1000));
+        let notebook = notebook(1000);
         let out = Lines::new(notebook.clone(), LogLevel::Info);
         out.write(b"one\ntw").unwrap();
         out.write(b"o\x1b[31m\r\nthr").unwrap();
@@ -237,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_broken_before_it_fills_the_host() {
-        let notebook = Notebook::new(ByteSize(100_000));
+        let notebook = notebook(100_000);
         let out = Lines::new(notebook.clone(), LogLevel::Info);
         for _ in 0..3 * LONGEST_LINE {
             out.write(b"x").unwrap();
@@ -247,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_log_ends_at_its_limit_and_empty_lines_are_not_free() {
-        let notebook = Notebook::new(ByteSize(100));
+        let notebook = notebook(100);
         let out = Lines::new(notebook.clone(), LogLevel::Info);
         let full = (0..1000).find_map(|_| out.write(b"\n").err()).unwrap();
         assert_eq!(
@@ -262,7 +272,7 @@ mod tests {
 
     #[test]
     fn readings_beyond_the_number_kept_are_counted() {
-        let notebook = Notebook::new(ByteSize(0));
+        let notebook = notebook(0);
         for _ in 0..READINGS + 3 {
             notebook.now_ms();
         }

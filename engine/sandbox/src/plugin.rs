@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -21,6 +20,7 @@ use crate::host::State;
 use crate::inspect::{self, Inspected, MOST_MANIFEST};
 use crate::limits::{Limits, MOST_MEMORY};
 use crate::schema;
+use crate::time::{CallTime, Time};
 
 /// An installed plugin. Shared by all its installations; holds no state between calls.
 pub struct Plugin {
@@ -219,7 +219,7 @@ async fn ask(engine: &Engine, code: &Code, ask: Ask) -> Result<Answer, CallFault
         settings: "{}".into(),
         session: None,
         cancel: CancellationToken::new(),
-        began: Instant::now(),
+        time: CallTime::begin(&Time::Machine, limits.wall),
     };
     call::call(parts, ask).await.result
 }

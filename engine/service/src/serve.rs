@@ -103,6 +103,8 @@ pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError>
         secrets: secrets.clone(),
         http,
         clusters: Clusters::default(),
+        folders: Default::default(),
+        time: Default::default(),
     }))
 }
 

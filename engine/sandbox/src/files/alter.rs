@@ -66,6 +66,7 @@ pub(crate) fn write(
     let fill = || -> io::Result<Option<String>> {
         let mut file = std::fs::File::from(rustix::fs::openat(&parent, temporary.as_str(), flags, mode)?);
         file.write_all(content)?;
+        folder.stamp(&file)?;
         if before.is_some() {
             rustix::fs::fchmod(&file, mode)?;
         }
@@ -84,6 +85,7 @@ pub(crate) fn write(
     match filled? {
         Some(wrong) => Ok(Written::Changed(wrong)),
         None => {
+            let _ = folder.stamp(&parent);
             // The file is there; that it is not sure to survive a crash of the machine is no reason to say that it is not.
             if let Err(error) = sync(parent) {
                 tracing::warn!(%error, "a folder in which a file was written cannot be synced");
@@ -155,10 +157,11 @@ pub(crate) fn remove(folder: &Folder, files: &[Removal]) -> Removed {
                 Err(why) => removed.refused.push(format!("{}: {why}", file.item.path)),
             }
         }
-        if removed.paths.len() > before
-            && let Err(error) = sync(parent)
-        {
-            tracing::warn!(%error, "a folder from which files were removed cannot be synced");
+        if removed.paths.len() > before {
+            let _ = folder.stamp(&parent);
+            if let Err(error) = sync(parent) {
+                tracing::warn!(%error, "a folder from which files were removed cannot be synced");
+            }
         }
     }
     removed

@@ -8,11 +8,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use stanch_contract::{Failure, FailureCode};
+
+use super::GivenFolders;
 
 /// A granted folder.
 pub(crate) struct Folder {
@@ -20,6 +23,8 @@ pub(crate) struct Folder {
     pub(crate) dir: Dir,
     /// Where it really is: its identity for locks.
     pub(crate) real: PathBuf,
+    /// The world that it is in, where it is given.
+    pub(crate) given: Option<Arc<dyn GivenFolders>>,
 }
 
 impl Folder {
@@ -27,7 +32,11 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let real = std::fs::canonicalize(path)?;
         let dir = Dir::open_ambient_dir(&real, ambient_authority())?;
-        Ok(Self { dir, real })
+        Ok(Self {
+            dir,
+            real,
+            given: None,
+        })
     }
 
     /// The folder below, through no link.
@@ -38,6 +47,21 @@ impl Folder {
             at = rustix::fs::openat(&at, part.as_str(), flags, Mode::empty())?;
         }
         Ok(at)
+    }
+
+    /// What was just changed, a file or a folder, was changed by the given world's clock.
+    pub(crate) fn stamp(&self, changed: impl AsFd) -> io::Result<()> {
+        let Some(world) = &self.given else { return Ok(()) };
+        let now = world.now().0;
+        let at = Timespec {
+            tv_sec: now.div_euclid(1000),
+            tv_nsec: (now.rem_euclid(1000) * 1_000_000) as _,
+        };
+        let times = Timestamps {
+            last_access: at,
+            last_modification: at,
+        };
+        Ok(rustix::fs::futimens(changed, &times)?)
     }
 
     /// What is at this path itself, through no link; `None` where nothing is.

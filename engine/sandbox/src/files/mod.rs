@@ -5,8 +5,11 @@
 
 pub(crate) mod alter;
 pub(crate) mod folder;
+mod folders;
 pub(crate) mod look;
 pub mod path;
+
+pub use folders::{Folders, GivenFolders};
 
 /// One member of a folder, in the words of plugin.wit.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,13 +8,13 @@ use std::pin::Pin;
 
 use stanch_contract::plan::CanonicalAction;
 use stanch_contract::{ActionState, Failure, FailureCode};
-use tokio::time::{Instant, timeout_at};
 
 use super::actions::{Admission, ChangingCall};
 use super::answer::Reply;
 use super::phase::Apply;
 use super::session::{Session, Ticket, timed_out};
 use super::{AnswerRecord, Decision, Layer, Phase, Refusal};
+use crate::time::Until;
 
 /// What became of an action that was carried out.
 pub(super) struct Performed {
@@ -65,7 +65,7 @@ impl Session {
         &self,
         ticket: Ticket,
         call: ChangingCall,
-        until: Instant,
+        until: Until,
         perform: Perform,
     ) -> Result<Reply, Failure> {
         let Phase::Apply(apply) = &self.inner.parts.phase else {
@@ -95,16 +95,16 @@ impl Session {
             .tasks
             .spawn(async move { session.carry_out(ticket, action, until, perform).await });
         let what = format!("{} {}", call.verb, call.target);
-        match timeout_at(until, task).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => {
+        match self.inner.parts.time.within(until, task).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(error)) => {
                 let failure = Failure::new(
                     FailureCode::Failed,
                     format!("{what}: the host failed in it: {error}"),
                 );
                 Err(self.fail(ticket, failure))
             }
-            Err(_) => Err(timed_out(&what)),
+            None => Err(timed_out(&what)),
         }
     }
 
@@ -112,7 +112,7 @@ impl Session {
         &self,
         ticket: Ticket,
         number: u32,
-        until: Instant,
+        until: Until,
         perform: Perform,
     ) -> Result<Reply, Failure> {
         let Phase::Apply(Apply { plan, log, .. }) = &self.inner.parts.phase else {
@@ -131,7 +131,7 @@ impl Session {
             return Err(self.refuse(ticket, Refusal::new(Layer::Action, why)));
         }
         let what = format!("{} {}", action.verb, action.target);
-        let performed = if Instant::now() >= until {
+        let performed = if self.inner.parts.time.is_over(until) {
             // Nobody waits for it any more, and nothing was sent: better a definite answer than a late effect.
             Performed::failed(ActionState::NotSent, timed_out(&format!("{what} was not sent")))
         } else {

@@ -5,7 +5,6 @@ use std::io;
 
 use stanch_contract::plan::{CanonicalAction, Capability};
 use stanch_contract::{ActionState, ByteSize, Digest, Failure, FailureCode};
-use tokio::time::timeout_at;
 
 use super::actions::ChangingCall;
 use super::answer::Reply;
@@ -18,7 +17,7 @@ use crate::files::alter::{self, Removal, Written};
 use crate::files::folder::{Folder, failure};
 use crate::files::look::{self, Scan};
 use crate::files::path::{FilePath, Item, whole};
-use crate::files::{Entries, Entry, Removed, Space};
+use crate::files::{Entries, Entry, Folders, Removed, Space};
 
 /// Scans that one plugin call can have open; the oldest is forgotten for the next.
 const MOST_SCANS: usize = 8;
@@ -60,6 +59,7 @@ impl Scans {
 struct Granted {
     path: FilePath,
     place: std::path::PathBuf,
+    folders: Folders,
 }
 
 impl Session {
@@ -162,7 +162,7 @@ impl Session {
                 written(folder, path, &content, action)
             }))
         });
-        Box::pin(self.change(ticket, call, self.inner.parts.deadline, perform))
+        Box::pin(self.change(ticket, call, self.inner.parts.time.until(None), perform))
             .await?
             .into_written()
     }
@@ -188,7 +188,7 @@ impl Session {
                 removed(alter::remove(folder, &removals))
             }))
         });
-        Box::pin(self.change(ticket, call, self.inner.parts.deadline, perform))
+        Box::pin(self.change(ticket, call, self.inner.parts.time.until(None), perform))
             .await?
             .into_removed()
     }
@@ -208,6 +208,7 @@ impl Session {
             }
             Ok(Granted {
                 place: entry.path.clone(),
+                folders: parts.facilities.folders.clone(),
                 path,
             })
         })();
@@ -223,15 +224,17 @@ impl Session {
         look: impl FnOnce(&Folder, &FilePath) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let shown = granted.path.to_string();
-        let task = tokio::task::spawn_blocking(move || look(&Folder::open(&granted.place)?, &granted.path));
-        let failed = match timeout_at(self.inner.parts.deadline, task).await {
-            Ok(Ok(Ok(found))) => return Ok(found),
-            Ok(Ok(Err(error))) => failure(verb, &shown, &error),
-            Ok(Err(error)) => Failure::new(
+        let task =
+            tokio::task::spawn_blocking(move || look(&granted.folders.open(&granted.place)?, &granted.path));
+        let time = &self.inner.parts.time;
+        let failed = match time.within(time.until(None), task).await {
+            Some(Ok(Ok(found))) => return Ok(found),
+            Some(Ok(Err(error))) => failure(verb, &shown, &error),
+            Some(Err(error)) => Failure::new(
                 FailureCode::Failed,
                 format!("`{shown}` cannot be {verb}: {error}"),
             ),
-            Err(_) => timed_out(&shown),
+            None => timed_out(&shown),
         };
         Err(self.fail(ticket, failed))
     }
@@ -244,7 +247,7 @@ async fn in_folder(
     alter: impl FnOnce(&Folder, &FilePath, &CanonicalAction) -> Performed + Send + 'static,
 ) -> Performed {
     let task = tokio::task::spawn_blocking(move || {
-        let folder = match Folder::open(&granted.place) {
+        let folder = match granted.folders.open(&granted.place) {
             Ok(folder) => folder,
             Err(error) => {
                 return Performed::failed(

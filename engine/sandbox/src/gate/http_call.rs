@@ -6,7 +6,6 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH};
 use stanch_contract::plan::{CanonicalAction, Capability};
 use stanch_contract::{ActionState, ByteSize, Failure, FailureCode, text};
-use tokio::time::Instant;
 
 use super::actions::ChangingCall;
 use super::change::{Perform, Performed};
@@ -20,6 +19,7 @@ use crate::http::client::{NotSent, Outgoing, PoolKey, SendError};
 use crate::http::connector::ConnectError;
 use crate::http::target::HttpTarget;
 use crate::http::{Request, Response, content, headers, sign};
+use crate::time::Until;
 
 /// A request's body beyond this is refused.
 const MOST_BODY: usize = 16 << 20;
@@ -39,11 +39,8 @@ impl Session {
     /// `denied`, `budget`, `timeout`, `unavailable`, `conflict` or `failed`, in the contract's sense.
     pub async fn http_send(&self, request: Request) -> Result<Response, Failure> {
         let ticket = self.begin(Capability::Http, &request.method, &request.url)?;
-        let own = request
-            .timeout_ms
-            .map(|ms| Instant::now() + Duration::from_millis(u64::from(ms)));
-        let deadline = self.inner.parts.deadline;
-        let until = own.map_or(deadline, |own| own.min(deadline));
+        let own = request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
+        let until = self.inner.parts.time.until(own);
         let prepared = self
             .prepare(ticket, request)
             .map_err(|refusal| self.refuse(ticket, refusal))?;
@@ -157,7 +154,7 @@ impl Session {
             let key = template
                 .fill(parts.facilities.secrets.as_ref())
                 .map_err(missing)?;
-            let value = sign::signature(&key, (parts.clock)(), body);
+            let value = sign::signature(&key, parts.time.now(), body);
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| Refusal::new(Layer::Grant, "the signature cannot be sent".to_owned()))?;
             headers.insert(name.clone(), value);
@@ -166,12 +163,7 @@ impl Session {
     }
 
     /// A read, or a notification: sent without being planned.
-    async fn send_now(
-        &self,
-        ticket: Ticket,
-        prepared: Prepared,
-        until: Instant,
-    ) -> Result<Response, Failure> {
+    async fn send_now(&self, ticket: Ticket, prepared: Prepared, until: Until) -> Result<Response, Failure> {
         let Prepared {
             outgoing,
             usage,
@@ -221,12 +213,12 @@ impl Session {
     }
 
     /// The sending of a change, for [`Session::change`].
-    fn sending(&self, prepared: Prepared, until: Instant) -> Perform {
+    fn sending(&self, prepared: Prepared, until: Until) -> Perform {
         let session = self.clone();
         Box::new(move |action| Box::pin(async move { session.send_change(prepared, action, until).await }))
     }
 
-    async fn send_change(&self, prepared: Prepared, action: CanonicalAction, until: Instant) -> Performed {
+    async fn send_change(&self, prepared: Prepared, action: CanonicalAction, until: Until) -> Performed {
         let Prepared {
             mut outgoing, route, ..
         } = prepared;

@@ -28,7 +28,7 @@ pub use grant::{Grant, GrantError};
 pub use phase::{ActionLog, Apply, EarlierAction, Phase, Stop};
 pub use plan::{PlanRefusal, check_plan};
 pub use record::{AnswerRecord, Decision, Layer, Ledger, RecordedCall, Refusal};
-pub use session::{Clock, Session, SessionParts};
+pub use session::{Session, SessionParts};
 pub use spec::{
     Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, KubernetesGrantSpec, NotifyGrantSpec, SignSpec,
 };

@@ -166,8 +166,8 @@ fn canonical(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result
     }
     if offered.target.starts_with("file:") {
         return match offered.verb.as_str() {
-            "remove" => remove(offered, grant),
-            "write" => write(offered, grant),
+            "remove" => remove(offered, grant, facilities),
+            "write" => write(offered, grant, facilities),
             _ => Err(request("the verb for a file is `write` or `remove`")),
         };
     }
@@ -264,12 +264,16 @@ pub(crate) fn modified_ms(expect: &str) -> Result<i64, String> {
     })
 }
 
-fn open(offered: &Action, grant: &Grant) -> Result<(FilePath, Folder, String), Refused> {
+fn open(
+    offered: &Action,
+    grant: &Grant,
+    facilities: &Facilities,
+) -> Result<(FilePath, Folder, String), Refused> {
     let path = FilePath::of_target(&offered.target).map_err(|error| request(error.to_string()))?;
     let entry = grant
         .files(path.at(), Use::Change)
         .map_err(|refusal| (refusal, false))?;
-    let folder = Folder::open(&entry.path).map_err(|error| {
+    let folder = facilities.folders.open(&entry.path).map_err(|error| {
         (
             Refusal::new(
                 Layer::Grant,
@@ -290,8 +294,8 @@ fn stale(why: String) -> Refused {
     (Refusal::new(Layer::Plan, why).hint("a new plan"), true)
 }
 
-fn remove(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
-    let (target, folder, identity) = open(offered, grant)?;
+fn remove(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
+    let (target, folder, identity) = open(offered, grant, facilities)?;
     if offered.content.is_some() || offered.expect.is_some() {
         return Err(request(
             "a removal has neither content nor expect: its items say what is expected",
@@ -363,8 +367,8 @@ fn remove(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
     })
 }
 
-fn write(offered: &Action, grant: &Grant) -> Result<CanonicalAction, Refused> {
-    let (target, folder, identity) = open(offered, grant)?;
+fn write(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
+    let (target, folder, identity) = open(offered, grant, facilities)?;
     if !offered.items.is_empty() {
         return Err(request("a write has no items"));
     }

@@ -15,6 +15,7 @@ use super::actions::Actions;
 use super::files_call::Scans;
 use super::{AnswerRecord, Decision, Facilities, Grant, Layer, Ledger, Phase, RecordedCall, Refusal};
 use crate::secret::Redactor;
+use crate::time::CallTime;
 
 /// Contents that one session keeps for the journal, in bytes: all together, and each.
 const KEPT: usize = 256 * 1024;
@@ -23,9 +24,6 @@ const KEPT_EACH: usize = 64 * 1024;
 /// How long the gate goes on waiting for the answer of a change after the plugin's own time is up: a late answer is better
 /// than a doubt.
 pub(super) const LINGER: Duration = Duration::from_secs(5);
-
-/// Where the gate reads the time that it writes down.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What a session is made of.
 pub struct SessionParts {
@@ -43,10 +41,8 @@ pub struct SessionParts {
     pub facilities: Arc<Facilities>,
     /// How many calls the plugin may make; one more is refused with `budget`.
     pub max_calls: u32,
-    /// When the plugin call ends at the latest.
-    pub deadline: Instant,
-    /// The time that is written down.
-    pub clock: Clock,
+    /// The time of the plugin call: what is written down, and when it ends at the latest.
+    pub time: CallTime,
 }
 
 /// One plugin call at the gate. Cheap to clone; all clones are the same session.
@@ -76,7 +72,8 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     record: usize,
-    since: Instant,
+    /// By the call's time.
+    since: Duration,
 }
 
 impl Session {
@@ -133,7 +130,8 @@ impl Session {
     pub async fn finish(&self) -> Ledger {
         self.inner.tasks.close();
         // Each change ends by itself; this bound is for a journal or a file system that hangs.
-        let bound = self.inner.parts.deadline.max(Instant::now()) + LINGER * 2;
+        let end = self.inner.parts.time.until(None).instant;
+        let bound = end.max(Instant::now()) + LINGER * 2;
         if timeout_at(bound, self.inner.tasks.wait()).await.is_err() {
             let parts = &self.inner.parts;
             tracing::error!(run = %parts.run, step = %parts.step, "an action has not ended; it is in doubt");
@@ -151,7 +149,7 @@ impl Session {
     /// Lets a call in, within the number of calls, and begins its record.
     pub(super) fn begin(&self, capability: Capability, verb: &str, target: &str) -> Result<Ticket, Failure> {
         let parts = &self.inner.parts;
-        let at = (parts.clock)();
+        let at = parts.time.now();
         let mut state = self.state();
         state.calls = state.calls.saturating_add(1);
         if state.calls > parts.max_calls {
@@ -182,13 +180,14 @@ impl Session {
             .push(record(at, capability, verb, target, Decision::Allowed));
         Ok(Ticket {
             record: record_index,
-            since: Instant::now(),
+            since: parts.time.elapsed(),
         })
     }
 
     /// Changes the record of a call.
     pub(super) fn note(&self, ticket: Ticket, change: impl FnOnce(&mut RecordedCall)) {
-        let took = u32::try_from(ticket.since.elapsed().as_millis()).unwrap_or(u32::MAX);
+        let took = self.inner.parts.time.elapsed().saturating_sub(ticket.since);
+        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         if let Some(call) = self.state().ledger.calls.get_mut(ticket.record) {
             call.took_ms = took;
             change(call);

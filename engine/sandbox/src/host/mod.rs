@@ -7,10 +7,10 @@ mod files;
 mod http;
 mod kubernetes;
 mod own;
+mod waiting;
 mod wasi;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use stanch_contract::{Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ use crate::error::LimitHit;
 use crate::gate::Session;
 use crate::limits::{Limit, Limits, RESOURCES, TABLE_ELEMENTS};
 use crate::notebook::{Lines, Notebook};
+use crate::time::CallTime;
 
 /// The state of one call: what the host functions work on.
 pub(crate) struct State {
@@ -35,7 +36,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     session: Option<Session>,
     settings: Arc<str>,
-    deadline: Instant,
+    time: CallTime,
     cancel: CancellationToken,
     calls: u32,
     most_calls: u32,
@@ -53,8 +54,7 @@ pub(crate) struct StateParts<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) settings: Arc<str>,
     pub(crate) cancel: CancellationToken,
-    pub(crate) began: Instant,
-    pub(crate) deadline: Instant,
+    pub(crate) time: CallTime,
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -65,12 +65,11 @@ impl State {
             limits,
             settings,
             cancel,
-            began,
-            deadline,
+            time,
             meter,
         } = parts;
-        let notebook = Notebook::new(limits.log);
-        let wasi::Empty { ctx, seed, printed } = wasi::empty(&notebook, began);
+        let notebook = Notebook::new(limits.log, time.clone());
+        let wasi::Empty { ctx, seed, printed } = wasi::empty(&notebook, &time);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
         Self {
@@ -79,7 +78,7 @@ impl State {
             limiter: Limiter::new(usize::try_from(limits.memory.0).unwrap_or(usize::MAX)),
             session,
             settings,
-            deadline,
+            time,
             cancel,
             calls: 0,
             most_calls: limits.calls,
@@ -123,6 +122,7 @@ impl common::Host for State {}
 /// Links everything that a plugin of any kind may import.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    waiting::link(linker)?;
     wit_host::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wit_kubernetes::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wit_http::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -1,7 +1,5 @@
 //! The interface `host`: what a plugin may ask of the call itself. Needs no grant.
 
-use std::time::Instant;
-
 use super::State;
 use crate::bindings::host::{Host, Level};
 use crate::notebook::LogLevel;
@@ -22,8 +20,7 @@ impl Host for State {
     }
 
     fn remaining_ms(&mut self) -> wasmtime::Result<u32> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        Ok(u32::try_from(left.as_millis()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(self.time.left().as_millis()).unwrap_or(u32::MAX))
     }
 
     fn is_cancelled(&mut self) -> wasmtime::Result<bool> {

@@ -7,7 +7,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -19,6 +18,7 @@ use wasmtime_wasi::{WasiCtx, async_trait};
 
 use crate::limits::RANDOM;
 use crate::notebook::{Lines, LogLevel, Notebook, NotedMonotonicClock, NotedWallClock};
+use crate::time::CallTime;
 
 pub(super) struct Empty {
     pub(super) ctx: WasiCtx,
@@ -27,9 +27,12 @@ pub(super) struct Empty {
 }
 
 /// WASI for one call.
-pub(super) fn empty(notebook: &Arc<Notebook>, began: Instant) -> Empty {
+pub(super) fn empty(notebook: &Arc<Notebook>, time: &CallTime) -> Empty {
     let mut seed = [0; 32];
-    rand::rng().fill_bytes(&mut seed);
+    match time.given() {
+        None => rand::rng().fill_bytes(&mut seed),
+        Some(given) => seed = given.seed(),
+    }
     let mut chance = StdRng::from_seed(seed);
     let (mut first, mut second) = ([0; 32], [0; 16]);
     chance.fill_bytes(&mut first);
@@ -40,7 +43,7 @@ pub(super) fn empty(notebook: &Arc<Notebook>, began: Instant) -> Empty {
         .stdout(Printed(out.clone()))
         .stderr(Printed(err.clone()))
         .wall_clock(NotedWallClock(notebook.clone()))
-        .monotonic_clock(NotedMonotonicClock(notebook.clone(), began))
+        .monotonic_clock(NotedMonotonicClock(notebook.clone()))
         .insecure_random(StdRng::from_seed(first))
         .insecure_random_seed(u128::from_le_bytes(second))
         .secure_random(chance)

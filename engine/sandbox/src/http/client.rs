@@ -15,16 +15,18 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use stanch_contract::{Digest, FailureCode, PluginKey};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::address::AddressPolicy;
-use super::connector::{ConnectError, Connector, Resolver, Stream, SystemResolver};
+use super::connector::{ConnectError, Connector, Resolver, Stream, SystemResolver, host, permitted};
+use super::given::{GivenHttp, NoAnswer, Sent};
 use super::roots::Roots;
 use super::target::HttpTarget;
+use crate::time::Until;
 
 /// A connection that was not used for this long is closed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -55,8 +57,16 @@ impl Default for HttpSettings {
     }
 }
 
+/// How all installations reach servers.
+pub struct HttpClients(Via);
+
+enum Via {
+    Connections(Connections),
+    Given(Arc<dyn GivenHttp>),
+}
+
 /// The pools of all installations.
-pub struct HttpClients {
+struct Connections {
     resolver: Arc<dyn Resolver>,
     roots: Arc<Roots>,
     pools: Mutex<Pools>,
@@ -133,13 +143,56 @@ impl HttpClients {
     /// Where `extra_ca_pem` is not PEM.
     pub fn new(settings: HttpSettings) -> Result<Self, String> {
         let roots = Arc::new(Roots::new(&settings.extra_ca_pem, settings.system_roots)?);
-        Ok(Self {
+        Ok(Self(Via::Connections(Connections {
             resolver: settings.resolver,
             roots,
             pools: Mutex::default(),
-        })
+        })))
     }
 
+    /// No connections at all: what passes the gate is answered by a world that is given.
+    pub fn given(world: Arc<dyn GivenHttp>) -> Self {
+        Self(Via::Given(world))
+    }
+
+    /// Sends a read. `most` caps the body; `until` ends the wait.
+    pub(crate) async fn read(
+        &self,
+        key: &PoolKey,
+        policy: &AddressPolicy,
+        request: Outgoing,
+        most: u64,
+        until: Until,
+    ) -> Result<Answer, SendError> {
+        match &self.0 {
+            Via::Connections(connections) => connections.read(key, policy, request, most, until).await,
+            Via::Given(world) => given(world.as_ref(), policy, request, most, until).await,
+        }
+    }
+
+    /// Sends a change, over a connection of its own. It is begun before `until` or not at all; the answer has `linger` longer.
+    pub(crate) async fn change(
+        &self,
+        key: &PoolKey,
+        policy: &AddressPolicy,
+        request: Outgoing,
+        most: u64,
+        until: Until,
+        linger: Duration,
+    ) -> Result<Answer, SendError> {
+        match &self.0 {
+            Via::Connections(connections) => {
+                connections
+                    .change(key, policy, request, most, until, linger)
+                    .await
+            }
+            // What is not answered in time is lost there: nobody lingers.
+            Via::Given(world) => given(world.as_ref(), policy, request, most, until).await,
+        }
+    }
+}
+
+impl Connections {
     fn pool(&self, key: &PoolKey, policy: &AddressPolicy) -> Pool {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.uses += 1;
@@ -169,18 +222,17 @@ impl HttpClients {
         pool
     }
 
-    /// Sends a read. `most` caps the body; `until` ends the wait.
-    pub(crate) async fn read(
+    async fn read(
         &self,
         key: &PoolKey,
         policy: &AddressPolicy,
         request: Outgoing,
         most: u64,
-        until: Instant,
+        until: Until,
     ) -> Result<Answer, SendError> {
         let pool = self.pool(key, policy);
         let request = build(request)?;
-        let answer = match timeout_at(until, pool.reads.request(request)).await {
+        let answer = match timeout_at(until.instant, pool.reads.request(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(of_pool(error)),
             Err(_) => return Err(too_late()),
@@ -188,29 +240,74 @@ impl HttpClients {
         Ok(collect(answer, most, until).await)
     }
 
-    /// Sends a change, over a connection of its own. It is begun before `until` or not at all; the answer has `linger` longer.
-    pub(crate) async fn change(
+    async fn change(
         &self,
         key: &PoolKey,
         policy: &AddressPolicy,
         request: Outgoing,
         most: u64,
-        until: Instant,
+        until: Until,
         linger: Duration,
     ) -> Result<Answer, SendError> {
         let connector = self.pool(key, policy).connector;
         let request = build(request)?;
-        let stream = match timeout_at(until, connector.connect(request.uri())).await {
+        let stream = match timeout_at(until.instant, connector.connect(request.uri())).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(SendError::NotSent(NotSent::Connect(error))),
             Err(_) => return Err(SendError::NotSent(NotSent::TooLate)),
         };
-        let until = until + linger;
-        let answer = match timeout_at(until, send_once(stream, request)).await {
+        let until = until.plus(linger);
+        let answer = match timeout_at(until.instant, send_once(stream, request)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(too_late()),
         };
         Ok(collect(answer, most, until).await)
+    }
+}
+
+/// What a given world answers. What comes before and after a connection is the same as with one.
+async fn given(
+    world: &dyn GivenHttp,
+    policy: &AddressPolicy,
+    request: Outgoing,
+    most: u64,
+    until: Until,
+) -> Result<Answer, SendError> {
+    let target = request.target.clone();
+    let (parts, body) = build(request)?.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+    let host = host(&parts.uri);
+    let resolved = match host.parse() {
+        Ok(literal) => Ok(vec![literal]),
+        Err(_) => world.resolve(&host),
+    };
+    permitted(policy, &host, resolved).map_err(|error| SendError::NotSent(NotSent::Connect(error)))?;
+    let sent = Sent {
+        method: &parts.method,
+        url: target.as_str(),
+        headers: &parts.headers,
+        body: &body,
+    };
+    match world.exchange(sent, until.at).await {
+        Ok(answer) => Ok(collect(answer.map(Full::new), most, until).await),
+        Err(NoAnswer::Unresolved(why)) => {
+            Err(SendError::NotSent(NotSent::Connect(ConnectError::Unresolved {
+                host,
+                why,
+            })))
+        }
+        Err(NoAnswer::Refused(why)) => Err(SendError::NotSent(NotSent::Connect(ConnectError::Unreachable {
+            host,
+            why,
+        }))),
+        Err(NoAnswer::TimedOut) => Err(too_late()),
+        Err(NoAnswer::Lost(why)) => Err(SendError::Lost {
+            code: FailureCode::Unavailable,
+            why,
+        }),
     }
 }
 
@@ -314,7 +411,11 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn collect(answer: http::Response<Incoming>, most: u64, until: Instant) -> Answer {
+async fn collect<B>(answer: http::Response<B>, most: u64, until: Until) -> Answer
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error,
+{
     let (parts, mut incoming) = answer.into_parts();
     let mut body = Vec::new();
     let encoding = parts
@@ -324,7 +425,7 @@ async fn collect(answer: http::Response<Incoming>, most: u64, until: Instant) ->
     let mut missing =
         encoding.map(|value| Missing::Compressed(String::from_utf8_lossy(value.as_bytes()).into_owned()));
     while missing.is_none() {
-        match timeout_at(until, incoming.frame()).await {
+        match timeout_at(until.instant, incoming.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
                 let left = usize::try_from(most)

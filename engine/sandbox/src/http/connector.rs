@@ -118,12 +118,7 @@ impl Connector {
 
     /// A connection to the host of `uri`, ready for a request.
     pub(crate) async fn connect(&self, uri: &Uri) -> Result<Stream, ConnectError> {
-        let host = uri
-            .host()
-            .unwrap_or_default()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let host = host(uri);
         let https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let permitted = self.addresses(&host).await?;
@@ -148,44 +143,11 @@ impl Connector {
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
-        let all = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![literal],
-            Err(_) => {
-                let found = self.resolver.resolve(host).await;
-                found.map_err(|error| ConnectError::Unresolved {
-                    host: host.to_owned(),
-                    why: error.to_string(),
-                })?
-            }
+        let resolved = match host.parse::<IpAddr>() {
+            Ok(literal) => Ok(vec![literal]),
+            Err(_) => self.resolver.resolve(host).await,
         };
-        let (permitted, refused): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .map(|ip| self.policy.permit(ip))
-            .partition(Result::is_ok);
-        let permitted: Vec<IpAddr> = permitted.into_iter().flatten().take(MOST_ADDRESSES).collect();
-        if !permitted.is_empty() {
-            return Ok(permitted);
-        }
-        let refused: Vec<Unreached> = refused
-            .into_iter()
-            .filter_map(Result::err)
-            .take(MOST_ADDRESSES)
-            .collect();
-        if refused.is_empty() {
-            return Err(ConnectError::Unresolved {
-                host: host.to_owned(),
-                why: "it has no address".to_owned(),
-            });
-        }
-        let shown: Vec<String> = refused
-            .iter()
-            .map(|of| format!("{} ({})", of.ip, of.what))
-            .collect();
-        Err(ConnectError::Filtered {
-            host: host.to_owned(),
-            addresses: shown.join(", "),
-            openable: refused.iter().filter(|of| of.ever).map(|of| of.ip).collect(),
-        })
+        permitted(&self.policy, host, resolved)
     }
 
     /// The configuration of this connector alone: TLS sessions are not shared between installations.
@@ -195,6 +157,52 @@ impl Connector {
         config.resumption = Resumption::in_memory_sessions(32);
         Ok(Arc::new(config))
     }
+}
+
+/// The host of a URL, as a name or an address.
+pub(crate) fn host(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
+/// Of the addresses of a host, those that may be reached.
+pub(crate) fn permitted(
+    policy: &AddressPolicy,
+    host: &str,
+    resolved: io::Result<Vec<IpAddr>>,
+) -> Result<Vec<IpAddr>, ConnectError> {
+    let all = resolved.map_err(|error| ConnectError::Unresolved {
+        host: host.to_owned(),
+        why: error.to_string(),
+    })?;
+    let (permitted, refused): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .map(|ip| policy.permit(ip))
+        .partition(Result::is_ok);
+    let permitted: Vec<IpAddr> = permitted.into_iter().flatten().take(MOST_ADDRESSES).collect();
+    if !permitted.is_empty() {
+        return Ok(permitted);
+    }
+    let refused: Vec<Unreached> = refused
+        .into_iter()
+        .filter_map(Result::err)
+        .take(MOST_ADDRESSES)
+        .collect();
+    if refused.is_empty() {
+        return Err(ConnectError::Unresolved {
+            host: host.to_owned(),
+            why: "it has no address".to_owned(),
+        });
+    }
+    let shown: Vec<String> = refused
+        .iter()
+        .map(|of| format!("{} ({})", of.ip, of.what))
+        .collect();
+    Err(ConnectError::Filtered {
+        host: host.to_owned(),
+        addresses: shown.join(", "),
+        openable: refused.iter().filter(|of| of.ever).map(|of| of.ip).collect(),
+    })
 }
 
 #[allow(

@@ -2,13 +2,15 @@
 //!
 //! Reading order of a request: [`target`] (the URL, parsed and normalised once), [`headers`] (what a plugin may set),
 //! [`content`] (the body in canonical form), [`client`] (one pool for each installation and grant), [`connector`]
-//! (resolve, filter, connect: the one place with sockets and look-ups), [`address`] (which addresses are ever reached).
+//! (resolve, filter, connect: the one place with sockets and look-ups), [`address`] (which addresses are ever reached). In
+//! a test's world [`GivenHttp`] stands in the connector's place.
 //! Nothing here knows phases or plans; that is [`crate::gate`].
 
 pub mod address;
 pub mod client;
 pub mod connector;
 pub mod content;
+mod given;
 pub mod headers;
 pub mod pattern;
 mod roots;
@@ -17,6 +19,7 @@ pub mod target;
 
 pub use client::{HttpClients, HttpSettings};
 pub use connector::{Resolver, SystemResolver};
+pub use given::{GivenHttp, NoAnswer, Sent};
 
 /// One request, in the words of plugin.wit. Nothing in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

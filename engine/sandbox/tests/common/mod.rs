@@ -35,6 +35,8 @@ pub(crate) fn facilities() -> Arc<Facilities> {
         secrets: Arc::new(NoSecrets),
         http: HttpClients::new(HttpSettings::default()).unwrap(),
         clusters: Default::default(),
+        folders: Default::default(),
+        time: Default::default(),
     })
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,14 +11,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response as AxumResponse};
-use stanch_contract::{Action, ActionState, ChangePlan, CheckedPlan, Timestamp};
+use stanch_contract::{Action, ActionState, ChangePlan, CheckedPlan, Span};
+use stanch_sandbox::CallTime;
 use stanch_sandbox::gate::{
     ActionLog, Apply, EarlierAction, Facilities, Grant, GrantSpec, HttpGrantSpec, Phase, Session,
     SessionParts, Stop, check_plan,
 };
 use stanch_sandbox::http::{HttpClients, HttpSettings, Request, Resolver, Response};
 use stanch_sandbox::secret::{Secret, SecretSource};
-use tokio::time::Instant;
 
 pub(crate) const TOKEN: &str = "correct-horse-battery";
 
@@ -196,6 +195,8 @@ impl World {
             secrets: Arc::new(Secrets),
             http: HttpClients::new(settings).unwrap(),
             clusters: Default::default(),
+            folders: Default::default(),
+            time: Default::default(),
         });
         Self {
             grant,
@@ -207,7 +208,6 @@ impl World {
     }
 
     pub(crate) fn session(&self, phase: Phase) -> Session {
-        static CLOCK: AtomicI64 = AtomicI64::new(1_700_000_000_000);
         Session::new(SessionParts {
             grant: self.grant.clone(),
             run: "run".into(),
@@ -216,8 +216,10 @@ impl World {
             phase,
             facilities: self.facilities.clone(),
             max_calls: self.calls,
-            deadline: Instant::now() + self.wall,
-            clock: Arc::new(|| Timestamp(CLOCK.fetch_add(1, Ordering::Relaxed))),
+            time: CallTime::begin(
+                &self.facilities.time,
+                Span::from_millis(self.wall.as_millis() as i64),
+            ),
         })
     }
 

@@ -86,6 +86,8 @@ fn facilities(secrets: &Arc<Secrets>) -> Arc<Facilities> {
         secrets: Arc::clone(secrets) as _,
         http: stanch_sandbox::http::HttpClients::new(stanch_sandbox::http::HttpSettings::default()).unwrap(),
         clusters: Default::default(),
+        folders: Default::default(),
+        time: Default::default(),
     })
 }
 

@@ -241,6 +241,8 @@ impl World {
             secrets: Arc::new(NoSecrets),
             http: HttpClients::new(HttpSettings::default()).unwrap(),
             clusters: Default::default(),
+            folders: Default::default(),
+            time: Default::default(),
         });
         let plugin = self.sandbox.install(component.clone()).await.unwrap();
         let facts = PluginFacts {
