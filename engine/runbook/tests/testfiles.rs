@@ -12,8 +12,9 @@ use common::{catalogue, source};
 use serde_json::json;
 use stanch_contract::{AlertStatus, Span, StepId, Verdict};
 use stanch_runbook::expr::Answer;
+use stanch_runbook::given::{Body, Content, FileIs, NoAnswer, ServerAnswer, Space};
 use stanch_runbook::model::Mode;
-use stanch_runbook::testfile::{Answered, Call, Deed, HostAnswer, RunbookTest};
+use stanch_runbook::testfile::{Answered, Call, Deed, RunbookTest};
 use stanch_runbook::{LoadErrors, load};
 
 fn read(file: &str) -> Result<Vec<RunbookTest>, LoadErrors> {
@@ -57,12 +58,38 @@ fn what_a_test_file_says_is_in_the_test() {
     assert!(
         matches!(&test.answers[3].what.with, Answered::Failure(failure) if failure.message.contains("edge"))
     );
-    assert_eq!(test.host.len(), 4);
-    assert!(test.host.contains(&HostAnswer::Space {
-        folder: "scratch".into(),
-        total: 10 << 30,
-        free: 1 << 30
-    }));
+    let world = &test.world;
+    let answers: Vec<_> = world.http.iter().map(|http| &http.answer).collect();
+    assert!(
+        matches!(answers[..], [
+            ServerAnswer::Response { status: 503, body: Body::Text(text), .. },
+            ServerAnswer::Response { status: 200, body: Body::Json(json), .. },
+            ServerAnswer::Not(NoAnswer::Lost),
+        ] if text.is_empty() && *json == json!({"ok": true})),
+        "{answers:?}"
+    );
+    assert_eq!(
+        (world.http[2].times, &world.http[2].sent),
+        (Some(1), &Some(json!({"ping": 1})))
+    );
+    let old = FileIs::There {
+        content: Content::Bytes(10 << 20),
+        age: Span::from_secs(8 * 86_400),
+    };
+    assert_eq!(world.files[0].what, old);
+    assert_eq!(
+        (world.files[1].at, &world.files[1].what),
+        (Span::from_secs(600), &FileIs::Gone)
+    );
+    assert_eq!(
+        world.spaces,
+        [Space {
+            at: Span::ZERO,
+            folder: "scratch".into(),
+            total: 10 << 30,
+            free: 1 << 30
+        }]
+    );
     assert_eq!(
         (test.people[0].at, test.people[0].what.what),
         (Span::from_secs(180), Deed::Approve)

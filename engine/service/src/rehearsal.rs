@@ -1,14 +1,19 @@
 //! `stanch test`: a runbook's tests, played with the real state machine.
 //!
 //! Matching, inputs, expressions, schemas, limits, locks, decisions and endings are the engine's own; time is a virtual
-//! clock, and what plugins would answer is read from the test. A plan that a test gives for HTTP is checked by the gate
-//! against the operator's grant; one for files against the grant's names only, because there are no such files.
+//! clock. What plugins answer is one of two things, for each plugin of each step:
 //!
-//! Where a test does not say: an apply is done, verify answers yes, the way back is the same actions in reverse order, a
-//! message is delivered. A plan or an answer that is needed and not given is a mistake of the test. An apply that fails
-//! with `timeout` or `trap` loses the answer to its first action; any other failure comes before anything is sent.
+//! - Where the test gives a world (servers, files) and does not say what the plugin answers, the real plugin is called, in
+//!   the real sandbox, at the real gate, and its plans go through the run as in production. The world is
+//!   [`stanch_recorded`]'s: what it does not give fails the test.
+//! - Else it is read from the test. A plan that is given for HTTP is checked by the gate against the operator's grant; one
+//!   for files against the grant's names only, because there are no such files. Where the test does not say: an apply is
+//!   done, verify answers yes, the way back is the same actions in reverse order, a message is delivered. A plan or an
+//!   answer that is needed and not given is a mistake of the test. An apply that fails with `timeout` or `trap` loses the
+//!   answer to its first action; any other failure comes before anything is sent.
 
 mod compare;
+mod live;
 mod plans;
 mod script;
 mod stage;
@@ -36,15 +41,6 @@ pub struct Rehearsed {
 
 /// Plays one test of a runbook that is loaded.
 pub async fn rehearse(snapshot: &Snapshot, loaded: &Arc<LoadedRunbook>, test: &RunbookTest) -> Rehearsed {
-    if !test.host.is_empty() {
-        let why = "it gives answers of the host (`[[test.http]]`, `[[test.file]]`, `[[test.space]]`) to real plugins, \
-                   which this version cannot play: give what the plugins answer with `[[test.plugin]]`";
-        return Rehearsed {
-            test: test.name.clone(),
-            wrong: vec![why.to_owned()],
-            run: None,
-        };
-    }
     let mut stage = Stage::new(snapshot, loaded, test);
     stage.play().await;
     let (played, now, mut wrong) = stage.finish();
@@ -65,4 +61,8 @@ struct Played {
     events: Vec<stanch_run::Event>,
     /// Plugins that delivered a message, in order.
     told: Vec<String>,
+    /// Actions that were sent, in order.
+    sent: Vec<String>,
+    /// The files of the test's world at the end.
+    left: Vec<String>,
 }

@@ -49,6 +49,39 @@ uses = "page"
 with = { to = "nobody" }
 "#;
 
+const PROBED: &str = r#"
+name = "probed"
+title = "Probed"
+owner = "tests"
+mode = "auto"
+[trigger]
+alert = "Probed"
+[impact]
+severity = "low"
+summary = "None."
+[[diagnosis]]
+id = "first"
+ask = "Is the first well?"
+uses = "http-probe"
+with = { url = "https://gateway.example/providers/first", tries = 3, every = "1s" }
+[[diagnosis]]
+id = "second"
+ask = "Is the second well?"
+uses = "http-probe"
+with = { url = "https://gateway.example/providers/second", tries = 3, every = "1s" }
+[[diagnosis]]
+id = "third"
+ask = "Is the third well, once the second is known?"
+uses = "http-probe"
+needs = ["second"]
+with = { url = "https://gateway.example/providers/third", tries = 2, every = "1s" }
+[recovery]
+stable_for = "5m"
+[[escalation]]
+uses = "page"
+with = { to = "nobody" }
+"#;
+
 /// What a test of `retried` begins with.
 const FULL: &str = r#"
 [[test.alert]]
@@ -68,7 +101,7 @@ async fn snapshot() -> &'static Snapshot {
 async fn load() -> Snapshot {
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
-        calls: 1,
+        calls: 64,
     })
     .unwrap();
     let (site, shipped) = (
@@ -89,6 +122,7 @@ async fn load() -> Snapshot {
         std::fs::copy(shipped.join(name), at("runbooks").join(name)).unwrap();
     }
     std::fs::write(at("runbooks/retried.toml"), RETRIED).unwrap();
+    std::fs::write(at("runbooks/probed.toml"), PROBED).unwrap();
     for name in [
         "disk-usage",
         "disk-cleanup",
@@ -129,11 +163,12 @@ async fn play(runbook: &str, path: &str, text: &str) -> Vec<Rehearsed> {
 
 /// Plays one test of `retried`, and says what is wrong, a line each.
 async fn retried(test: &str) -> String {
+    one("retried", test).await
+}
+
+async fn one(runbook: &str, test: &str) -> String {
     let text = format!("[[test]]\nname = \"it\"\n{test}");
-    let [played] = play("retried", "retried.test.toml", &text)
-        .await
-        .try_into()
-        .unwrap();
+    let [played] = play(runbook, "a.test.toml", &text).await.try_into().unwrap();
     played.wrong.join("\n")
 }
 
@@ -200,13 +235,104 @@ async fn what_is_needed_and_not_given_fails_the_test() {
     );
 }
 
+/// Two old files and a young one, and how full their disk is.
+const FILES: &str = r#"
+[[test.alert]]
+labels = { alertname = "Full" }
+[[test.alert]]
+at = "1h"
+status = "resolved"
+labels = { alertname = "Full" }
+[[test.file]]
+path = "scratch/a.tmp"
+bytes = "2GiB"
+age = "3d"
+[[test.file]]
+path = "scratch/b.tmp"
+bytes = "1GiB"
+age = "2d"
+[[test.file]]
+path = "scratch/young.tmp"
+bytes = "1MiB"
+[[test.space]]
+folder = "scratch"
+total = "10GiB"
+free = "1GiB"
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_with_answers_of_the_host_is_told_that_it_cannot_be_played_and_does_not_pass() {
-    let wrong = retried(&format!(
-        "{FULL}[[test.file]]\npath = \"scratch/a.tmp\"\n[test.expect]\nruns = true"
+async fn where_a_test_gives_a_world_the_real_plugins_act_in_it() {
+    let expected = |sent: &str, left: &str| {
+        format!(
+            "{FILES}[test.expect]\nending = \"healed\"\nsteps = {{ clean = \"yes\" }}\n\
+             plans = {{ clean = [\"remove file:scratch\"] }}\ntold = []\nsent = [{sent}]\nleft = [{left}]\n"
+        )
+    };
+    let right = expected("\"remove file:scratch\"", "\"scratch/young.tmp\"");
+    assert_eq!(retried(&right).await, "");
+    let wrong = retried(&expected("", "\"scratch/a.tmp\", \"*\"")).await;
+    assert_eq!(
+        wrong,
+        "`sent` is expected to be [], and is [\"remove file:scratch\"]\n\
+         `left` is expected to be [\"*\", \"scratch/a.tmp\"], and is [\"scratch/young.tmp\"]"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_the_test_answers_for_is_not_called_in_its_world() {
+    let played = retried(&format!(
+        "{FILES}{}[test.expect]\nending = \"healed\"\nsent = [\"remove file:scratch\"]\n\
+         left = [\"scratch/a.tmp\", \"scratch/b.tmp\", \"scratch/young.tmp\"]",
+        FULL.replacen("[[test.alert]]\nlabels = { alertname = \"Full\" }\n", "", 1)
     ))
     .await;
-    assert!(wrong.contains("[[test.plugin]]"), "{wrong}");
+    assert_eq!(played, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_world_lacks_fails_the_test_although_it_ends_as_expected() {
+    let no_space = FILES.split("[[test.space]]").next().unwrap();
+    let wrong = retried(&format!("{no_space}[test.expect]\nending = \"failed\"")).await;
+    insta::assert_snapshot!(wrong);
+    let misspelt = FILES.replacen("path = \"scratch/a.tmp\"", "path = \"scrtch/a.tmp\"", 1);
+    let wrong = retried(&format!("{misspelt}[test.expect]\nending = \"healed\"")).await;
+    assert!(
+        wrong.contains("no plugin is granted a folder `scrtch`; did you mean `scratch`?"),
+        "{wrong}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_asked_before_each_action_of_a_real_plugin() {
+    let wrong = retried(&format!(
+        "{}[[test.person]]\ndoes = \"pause\"\n[test.expect]\nending = \"resolved-itself\"\nsent = []\n\
+         left = [\"scratch/a.tmp\", \"scratch/b.tmp\", \"scratch/young.tmp\"]",
+        FILES.replacen("[[test.alert]]", "[[test.alert]]\nat = \"1s\"", 1)
+    ))
+    .await;
+    assert_eq!(wrong, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_of_real_plugins_are_asked_at_once_and_each_takes_its_own_time() {
+    // The first two ask three times, a second apart, at the same time; the third begins then and asks twice.
+    let probed = |within: &str| {
+        format!(
+            "[[test.alert]]\nlabels = {{ alertname = \"Probed\" }}\n\
+             [[test.http]]\nurl = \"https://gateway.example/providers/first\"\n\
+             [[test.http]]\nurl = \"https://gateway.example/providers/second\"\n\
+             [[test.http]]\nurl = \"https://gateway.example/providers/third\"\nstatus = 503\ntimes = 1\n\
+             [[test.http]]\nurl = \"https://gateway.example/providers/third\"\nafter = \"500ms\"\n\
+             [[test.plugin]]\nuses = \"page\"\n\
+             [test.expect]\nending = \"nothing-to-do\"\nwithin = \"{within}\"\n\
+             steps = {{ first = \"yes\", second = \"yes\", third = \"no\" }}\ntold = [\"page\"]"
+        )
+    };
+    assert_eq!(one("probed", &probed("2s")).await, "");
+    assert_eq!(
+        one("probed", &probed("1999ms")).await,
+        "the run is expected to end within 1s999ms, and took 2s"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,9 @@ use crate::console::Console;
 use crate::error::{CliError, Exit};
 use crate::screens;
 
+/// Calls that may be under way at once: in a test's world all checks of a runbook can wait at the same time.
+const CALLS: u32 = 64;
+
 /// Everything that the operator's file names, as the engine would load it.
 async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
     let settings = read_settings(config).map_err(|error| unusable(console, error))?;
@@ -30,14 +33,14 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
     let fresh = || {
         Sandbox::new(&SandboxOptions {
             cache: None,
-            calls: 1,
+            calls: CALLS,
         })
     };
     let sandbox = match cache {
         // A cache that is not ours to use only costs the time to compile.
         Some(cache) => Sandbox::new(&SandboxOptions {
             cache: Some(cache),
-            calls: 1,
+            calls: CALLS,
         })
         .or_else(|_| fresh()),
         None => fresh(),

@@ -15,7 +15,7 @@ const ANSWERS: [(&str, Answer); 6] = [
 ];
 
 /// `[test.expect]`; a test that expects nothing proves nothing.
-pub(super) fn expected(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Expected {
+pub(super) fn expected(fields: &mut Fields<'_, '_>, has_files: bool, cx: &mut Cx<'_>) -> Expected {
     let mut expected = Expected::default();
     let Some(node) = fields.node("expect") else {
         fields.missing(
@@ -62,6 +62,17 @@ pub(super) fn expected(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Expected
             .filter_map(|got| cx.step(got.value, &got.at))
             .map(|(id, _)| id);
         expected.undone = Some(ids.collect());
+    }
+    expected.sent = sent(&mut inner, cx);
+    if let Some(left) = inner.texts("left", &mut cx.problems) {
+        if !has_files && let Some(got) = left.first() {
+            let message = "`left` is about files, and the test gives none";
+            let help = "add a `[[test.file]]`".to_owned();
+            cx.problems.add(&got.at, message, "no files", help);
+        }
+        let mut left: Vec<String> = owned(left);
+        left.sort();
+        expected.left = Some(left);
     }
     if expected == Expected::default() && cx.problems.count() == before {
         let help = "say at least how it ends: `ending = \"healed\"`".to_owned();
@@ -122,6 +133,14 @@ fn plans(fields: &mut Fields<'_, '_>, expected: &mut Expected, cx: &mut Cx<'_>) 
         let actions: Vec<String> = items.iter().filter_map(|item| action(item, cx)).collect();
         expected.plans.insert(id, actions);
     }
+}
+
+fn sent(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Vec<String>> {
+    let node = fields.node("sent")?;
+    let Data::List(items) = &node.data else {
+        return fields::wrong_type(node, "`sent`", "a list of `VERB TARGET`", &mut cx.problems);
+    };
+    Some(items.iter().filter_map(|item| action(item, cx)).collect())
 }
 
 fn action(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<String> {

@@ -1,26 +1,18 @@
-//! What a test gives: alerts, answers of plugins and of the host, what people do.
+//! What a test gives besides the world beyond the gate: alerts, answers of plugins, what people do.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use stanch_contract::{
-    Action, Alert, AlertStatus, ByteSize, ChangePlan, Digest, Failure, FailureCode, Finding, Span, Verdict,
+    Action, Alert, AlertStatus, ChangePlan, Digest, Failure, FailureCode, Finding, Verdict,
 };
 
 use crate::convert_input;
+use crate::given::at;
 use crate::load::fields::{self, Fields, Got};
 use crate::load::node::{Data, Node};
 use crate::problem::did_you_mean;
-use crate::testfile::{
-    Answered, Call, Cx, Deed, HostAnswer, PersonDoes, PluginAnswer, Role, TEST_START, Timed,
-};
-
-/// `at`, from the start of the test; the beginning where it is not said.
-fn at(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Span {
-    fields
-        .parsed("at", &mut cx.problems)
-        .map_or(Span::ZERO, |got| got.value)
-}
+use crate::testfile::{Answered, Call, Cx, Deed, PersonDoes, PluginAnswer, Role, TEST_START, Timed};
 
 /// `inputs`: the run is started by hand.
 pub(super) fn inputs(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<BTreeMap<String, Value>> {
@@ -74,7 +66,7 @@ pub(super) fn alerts(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed<
 
 fn alert(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Timed<Alert>> {
     let mut fields = Fields::of(node, "an alert", &mut cx.problems)?;
-    let at = at(&mut fields, cx);
+    let at = at(&mut fields, &mut cx.problems);
     let words = [
         ("firing", AlertStatus::Firing),
         ("resolved", AlertStatus::Resolved),
@@ -174,7 +166,7 @@ const CALLS: [(&str, Call); 6] = [
 
 fn answer(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Timed<PluginAnswer>> {
     let mut fields = Fields::of(node, "a plugin's answer", &mut cx.problems)?;
-    let at = at(&mut fields, cx);
+    let at = at(&mut fields, &mut cx.problems);
     let call = fields.word("call", &CALLS, &mut cx.problems);
     let (of, role) = match (
         fields.text("step", &mut cx.problems),
@@ -388,93 +380,6 @@ fn action(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Action> {
     })
 }
 
-/// `[[test.http]]`, `[[test.file]]`, `[[test.space]]`.
-pub(super) fn host(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<HostAnswer> {
-    let mut answers = Vec::new();
-    for node in fields.tables("http", "test.http", &mut cx.problems) {
-        answers.extend(http(node, cx));
-    }
-    for node in fields.tables("file", "test.file", &mut cx.problems) {
-        let Some(mut inner) = Fields::of(node, "a file", &mut cx.problems) else {
-            continue;
-        };
-        let path = inner.needed_text("path", "path = \"scratch/old.log\"", &mut cx.problems);
-        let bytes = inner
-            .parsed::<ByteSize>("bytes", &mut cx.problems)
-            .map_or(0, |got| got.value.0);
-        let age = inner
-            .parsed("age", &mut cx.problems)
-            .map_or(Span::ZERO, |got| got.value);
-        inner.finish(&mut cx.problems);
-        answers.extend(path.map(|path| HostAnswer::File {
-            path: path.value.to_owned(),
-            bytes,
-            age,
-        }));
-    }
-    for node in fields.tables("space", "test.space", &mut cx.problems) {
-        let Some(mut inner) = Fields::of(node, "a file system", &mut cx.problems) else {
-            continue;
-        };
-        let folder = inner.needed_text("folder", "folder = \"scratch\"", &mut cx.problems);
-        let total = inner.needed_parsed::<ByteSize>("total", "total = \"10GiB\"", &mut cx.problems);
-        let free = inner.needed_parsed::<ByteSize>("free", "free = \"1GiB\"", &mut cx.problems);
-        inner.finish(&mut cx.problems);
-        if let (Some(folder), Some(total), Some(free)) = (folder, total, free) {
-            if free.value > total.value {
-                cx.problems
-                    .add(&free.at, "more is free than there is", "more than `total`", None);
-            }
-            let folder = folder.value.to_owned();
-            answers.push(HostAnswer::Space {
-                folder,
-                total: total.value.0,
-                free: free.value.0,
-            });
-        }
-    }
-    answers
-}
-
-fn http(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<HostAnswer> {
-    let mut fields = Fields::of(node, "an answer of a server", &mut cx.problems)?;
-    let at = at(&mut fields, cx);
-    let method = fields
-        .text("method", &mut cx.problems)
-        .map_or("GET".to_owned(), |got| got.value.to_owned());
-    let url = fields.needed_text("url", "url = \"https://api.example/*\"", &mut cx.problems);
-    let status = fields
-        .count("status", 100, 599, &mut cx.problems)
-        .map_or(200, |got| got.value);
-    let text = fields
-        .text("body", &mut cx.problems)
-        .map(|got| got.value.to_owned());
-    let json = fields
-        .node("json")
-        .map(|node| (node.to_json(&mut cx.problems).to_string(), node.at.clone()));
-    let body = match (text, json) {
-        (Some(_), Some((_, at))) => {
-            cx.problems.add(
-                &at,
-                "a body is `body` or `json`, not both",
-                "besides `body`",
-                None,
-            );
-            String::new()
-        }
-        (text, json) => text.or(json.map(|(json, _)| json)).unwrap_or_default(),
-    };
-    fields.finish(&mut cx.problems);
-    let status = u16::try_from(status).unwrap_or(200);
-    Some(HostAnswer::Http {
-        at,
-        method,
-        url: url?.value.to_owned(),
-        status,
-        body,
-    })
-}
-
 /// `[[test.person]]`, by time.
 pub(super) fn people(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed<PersonDoes>> {
     let mut people: Vec<Timed<PersonDoes>> = Vec::new();
@@ -503,7 +408,7 @@ fn person(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Timed<PersonDoes>> {
         ("resume", Deed::Resume),
     ];
     let mut fields = Fields::of(node, "what a person does", &mut cx.problems)?;
-    let at = at(&mut fields, cx);
+    let at = at(&mut fields, &mut cx.problems);
     let by = fields
         .text("by", &mut cx.problems)
         .map_or("dana", |got| got.value)

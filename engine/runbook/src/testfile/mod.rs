@@ -14,6 +14,7 @@ use serde_json::Value;
 use stanch_contract::{Alert, ChangePlan, Failure, Finding, Span, StepId, Timestamp};
 
 use crate::expr::Answer;
+use crate::given::Given;
 use crate::load::MOST_LONG;
 use crate::load::fields::Fields;
 use crate::load::node;
@@ -36,8 +37,8 @@ pub struct RunbookTest {
     pub alerts: Vec<Timed<Alert>>,
     /// What plugins answer, by time; the latest that applies counts.
     pub answers: Vec<Timed<PluginAnswer>>,
-    /// What the host answers to the real plugins.
-    pub host: Vec<HostAnswer>,
+    /// The world in which real plugins run; empty: they do not, and answer what is said.
+    pub world: Given,
     /// What people do, by time.
     pub people: Vec<Timed<PersonDoes>>,
     /// What has to come out.
@@ -92,42 +93,6 @@ pub enum Answered {
     Done(String),
     /// To any.
     Failure(Failure),
-}
-
-/// What the host answers to a plugin that really runs.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HostAnswer {
-    /// To an HTTP request.
-    Http {
-        /// From this time on.
-        at: Span,
-        /// The method.
-        method: String,
-        /// The URL; `*` stands for any characters.
-        url: String,
-        /// The status.
-        status: u16,
-        /// The body.
-        body: String,
-    },
-    /// A file in a granted folder, there from the start.
-    File {
-        /// As the plugin names it: the grant's `at`, then the path.
-        path: String,
-        /// Its size in bytes.
-        bytes: u64,
-        /// How long before the start it was changed.
-        age: Span,
-    },
-    /// The space of the file system under a granted folder.
-    Space {
-        /// The grant's `at`.
-        folder: String,
-        /// In all, in bytes.
-        total: u64,
-        /// Free, in bytes.
-        free: u64,
-    },
 }
 
 /// What a person does.
@@ -195,6 +160,10 @@ pub struct Expected {
     pub told: Option<Vec<String>>,
     /// Steps that were put back, in order.
     pub undone: Option<Vec<StepId>>,
+    /// The actions that were sent, in order: each `VERB TARGET`; `*` stands for any characters.
+    pub sent: Option<Vec<String>>,
+    /// The files of the test's world that are there at the end, sorted; `*` stands for any characters.
+    pub left: Option<Vec<String>>,
 }
 
 /// The endings of a run, and `open` for one that has not ended.
@@ -324,9 +293,9 @@ fn one(node: &node::Node<'_>, cx: &mut Cx<'_>) -> Option<RunbookTest> {
         );
     }
     let answers = given::answers(&mut fields, cx);
-    let host = given::host(&mut fields, cx);
+    let world = crate::given::read(&mut fields, "test.", &mut cx.problems);
     let people = given::people(&mut fields, cx);
-    let expect = expect::expected(&mut fields, cx);
+    let expect = expect::expected(&mut fields, !world.files.is_empty(), cx);
     fields.finish(&mut cx.problems);
     Some(RunbookTest {
         name: name?.value.to_owned(),
@@ -334,7 +303,7 @@ fn one(node: &node::Node<'_>, cx: &mut Cx<'_>) -> Option<RunbookTest> {
         inputs,
         alerts,
         answers,
-        host,
+        world,
         people,
         expect,
     })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stanch_contract::{ByteSize, Digest, PluginKey, Span};
+use stanch_contract::{ByteSize, Digest, PluginKey, Span, text};
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
 use stanch_sandbox::Limits;
@@ -119,19 +119,7 @@ pub struct PluginFilter(pub Vec<String>);
 impl PluginFilter {
     /// Whether this installation may be used.
     pub fn allows(&self, key: &PluginKey) -> bool {
-        self.0.iter().any(|pattern| matches(pattern, key.as_str()))
-    }
-}
-
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            rest.char_indices()
-                .map(|(at, _)| at)
-                .chain([rest.len()])
-                .any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
-        }),
+        self.0.iter().any(|pattern| text::fits(pattern, key.as_str()))
     }
 }
 

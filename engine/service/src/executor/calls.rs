@@ -14,7 +14,7 @@ use stanch_sandbox::{CallContext, CallReport, Installation};
 use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
-use super::engine::Engine;
+use super::engine::{Engine, Observer};
 use super::mail::{Content, Letter, Mailbox};
 use super::pins::Use;
 
@@ -49,7 +49,10 @@ pub(super) fn begin(
             .installation(&engine.inner.current.load(), wanted)
             .await
         {
-            Ok(installation) => make(&engine, &installation, &context, &call, &mail).await,
+            Ok(installation) => {
+                let observer = engine.inner.observer.as_ref();
+                make(observer, &installation, &context, &call, &mail).await
+            }
             Err(failure) => (refused(&call.call, failure), Record::default()),
         };
         let Record { calls, contents } = record;
@@ -64,13 +67,14 @@ pub(super) fn begin(
 
 /// What a call left for the journal.
 #[derive(Default)]
-pub(super) struct Record {
-    pub(super) calls: Value,
-    pub(super) contents: Vec<Content>,
+pub(crate) struct Record {
+    pub(crate) calls: Value,
+    pub(crate) contents: Vec<Content>,
 }
 
-async fn make(
-    engine: &Engine,
+/// Makes a call. What an apply sends is told to `mail` before and after.
+pub(crate) async fn make(
+    observer: &dyn Observer,
     installation: &Installation,
     context: &CallContext,
     call: &PluginCall,
@@ -87,17 +91,17 @@ async fn make(
     match &call.call {
         Call::Diagnose => {
             let report = installation.diagnose(context, params).await;
-            let (result, record) = told(engine, installation, "diagnose", report);
+            let (result, record) = told(observer, installation, "diagnose", report);
             (CallResult::Finding(result), record)
         }
         Call::Verify(made) => {
             let report = installation.verify(context, params, made).await;
-            let (result, record) = told(engine, installation, "verify", report);
+            let (result, record) = told(observer, installation, "verify", report);
             (CallResult::Finding(result), record)
         }
         Call::Plan => {
             let report = installation.plan(context, params).await;
-            let (result, record) = told(engine, installation, "plan", report);
+            let (result, record) = told(observer, installation, "plan", report);
             (
                 CallResult::Plan(checked(installation, context, result).await),
                 record,
@@ -105,7 +109,7 @@ async fn make(
         }
         Call::PlanUndo(made) => {
             let report = installation.plan_undo(context, params, made).await;
-            let (result, record) = told(engine, installation, "plan-undo", report);
+            let (result, record) = told(observer, installation, "plan-undo", report);
             (
                 CallResult::Plan(checked(installation, context, result).await),
                 record,
@@ -116,7 +120,7 @@ async fn make(
             let report = installation
                 .apply(context, params, at_the_gate(call, apply, mail, withheld.clone()))
                 .await;
-            let (result, record) = told(engine, installation, "apply", report);
+            let (result, record) = told(observer, installation, "apply", report);
             let withheld: Option<Withheld> = withheld.get().copied();
             (CallResult::Applied { result, withheld }, record)
         }
@@ -178,7 +182,7 @@ fn refused_plan(refused: &PlanRefusal) -> Failure {
 
 /// What a call came to, for the run and for who counts.
 pub(super) fn told<T>(
-    engine: &Engine,
+    observer: &dyn Observer,
     installation: &Installation,
     function: &'static str,
     report: CallReport<T>,
@@ -193,10 +197,7 @@ pub(super) fn told<T>(
     } = report;
     let result = result.map_err(stanch_contract::Failure::from);
     let seen = result.as_ref().map(|_| ());
-    engine
-        .inner
-        .observer
-        .called(installation.key().as_str(), function, seen, &ledger.calls, took);
+    observer.called(installation.key().as_str(), function, seen, &ledger.calls, took);
     let Ledger { calls, contents, .. } = ledger;
     if calls.is_empty() && logs.is_empty() && result.is_ok() {
         return (result, Record::default());

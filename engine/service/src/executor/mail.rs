@@ -10,13 +10,13 @@ use stanch_run::{Input, Refused, State};
 use tokio::sync::{mpsc, oneshot};
 
 /// A content that a call left, too large to be part of the events.
-pub(super) struct Content {
-    pub(super) digest: Digest,
-    pub(super) bytes: Bytes,
+pub(crate) struct Content {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Bytes,
 }
 
 /// Something for a run's task.
-pub(super) enum Letter {
+pub(crate) enum Letter {
     /// A person, or an alert: answered once it is durable.
     Input(Box<Input>, oneshot::Sender<Result<(), Refusal>>),
     /// A call ended, or another thing that nobody waits for, with the contents it left.
@@ -44,7 +44,7 @@ pub(super) enum Letter {
 }
 
 /// Where a run's task is reached.
-pub(super) type Mailbox = mpsc::UnboundedSender<Letter>;
+pub(crate) type Mailbox = mpsc::UnboundedSender<Letter>;
 
 /// Why something that a person or an alert wanted of a run did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, StepId};
+use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, RunId, StepId};
 use stanch_run::command::Notify;
 use stanch_run::{Input, State};
 use stanch_runbook::model::Severity;
-use stanch_sandbox::{CallContext, Message};
+use stanch_sandbox::{CallContext, Installation, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::calls;
-use super::engine::Engine;
+use super::engine::{Engine, Observer};
 use super::mail::{Letter, Mailbox};
 
 /// Begins telling people; whether it was delivered comes to `mail`.
@@ -23,23 +23,23 @@ pub(super) fn begin(
     mail: Mailbox,
     cancel: CancellationToken,
 ) {
-    let run = state.id().clone();
+    let context = context(state.id(), &notice, alerts, cancel);
     let engine = engine.clone();
     tokio::spawn(async move {
-        let context = CallContext {
-            step: StepId(format!("escalation_{}", notice.notice + 1)),
-            attempt: notice.attempt,
-            idempotency_key: IdempotencyKey(format!("{run}.escalation.{}", notice.reasons)),
-            alerts,
-            on: None,
-            extra: Value::Null,
-            cancel,
-            run: run.clone(),
-        };
         let (notice_no, reasons) = (notice.notice, notice.reasons);
-        let result = tell(&engine, &context, notice).await;
+        let snapshot = engine.inner.current.load();
+        let result = match snapshot.plugins.get(&notice.plugin) {
+            Some(installed) => {
+                let observer = engine.inner.observer.as_ref();
+                tell(observer, &installed.installation, &context, notice).await
+            }
+            None => {
+                let why = format!("the plugin `{}` is not installed", notice.plugin);
+                Err(Failure::new(FailureCode::Denied, why))
+            }
+        };
         if let Err(failure) = &result {
-            tracing::warn!(%run, notice = notice_no, %failure, "people could not be told this way");
+            tracing::warn!(run = %context.run, notice = notice_no, %failure, "people could not be told this way");
         }
         let input = Input::Told {
             notice: notice_no,
@@ -50,17 +50,35 @@ pub(super) fn begin(
     });
 }
 
-async fn tell(engine: &Engine, context: &CallContext, notice: Notify) -> Result<(), Failure> {
+/// What the plugin is handed of the run.
+pub(crate) fn context(
+    run: &RunId,
+    notice: &Notify,
+    alerts: Arc<[Alert]>,
+    cancel: CancellationToken,
+) -> CallContext {
+    CallContext {
+        step: StepId(format!("escalation_{}", notice.notice + 1)),
+        attempt: notice.attempt,
+        idempotency_key: IdempotencyKey(format!("{run}.escalation.{}", notice.reasons)),
+        alerts,
+        on: None,
+        extra: Value::Null,
+        cancel,
+        run: run.clone(),
+    }
+}
+
+/// Tells people.
+pub(crate) async fn tell(
+    observer: &dyn Observer,
+    installation: &Installation,
+    context: &CallContext,
+    notice: Notify,
+) -> Result<(), Failure> {
     let params = notice
         .params
         .map_err(|why| Failure::new(FailureCode::InvalidParams, why))?;
-    let snapshot = engine.inner.current.load();
-    let Some(installed) = snapshot.plugins.get(&notice.plugin) else {
-        return Err(Failure::new(
-            FailureCode::Denied,
-            format!("the plugin `{}` is not installed", notice.plugin),
-        ));
-    };
     let message = Message {
         kind: "escalation".to_owned(),
         severity: notice.severity,
@@ -71,8 +89,8 @@ async fn tell(engine: &Engine, context: &CallContext, notice: Notify) -> Result<
         thread: context.run.to_string(),
         extra: Value::Null,
     };
-    let report = installed.installation.notify(context, &params, &message).await;
-    calls::told(engine, &installed.installation, "notify", report).0
+    let report = installation.notify(context, &params, &message).await;
+    calls::told(observer, installation, "notify", report).0
 }
 
 /// The word of a severity.

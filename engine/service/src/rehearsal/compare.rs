@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use stanch_contract::{CheckedPlan, StepId};
+use stanch_contract::{CheckedPlan, StepId, text};
 use stanch_run::EventKind;
 use stanch_runbook::expr::Answer;
 use stanch_runbook::testfile::{RunbookTest, TEST_START};
 
 use super::Played;
-use crate::config::settings::matches;
 use crate::report::words;
 
 /// A sentence for each difference.
@@ -65,6 +64,16 @@ pub(super) fn differences(test: &RunbookTest, played: Option<&Played>) -> Vec<St
         let undone: Vec<&str> = undone.iter().map(StepId::as_str).collect();
         differs("undone", list(&undone), list(&put_back(played)));
     }
+    if let Some(sent) = &expected.sent
+        && !all_fit(sent, &played.sent)
+    {
+        differs("sent", list(sent), list(&played.sent));
+    }
+    if let Some(left) = &expected.left
+        && !all_fit(left, &played.left)
+    {
+        differs("left", list(left), list(&played.left));
+    }
     if let Some(within) = expected.within {
         match played.state.closed_at() {
             None => wrong.push(format!(
@@ -100,12 +109,7 @@ fn plans(test: &RunbookTest, played: &Played) -> Vec<String> {
             .iter()
             .map(|action| format!("{} {}", action.verb, action.target))
             .collect();
-        let same = found.len() == patterns.len()
-            && patterns
-                .iter()
-                .zip(&found)
-                .all(|(pattern, found)| matches(pattern, found));
-        (!same).then(|| {
+        (!all_fit(patterns, &found)).then(|| {
             format!(
                 "`plans.{step}` is expected to be {}, and is {}",
                 list(patterns),
@@ -114,6 +118,12 @@ fn plans(test: &RunbookTest, played: &Played) -> Vec<String> {
         })
     });
     differences.collect()
+}
+
+/// As many as there are patterns, each as its pattern says.
+fn all_fit(patterns: &[String], found: &[String]) -> bool {
+    let mut pairs = patterns.iter().zip(found);
+    patterns.len() == found.len() && pairs.all(|(pattern, found)| text::fits(pattern, found))
 }
 
 fn asked(played: &Played) -> Vec<String> {

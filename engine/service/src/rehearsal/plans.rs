@@ -59,7 +59,7 @@ fn file_action(
         dry_run: None,
         capability: Capability::Files,
         verb: action.verb.clone(),
-        target: target.to_owned(),
+        target: format!("file:{target}"),
         identity: granted.path.clone(),
         expect: action.expect.clone(),
         content: action.content.clone(),

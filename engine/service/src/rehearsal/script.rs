@@ -27,6 +27,18 @@ pub(super) fn word(call: Call) -> &'static str {
     }
 }
 
+/// Whether the real plugin is called: the test gives a world, and does not say what this plugin of this step answers. A
+/// step's plugin is one or the other in the whole test.
+pub(super) fn is_real(test: &RunbookTest, of: &str, call: Call) -> bool {
+    let plugin = |call| match call {
+        Call::Diagnose => 0,
+        Call::Plan | Call::Apply | Call::Verify | Call::PlanUndo => 1,
+        Call::Notify => 2,
+    };
+    let mut said = test.answers.iter().map(|answer| &answer.what);
+    !test.world.is_empty() && !said.any(|answer| answer.of == of && plugin(answer.call) == plugin(call))
+}
+
 /// What it answers now: the latest answer before or at this time.
 pub(super) fn answer<'t>(
     test: &'t RunbookTest,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stanch_contract::{
-    ActionState, Alert, AlertStatus, Failure, FailureCode, Finding, Outcome, RunId, Span, Timestamp, Verdict,
+    ActionState, Alert, AlertStatus, CanonicalAction, Failure, FailureCode, Finding, Outcome, PluginKey,
+    RunId, Span, Timestamp, Verdict,
 };
+use stanch_recorded::World;
 use stanch_run::episode::group_key;
 use stanch_run::firings::Firings;
 use stanch_run::ledger::{Pause, PauseScope};
@@ -21,9 +23,11 @@ use stanch_runbook::model::Mode;
 use stanch_runbook::testfile::{self, Answered, Deed, PersonDoes, RunbookTest, TEST_START};
 use stanch_runbook::{EngineGuardrails, Runbook};
 
-use super::script::{answer, function, word};
+use super::live::{Heard, Live, Whose};
+use super::script::{answer, function, is_real, word};
 use super::{Played, plans};
 use crate::control::actor;
+use crate::executor::mail::Letter;
 use crate::executor::pins_of;
 use crate::snapshot::{LoadedRunbook, Snapshot};
 
@@ -31,6 +35,10 @@ use crate::snapshot::{LoadedRunbook, Snapshot};
 const AFTER: Span = Span::from_secs(48 * 3_600);
 /// Turns of the clock, so that a runbook that never rests ends the test.
 const TURNS: u32 = 100_000;
+
+/// How soon a time that has come is looked at again: at once, and later where nothing followed from it.
+const SOON: Span = Span::from_millis(1);
+const LATER: Span = Span::from_secs(1);
 
 /// Something from outside.
 enum Outside<'t> {
@@ -49,6 +57,10 @@ pub(super) struct Stage<'t> {
     now: Timestamp,
     played: Option<Played>,
     begun: Vec<CommandId>,
+    /// How soon a time that has come is looked at again, where nothing followed from it.
+    idle: Span,
+    /// Where the test gives a world.
+    live: Option<Live>,
     wrong: Vec<String>,
 }
 
@@ -58,6 +70,14 @@ impl<'t> Stage<'t> {
         if let Some(mode) = test.mode {
             book.mode = mode;
         }
+        let mut wrong = Vec::new();
+        let live = (!test.world.is_empty()).then(|| {
+            let pins = pins_of(snapshot, loaded);
+            let used = pins.keys().filter_map(|key| snapshot.plugins.get(key));
+            let grants = used.map(|installed| installed.installation.grant().as_ref());
+            World::new(&test.world, TEST_START, grants, "test.").map(Live::new)
+        });
+        let live = live.and_then(|live| live.map_err(|error| wrong.push(error.to_string())).ok());
         Self {
             snapshot,
             loaded,
@@ -69,16 +89,32 @@ impl<'t> Stage<'t> {
             now: TEST_START,
             played: None,
             begun: Vec::new(),
-            wrong: Vec::new(),
+            idle: SOON,
+            live,
+            wrong,
         }
     }
 
     /// What was played, when it ended, and what the test itself got wrong.
-    pub(super) fn finish(self) -> (Option<Played>, Timestamp, Vec<String>) {
+    pub(super) fn finish(mut self) -> (Option<Played>, Timestamp, Vec<String>) {
+        if let Some(live) = &self.live {
+            let missing = live.world.missing();
+            self.wrong.extend(missing.iter().map(ToString::to_string));
+            match (live.world.files(), self.played.as_mut()) {
+                (Ok(files), Some(played)) => played.left = files,
+                (Ok(_), None) => {}
+                (Err(error), _) => self
+                    .wrong
+                    .push(format!("the test's folder cannot be read: {error}")),
+            }
+        }
         (self.played, self.now, self.wrong)
     }
 
     pub(super) async fn play(&mut self) {
+        if !self.wrong.is_empty() {
+            return;
+        }
         let test = self.test;
         if let Some(inputs) = &test.inputs {
             self.start_by_hand(inputs.clone());
@@ -101,6 +137,7 @@ impl<'t> Stage<'t> {
             .plus(AFTER);
         let mut outside = outside.into_iter().peekable();
         for _ in 0..TURNS {
+            let seq = self.seq();
             while let Some((_, what)) = outside.next_if(|(at, _)| TEST_START.plus(*at) <= self.now) {
                 match what {
                     Outside::Alert(alert) => self.alert(alert),
@@ -109,8 +146,10 @@ impl<'t> Stage<'t> {
                 self.settle().await;
             }
             self.settle().await;
+            self.idle = if self.seq() == seq { LATER } else { SOON };
             let next = outside.peek().map(|(at, _)| TEST_START.plus(*at));
-            let Some(next) = [next, self.due()]
+            let waits = self.live.as_ref().and_then(Live::next);
+            let Some(next) = [next, waits, self.due()]
                 .into_iter()
                 .flatten()
                 .min()
@@ -120,11 +159,21 @@ impl<'t> Stage<'t> {
             };
             self.now = next;
             // Reads that are repeated, and claims that wait, are wanted again.
-            self.begun.clear();
+            let live = self.live.as_ref();
+            self.begun
+                .retain(|id| live.is_some_and(|live| live.is_under_way(id)));
+            while self.live.as_ref().is_some_and(|live| live.wake(next)) {
+                self.listen().await;
+            }
         }
         self.wrong.push(format!(
             "the run did not come to rest in {TURNS} turns of the clock"
         ));
+    }
+
+    /// Of the run's last event.
+    fn seq(&self) -> Option<u64> {
+        self.played.as_ref().map(|played| played.state.seq())
     }
 
     /// When the run wants to be looked at again.
@@ -134,7 +183,7 @@ impl<'t> Stage<'t> {
             at: self.now,
             guardrails: &self.guardrails,
         })?;
-        Some(due.max(self.now.plus(Span::from_millis(1))))
+        Some(due.max(self.now.plus(self.idle)))
     }
 
     fn start_by_hand(&mut self, inputs: BTreeMap<String, Value>) {
@@ -182,6 +231,8 @@ impl<'t> Stage<'t> {
                     state,
                     events: vec![event],
                     told: Vec::new(),
+                    sent: Vec::new(),
+                    left: Vec::new(),
                 });
             }
             Err(error) => self.wrong.push(format!("the run cannot be opened: {error}")),
@@ -374,8 +425,13 @@ impl<'t> Stage<'t> {
                 at: self.now,
                 guardrails: &self.guardrails,
             });
+            let wanted: Vec<CommandId> = commands.iter().map(Command::id).collect();
+            if let Some(live) = &self.live {
+                live.cancel_all_but(&wanted);
+            }
+            let live = self.live.as_ref();
             self.begun
-                .retain(|id| commands.iter().any(|command| command.id() == *id));
+                .retain(|id| wanted.contains(id) || live.is_some_and(|live| live.is_under_way(id)));
             let Some(command) = commands
                 .into_iter()
                 .find(|command| !self.begun.contains(&command.id()))
@@ -388,6 +444,10 @@ impl<'t> Stage<'t> {
     }
 
     async fn obey(&mut self, command: Command) {
+        let command = match self.begin(command) {
+            Ok(()) => return self.listen().await,
+            Err(command) => command,
+        };
         match command {
             Command::Enter => {
                 let run = RunId::from("test000000000000");
@@ -432,6 +492,117 @@ impl<'t> Stage<'t> {
                 });
             }
         }
+    }
+
+    /// Begins the call of a real plugin; gives anything else back.
+    fn begin(&mut self, command: Command) -> Result<(), Command> {
+        let (Some(live), Some(played)) = (self.live.as_mut(), self.played.as_ref()) else {
+            return Err(command);
+        };
+        let id = command.id();
+        let whose = Whose {
+            run: played.state.id(),
+            alerts: played.state.alerts().into(),
+        };
+        match command {
+            Command::Call(call) if is_real(self.test, call.key.step.as_str(), function(&call)) => {
+                match self.snapshot.plugins.get(&call.plugin) {
+                    Some(installed) => live.begin(id, &installed.installation, whose, *call),
+                    None => return Err(Command::Call(call)),
+                }
+            }
+            Command::Notify(notice)
+                if notice.params.is_ok()
+                    && is_real(self.test, notice.plugin.as_str(), testfile::Call::Notify) =>
+            {
+                match self.snapshot.plugins.get(&notice.plugin) {
+                    Some(installed) => live.tell(id, &installed.installation, whose, *notice),
+                    None => return Err(Command::Notify(notice)),
+                }
+            }
+            other => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Takes what calls say until all of them wait on the clock, or are over.
+    async fn listen(&mut self) {
+        while let Some(live) = self.live.as_mut()
+            && let Some(heard) = live.hear().await
+        {
+            match heard {
+                Heard::Letter(letter) => self.letter(letter),
+                Heard::Over(input) => {
+                    if let (
+                        Input::Told {
+                            notice,
+                            result: Ok(()),
+                            ..
+                        },
+                        Some(played),
+                    ) = (&*input, &mut self.played)
+                    {
+                        let told = usize::try_from(*notice)
+                            .ok()
+                            .and_then(|at| self.book.escalation.get(at));
+                        played.told.extend(told.map(|notice| notice.uses.to_string()));
+                    }
+                    self.input(*input);
+                }
+                Heard::Broken(why) => self.wrong.push(why),
+            }
+        }
+    }
+
+    /// What the gate says of an action, before and after.
+    fn letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Starting { key, action, reply } => {
+                let plugin = self.live.as_ref().and_then(|live| live.applying(&key));
+                let withhold = plugin.and_then(|(plugin, _)| self.withheld(plugin));
+                let starting = Input::ActionStarting {
+                    key,
+                    action,
+                    withhold,
+                };
+                let answer = self.try_input(starting).map_err(|refused| match refused {
+                    Refused::Withheld { why, reason } => (Some(why), reason),
+                    other => (None, other.to_string()),
+                });
+                let _ = reply.send(answer);
+            }
+            Letter::Ended {
+                key,
+                action,
+                state,
+                answer,
+                reply,
+            } => {
+                let plan = self.live.as_ref().and_then(|live| live.applying(&key));
+                let done = plan.and_then(|(_, plan)| planned(&plan.actions, action));
+                if let (Some(done), Some(played)) = (done, self.played.as_mut())
+                    && state != ActionState::NotSent
+                {
+                    played.sent.push(done);
+                }
+                self.input(Input::ActionEnded {
+                    key,
+                    action,
+                    state,
+                    answer,
+                });
+                let _ = reply.send(());
+            }
+            // Nobody else writes to a test's calls.
+            _ => {}
+        }
+    }
+
+    /// Why an action of this plugin must not be sent, whatever the run says.
+    fn withheld(&self, plugin: &PluginKey) -> Option<Withheld> {
+        self.ledger
+            .paused(&self.book.name, plugin, &[])
+            .map(|_| Withheld::Paused)
     }
 
     async fn call(&mut self, call: &PluginCall) -> CallResult {
@@ -512,10 +683,7 @@ impl<'t> Stage<'t> {
             if failure.is_some() && !loses {
                 break;
             }
-            let withhold = self
-                .ledger
-                .paused(&self.book.name, &call.plugin, &[])
-                .map(|_| Withheld::Paused);
+            let withhold = self.withheld(&call.plugin);
             let starting = Input::ActionStarting {
                 key: call.key.clone(),
                 action,
@@ -527,6 +695,10 @@ impl<'t> Stage<'t> {
                     other => (None, other.to_string()),
                 };
                 return result(Err(Failure::new(FailureCode::Denied, reason)), why);
+            }
+            let sent = planned(&apply.plan.actions, action);
+            if let Some(played) = self.played.as_mut() {
+                played.sent.extend(sent);
             }
             let state = if loses {
                 ActionState::Unknown {
@@ -559,6 +731,12 @@ impl<'t> Stage<'t> {
         };
         result(failure.map_or(Ok(outcome), Err), None)
     }
+}
+
+/// An action of a plan, as tests name it.
+fn planned(actions: &[CanonicalAction], action: u32) -> Option<String> {
+    let action = usize::try_from(action).ok().and_then(|at| actions.get(at))?;
+    Some(format!("{} {}", action.verb, action.target))
 }
 
 fn yes() -> Finding {
