@@ -124,8 +124,15 @@ pub struct Served {
 /// # Errors
 /// Where it cannot serve; nothing was begun then.
 pub async fn start(path: &Path) -> Result<Served, ServeError> {
+    start_on(path, |store| Arc::new(store)).await
+}
+
+async fn start_on(
+    path: &Path,
+    journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+) -> Result<Served, ServeError> {
     let settings = read_settings(path)?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(stanch_journal::Settings {
+    let store = journal(SqliteStore::open(stanch_journal::Settings {
         folder: settings.store.path.clone(),
         keep: settings.store.keep,
         reserve: settings.store.reserve,
@@ -226,7 +233,18 @@ impl Served {
 /// # Errors
 /// Where it cannot serve.
 pub async fn serve(path: &Path) -> Result<(), ServeError> {
-    let served = start(path).await?;
+    serve_on(path, |store| Arc::new(store)).await
+}
+
+/// As [`serve`], on what `journal` makes of the store in one file: a test's that fails when it is told to.
+///
+/// # Errors
+/// Where it cannot serve.
+pub async fn serve_on(
+    path: &Path,
+    journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+) -> Result<(), ServeError> {
+    let served = start_on(path, journal).await?;
     let mut signals = Signals::new();
     while let Signal::Hangup = signals.next().await {
         served.reloader.reload().await;

@@ -124,6 +124,17 @@ impl Engine {
         Err(engine.trouble("the engine is not ready after a minute"))
     }
 
+    /// Commands are given to it with this program, where it was started as another.
+    pub fn commanded_by(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
+    /// Whether it ended.
+    pub fn is_gone(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// A command for it.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);

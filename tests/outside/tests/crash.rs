@@ -12,53 +12,16 @@
 
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use stanch_outside::counter::{Counter, Moment};
-use stanch_outside::run::{asked, changed, ending};
+use stanch_outside::run::ending;
 use stanch_outside::serve::Engine;
+use world::story::{Said, attend, counted, doubt, events, runbook};
 use world::{PATIENCE, World, about, packed};
 
 /// Effects of one run.
 const EFFECTS: usize = 2;
-
-/// A check, a change of several actions, verify, recovery; more keys of the step.
-fn runbook(name: &str, alert: &str, plugin: &str, effects: usize, more: &str) -> String {
-    format!(
-        r#"name = "{name}"
-title = "Effects"
-owner = "nobody"
-mode = "auto"
-[trigger]
-alert = "{alert}"
-group_by = ["case"]
-[impact]
-severity = "low"
-summary = "None."
-[[diagnosis]]
-id = "wrong"
-ask = "Is it wrong?"
-uses = "probe"
-with = {{ url = "URL/look", tries = 1 }}
-[[mitigation]]
-id = "fix"
-do = "Make the effects"
-when = "diagnosis.wrong.yes"
-uses = "{plugin}"
-with = {{ url = "URL/${{alert.labels.case}}", actions = {effects} }}
-limits = {{ targets = 3 }}
-{more}
-[mitigation.verify]
-within = "10s"
-every = "200ms"
-[recovery]
-stable_for = "50ms"
-trust = "alert"
-"#
-    )
-}
 
 /// When the engine is killed.
 #[derive(Debug, Clone, Copy)]
@@ -67,67 +30,6 @@ enum Kill {
     Request(u64, Moment),
     /// As soon as the journal shows n events of the run.
     Events(usize),
-}
-
-/// What was said to a run and confirmed.
-#[derive(Default)]
-struct Said {
-    approved: BTreeSet<Option<String>>,
-    resolved: bool,
-}
-
-/// What a person and Alertmanager would do now.
-fn attend(world: &World, engine: &Engine, alert: &str, case: &str, view: &Value, said: &mut Said) {
-    let run = view["id"].as_str().unwrap();
-    if let Some(step) = doubt(view) {
-        let happened = happened(world, view);
-        let fact = if happened { "--happened" } else { "--not-happened" };
-        engine
-            .tell(&["settle", run, &step, fact, "--go-on"])
-            .unwrap_or_else(|why| panic!("{case}: {why}"));
-    } else if let Some(asked) = asked(view) {
-        assert!(
-            !said.approved.contains(&asked.digest),
-            "{case}: a yes was confirmed and is lost"
-        );
-        asked
-            .answer(engine, run, true)
-            .unwrap_or_else(|why| panic!("{case}: {why}"));
-        said.approved.insert(asked.digest);
-    } else if changed(view) && !said.resolved {
-        world.deliver(&about(alert, &[case.to_owned()], false));
-        said.resolved = true;
-    }
-}
-
-/// The step in doubt about which a person is asked.
-fn doubt(view: &Value) -> Option<String> {
-    let steps = view["steps"].as_array().unwrap();
-    let step = steps
-        .iter()
-        .find(|step| step["state"] == "in-doubt" && step["person"] == true);
-    step.map(|step| step["id"].as_str().unwrap().to_owned())
-}
-
-/// Whether the action in doubt had its effect, as a person would find out.
-fn happened(world: &World, view: &Value) -> bool {
-    let made = world.counter.made();
-    let actions = view["steps"][0]["plan"]["actions"].as_array().unwrap();
-    let unknown: Vec<&Value> = actions
-        .iter()
-        .filter(|action| action["progress"]["state"] == "unknown")
-        .collect();
-    assert_eq!(unknown.len(), 1, "one action at a time is in doubt: {actions:?}");
-    let target = unknown[0]["target"].as_str().unwrap();
-    made.iter().any(|effect| target.ends_with(&effect.path))
-}
-
-fn events(view: &Value) -> Vec<String> {
-    let timeline = view["timeline"].as_array().unwrap();
-    timeline
-        .iter()
-        .map(|entry| entry["event"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 /// What became of a case.
@@ -182,35 +84,10 @@ fn story(world: &World, engine: &mut Option<Engine>, alert: &str, case: &str, ki
             return told;
         }
         told.settled |= doubt(&view).is_some();
-        attend(world, engine.as_ref().unwrap(), alert, case, &view, &mut said);
+        attend(world, engine.as_ref().unwrap(), alert, case, &view, &mut said)
+            .unwrap_or_else(|why| panic!("{case}: {why}"));
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-fn counted(world: &World, case: &str, effects: usize, safe: bool, context: &str) {
-    let counts = world.counter.counts(case);
-    assert_eq!(counts.len(), effects, "{context}: lost: {counts:?}");
-    if !safe {
-        assert!(
-            counts.values().all(|count| *count == 1),
-            "{context}: done twice: {counts:?}"
-        );
-    }
-    let mut keys = BTreeMap::new();
-    for effect in world.counter.made() {
-        if effect.path.split('/').nth(1) == Some(case) {
-            assert!(!effect.key.is_empty(), "{context}: no key");
-            let what = format!("{} {}", effect.method, effect.path);
-            let key = keys.entry(what).or_insert(effect.key.clone());
-            assert_eq!(*key, effect.key, "{context}: a repeat has another key");
-        }
-    }
-    let different: BTreeSet<&String> = keys.values().collect();
-    assert_eq!(
-        different.len(),
-        effects,
-        "{context}: two effects share a key: {keys:?}"
-    );
 }
 
 /// A death at each moment, one after the other, on one data folder.

@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod story;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -21,24 +23,25 @@ const NOW: &str = "2026-06-01T12:00:00.000Z";
 /// Long enough for two slow cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The component of a crate with its manifest in it, as it is installed.
+/// The component of a crate with its manifest in it, as it is installed. In cargo's own folder for what tests make.
 pub(crate) fn packed(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<Scratch> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| Scratch::new("packed").unwrap());
-    let to = folder.path().join(format!("{name}.wasm"));
-    if !to.exists() {
-        let from = stanch_test_support::component(name);
-        let packed = Command::new(program("xtask-pack").unwrap())
-            .arg(from)
-            .arg(&to)
-            .output()
-            .unwrap();
-        assert!(
-            packed.status.success(),
-            "{}",
-            String::from_utf8_lossy(&packed.stderr)
-        );
-    }
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let to = folder.join(format!("{name}.wasm"));
+    let half = folder.join(format!("{name}.{}", std::process::id()));
+    let packed = Command::new(program("xtask-pack").unwrap())
+        .arg(stanch_test_support::component(name))
+        .arg(&half)
+        .output()
+        .unwrap();
+    assert!(
+        packed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&packed.stderr)
+    );
+    // Whole at once: an engine of another test may be reading it.
+    std::fs::rename(half, &to).unwrap();
     to
 }
 
@@ -115,6 +118,31 @@ addresses = ["127.0.0.0/8"]
             TOKEN,
         )
         .unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same with a journal that kills it where [`World::lay`] says.
+    pub(crate) fn start_mortal(&self) -> Engine {
+        let mortal = program("stanch-mortal").unwrap();
+        let engine = Engine::start(&mortal, self.scratch.path(), self.listens, TOKEN);
+        engine
+            .unwrap_or_else(|why| panic!("{why}"))
+            .commanded_by(&program("stanch").unwrap())
+    }
+
+    /// Lays the fuse: on which side of which append the engine dies, the nth from now or the next with an event.
+    pub(crate) fn lay(&self, side: &str, append: &str) {
+        // Whole at once: the engine reads it at any moment.
+        self.scratch
+            .write("fuse.new", format!("{side} {append}"))
+            .unwrap();
+        let folder = self.scratch.path();
+        std::fs::rename(folder.join("fuse.new"), folder.join("fuse")).unwrap();
+    }
+
+    /// Takes it away.
+    pub(crate) fn unlay(&self) {
+        let folder = self.scratch.path();
+        let _ = std::fs::rename(folder.join("fuse"), folder.join("fuse.old"));
     }
 
     /// Sends a notification once; whether it was answered with 202.
