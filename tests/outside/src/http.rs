@@ -78,6 +78,31 @@ impl<S: Read + Write> Connection<S> {
         self.send("POST", path, &headers, body)
     }
 
+    /// Asks for what goes on coming, and is given each line of it, until there is something or no more comes.
+    pub fn follow<T>(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        mut look: impl FnMut(&str) -> Option<T>,
+    ) -> std::io::Result<Option<T>> {
+        self.ask("GET", path, headers, "")?;
+        head(&mut self.stream)?;
+        let mut text = Vec::new();
+        loop {
+            let bytes = chunk(&mut self.stream)?;
+            text.extend(&bytes);
+            while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = text.drain(..=end).collect();
+                if let Some(found) = look(&String::from_utf8_lossy(&line)) {
+                    return Ok(Some(found));
+                }
+            }
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
     /// Sends a request with these headers, besides those that every request has, and reads the answer.
     pub fn send(
         &mut self,
@@ -86,17 +111,7 @@ impl<S: Read + Write> Connection<S> {
         headers: &[(&str, &str)],
         body: &str,
     ) -> std::io::Result<Answer> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if method != "GET" {
-            request.push_str(&format!("content-length: {}\r\n", body.len()));
-        }
-        request.push_str("\r\n");
-        request.push_str(body);
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        self.stream.get_mut().flush()?;
+        self.ask(method, path, headers, body)?;
         let Message { first, headers, body } = message(&mut self.stream)?;
         let status = first
             .split(' ')
@@ -108,6 +123,20 @@ impl<S: Read + Write> Connection<S> {
             body: String::from_utf8_lossy(&body).into_owned(),
             headers,
         })
+    }
+
+    fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<()> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method != "GET" {
+            request.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
+        request.push_str("\r\n");
+        request.push_str(body);
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().flush()
     }
 }
 
@@ -130,11 +159,8 @@ impl Message {
     }
 }
 
-/// Reads one.
-///
-/// # Errors
-/// Where the stream ends before the message does, or what comes is none.
-pub fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
+/// Reads the first line and the headers of one.
+fn head(stream: &mut impl BufRead) -> std::io::Result<(String, BTreeMap<String, String>)> {
     let mut first = String::new();
     if stream.read_line(&mut first)? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -144,10 +170,31 @@ pub fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
         let mut line = String::new();
         stream.read_line(&mut line)?;
         let Some((name, value)) = line.trim().split_once(':') else {
-            break;
+            return Ok((first, headers));
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+}
+
+/// Reads the next chunk of a body; an empty one is the last.
+fn chunk(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let size = u64::from_str_radix(line.trim(), 16).map_err(|_| odd())?;
+    let mut bytes = Vec::new();
+    if stream.by_ref().take(size).read_to_end(&mut bytes)? as u64 != size {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    stream.read_line(&mut line)?;
+    Ok(bytes)
+}
+
+/// Reads one.
+///
+/// # Errors
+/// Where the stream ends before the message does, or what comes is none.
+pub fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
+    let (first, headers) = head(stream)?;
     let length = headers.get("content-length").map_or(Ok(0), |value| value.parse());
     let length = length.map_err(|_| odd())?;
     let coding = headers.get("transfer-encoding");
@@ -162,12 +209,9 @@ pub fn message(stream: &mut impl BufRead) -> std::io::Result<Message> {
         };
     }
     loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let size = u64::from_str_radix(line.trim(), 16).map_err(|_| odd())?;
-        stream.by_ref().take(size).read_to_end(&mut body)?;
-        stream.read_line(&mut line)?;
-        if size == 0 || body.len() > MOST {
+        let bytes = chunk(stream)?;
+        body.extend(&bytes);
+        if bytes.is_empty() || body.len() > MOST {
             return Ok(Message { first, headers, body });
         }
     }
@@ -341,6 +385,28 @@ mod tests {
             (first.trim(), body.as_slice()),
             ("HTTP/1.1 200 OK", b"stanch".as_slice())
         );
+    }
+
+    #[test]
+    fn what_goes_on_coming_is_given_line_by_line_however_it_is_cut() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            head(&mut BufReader::new(stream.try_clone().unwrap())).unwrap();
+            let body = "3\r\none\r\n6\r\n\ntwo\nt\r\n5\r\nhree\n\r\n0\r\n\r\n";
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        });
+        let mut came = Vec::new();
+        let mut connection = Connection::open(address).unwrap();
+        let found = connection.follow("/", &[], |line| {
+            came.push(line.trim().to_owned());
+            (line == "three\n").then_some(3)
+        });
+        assert_eq!(found.unwrap(), Some(3));
+        assert_eq!(came, ["one", "two", "three"]);
+        server.join().unwrap();
     }
 
     #[test]

@@ -123,6 +123,25 @@ impl Api {
         }
     }
 
+    /// Watches the list at a path, and is given each event (`type`, `object`), until there is something. First come those
+    /// that are there, as `ADDED`.
+    ///
+    /// # Errors
+    /// Where the API server does not answer, nothing happens for half a minute, or the watch ends with nothing found.
+    pub fn watch<T>(&self, path: &str, mut look: impl FnMut(&Value) -> Option<T>) -> Result<T, PartError> {
+        let failed = |why: &dyn std::fmt::Display| PartError::of(&format!("the watch of {path}"), why);
+        let authorization = self.authorization();
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let found = self.connect()?.follow(
+            &format!("{path}{sign}watch=true"),
+            &[("authorization", &authorization), ("accept", "*/*")],
+            |line| look(&serde_json::from_str(line).ok()?),
+        );
+        found
+            .map_err(|why| failed(&why))?
+            .ok_or_else(|| failed(&"it ended"))
+    }
+
     /// Sends a change.
     ///
     /// # Errors
@@ -184,6 +203,10 @@ impl Api {
         Ok(written(&answer))
     }
 
+    fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
     fn connect(&self) -> Result<Connection<Tls>, PartError> {
         Ok(Connection::over(self.stream()?, self.address))
     }
@@ -204,7 +227,7 @@ impl Api {
         kind: &str,
         body: &str,
     ) -> Result<http::Answer, PartError> {
-        let authorization = format!("Bearer {}", self.token);
+        let authorization = self.authorization();
         let mut headers = vec![("authorization", authorization.as_str()), ("accept", "*/*")];
         if !kind.is_empty() {
             headers.push(("content-type", kind));

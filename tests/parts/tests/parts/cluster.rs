@@ -155,6 +155,25 @@ fn a_pod_is_in_the_state_that_a_test_gives_it_since_when_the_test_says() {
 }
 
 #[test]
+fn a_watch_tells_of_a_pod_that_comes_after_it_began() {
+    let space = shared().unwrap().space("watch").unwrap();
+    space.apply(&workers(1, "{}", 0)).unwrap();
+    let old = space.ready("app=worker", 1).unwrap().remove(0);
+    let mut deleted = false;
+    let fresh = space.admin().watch(&space.path("pods"), |event| {
+        let pod = &event["object"];
+        if !deleted {
+            assert_eq!((&event["type"], uid(pod)), (&json!("ADDED"), uid(&old)));
+            let path = space.path(&format!("pods/{}", name(pod)));
+            space.admin().delete(&path).unwrap().good().unwrap();
+            deleted = true;
+        }
+        (uid(pod) != uid(&old)).then(|| uid(pod))
+    });
+    assert_eq!(fresh.unwrap(), uid(&space.ready("app=worker", 1).unwrap()[0]));
+}
+
+#[test]
 fn a_pod_stuck_in_terminating_stays_until_it_is_deleted_without_grace() {
     let space = shared().unwrap().space("stuck").unwrap();
     space
