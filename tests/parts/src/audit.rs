@@ -42,9 +42,12 @@ impl Call {
             let parts = parts.iter().filter_map(|part| object.get(*part)?.as_str());
             parts.collect::<Vec<_>>().join("/")
         });
+        // Evictions say it in the options of the deletion, deletions in what they send.
+        let asks_only = ["/requestObject/dryRun", "/requestObject/deleteOptions/dryRun"]
+            .map(|pointer| event.pointer(pointer).filter(|value| !value.is_null()));
         Self {
             verb: text("/verb").unwrap_or_default().to_owned(),
-            dry_run: path.contains("dryRun=All") || event.pointer("/requestObject/dryRun").is_some(),
+            dry_run: path.contains("dryRun=All") || asks_only.into_iter().flatten().next().is_some(),
             path,
             // What a user asks about his own rights is about no object.
             object: object.filter(|object| !object.contains("subjectaccessreviews")),
@@ -114,8 +117,10 @@ mod tests {
         assert!(!Call::of(&event("list", path, pods.clone())).is_change());
         assert!(!Call::of(&event("delete", &format!("{path}/a?dryRun=All"), pods.clone())).is_change());
         let mut evicts = event("create", &format!("{path}/a/eviction"), pods);
-        evicts["requestObject"] = json!({ "deleteOptions": {}, "dryRun": ["All"] });
+        evicts["requestObject"] = json!({ "deleteOptions": { "dryRun": ["All"] } });
         assert!(!Call::of(&evicts).is_change());
+        evicts["requestObject"] = json!({ "deleteOptions": { "preconditions": { "uid": "a" } } });
+        assert!(Call::of(&evicts).is_change());
         let may = json!({ "resource": "selfsubjectaccessreviews", "apiGroup": "authorization.k8s.io" });
         assert!(!Call::of(&event("create", "/apis/authorization.k8s.io", may)).is_change());
     }

@@ -19,7 +19,7 @@ use crate::PartError;
 use crate::api::Api;
 use crate::wait::PATIENCE;
 
-type Wanted = Box<dyn Fn(&str, &str) -> bool + Send>;
+type Wanted = Box<dyn Fn(&Message) -> bool + Send>;
 
 /// The door. It is shut for good with this value.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl Door {
         Ok(door)
     }
 
-    /// Stops at this moment of the first request whose method and path are wanted, until [`Door::release`].
-    pub fn arm(&self, moment: Moment, wanted: impl Fn(&str, &str) -> bool + Send + 'static) {
+    /// Stops at this moment of the first request that is wanted, until [`Door::release`].
+    pub fn arm(&self, moment: Moment, wanted: impl Fn(&Message) -> bool + Send + 'static) {
         *locked(&self.inner.armed) = Some((Box::new(wanted), moment));
     }
 
@@ -162,8 +162,7 @@ impl Inner {
 
     /// Whether this is the moment; if so, only after the release.
     fn strikes(&self, request: &Message, moment: Moment) -> bool {
-        let (method, path) = request.asked();
-        let is_it = |(wanted, at): &(Wanted, Moment)| *at == moment && wanted(method, path);
+        let is_it = |(wanted, at): &(Wanted, Moment)| *at == moment && wanted(request);
         if locked(&self.armed).take_if(|armed| is_it(armed)).is_none() {
             return false;
         }

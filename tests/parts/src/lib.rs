@@ -33,7 +33,7 @@ pub use people::User;
 pub use place::Place;
 pub use process::Process;
 pub use prometheus::Prometheus;
-pub use space::Space;
+pub use space::{Space, is_ready};
 pub use stanch_outside::counter::Moment;
 pub use stanch_parts_build::Part;
 pub use wait::{PATIENCE, until};

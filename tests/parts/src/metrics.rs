@@ -43,9 +43,9 @@ impl Metrics {
         locked(&self.values).insert(series.to_owned(), value);
     }
 
-    /// Takes a series away, as a pod that ends does.
-    pub fn remove(&self, series: &str) {
-        locked(&self.values).remove(series);
+    /// Keeps only the series that are wanted: those of a pod go when it does.
+    pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
+        locked(&self.values).retain(|series, _| wanted(series));
     }
 }
 

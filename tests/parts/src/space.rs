@@ -180,7 +180,7 @@ fn of_runtime(lines: &[&str]) -> String {
 }
 
 /// Whether a pod, or a node, is Ready, and stays.
-pub(crate) fn is_ready(object: &Value) -> bool {
+pub fn is_ready(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
     let is = |one: &Value, key: &str, value: &str| one.get(key).and_then(Value::as_str) == Some(value);
     let ready = |one: &Value| is(one, "type", "Ready") && is(one, "status", "True");

@@ -53,7 +53,7 @@ fn a_request_is_cut_before_or_after_it_was_done_and_its_sender_knows_neither() {
             "pods/{}",
             before[0]["metadata"]["name"].as_str().unwrap()
         ));
-        door.arm(moment, |method, _| method == "DELETE");
+        door.arm(moment, |request| request.asked().0 == "DELETE");
         std::thread::scope(|scope| {
             let sender = scope.spawn(|| admin.delete(&path));
             until("the request", || door.is_struck().then_some(())).unwrap();
