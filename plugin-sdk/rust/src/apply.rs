@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::files::{self, Removed};
 use crate::http::Response;
-use crate::plan::Work;
-use crate::{Action, Context, Failure, FailureContext, Plan};
+use crate::kubernetes::{self, Change, Object};
+use crate::plan::{ClusterWork, Work};
+use crate::{Action, Context, Failure, FailureCode, FailureContext, Plan};
 
 /// What one action came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,13 @@ pub enum Answer {
     Removed(Removed),
     /// A file is written.
     Written(String),
+    /// An object of a cluster is changed.
+    Changed {
+        /// What was done to which, for the summary.
+        what: String,
+        /// What a patch or a creation made of it.
+        object: Option<Object>,
+    },
 }
 
 impl fmt::Display for Answer {
@@ -37,6 +45,7 @@ impl fmt::Display for Answer {
                 }
             }
             Self::Written(path) => write!(f, "Wrote `{path}`"),
+            Self::Changed { what, .. } => f.write_str(what),
         }
     }
 }
@@ -48,12 +57,19 @@ pub fn carry_out<Data>(ctx: &Context, plan: &Plan<Data>) -> Result<Vec<Answer>, 
     plan.actions
         .iter()
         .enumerate()
-        .map(|(index, action)| perform(action, &ctx.key_of(index, count)))
+        .map(|(index, action)| action.carry_out(&ctx.key_of(index, count)))
         .collect()
 }
 
-fn perform(action: &Action, key: &str) -> Result<Answer, Failure> {
-    match &action.work {
+impl Action {
+    /// Carries this one out, a request with this idempotency key ([`Context::key_of`]).
+    pub fn carry_out(&self, key: &str) -> Result<Answer, Failure> {
+        perform(&self.work, key)
+    }
+}
+
+fn perform(work: &Work, key: &str) -> Result<Answer, Failure> {
+    match work {
         Work::Send(request) => {
             let what = format!("{} {}", request.method, request.url);
             let response = request
@@ -84,5 +100,19 @@ fn perform(action: &Action, key: &str) -> Result<Answer, Failure> {
             files::write(path, content).context(format!("writing `{path}`"))?;
             Ok(Answer::Written(path.clone()))
         }
+        Work::Cluster(work) => change(work),
     }
+}
+
+/// One that was to be deleted and is not there is gone, whoever deleted it.
+fn change(work: &ClusterWork) -> Result<Answer, Failure> {
+    let removes = matches!(work.change, Change::Delete { .. } | Change::Evict { .. });
+    let (what, object) = match kubernetes::change(&work.object, &work.change) {
+        Ok(object) => (format!("{} {}", work.change.done(), work.object), object),
+        Err(failure) if removes && failure.code == FailureCode::NotFound => {
+            (format!("{} was gone already", work.object), None)
+        }
+        Err(failure) => return Err(failure),
+    };
+    Ok(Answer::Changed { what, object })
 }

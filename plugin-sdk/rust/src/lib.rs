@@ -46,6 +46,7 @@ mod finding;
 pub mod host;
 pub mod http;
 mod kind;
+pub mod kubernetes;
 pub mod params;
 mod plan;
 mod sys;
@@ -70,7 +71,7 @@ pub mod prelude {
         About, Action, Answer, Attempt, Context, Diagnosis, Evidence, Failure, FailureCode, FailureContext,
         Finding, Message, Nothing, Notification, Outcome, Plan, Point, Remediation, Timestamp, Verdict,
     };
-    pub use crate::{about, carry_out, files, host, http};
+    pub use crate::{about, carry_out, files, host, http, kubernetes};
     pub use crate::{debug, error, info, warn};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

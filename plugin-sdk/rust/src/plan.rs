@@ -1,9 +1,11 @@
 //! Plans, built from typed actions and told in the contract's words.
 //!
 //! The host compares each changing call with the plan byte for byte, so a plan must name target and content exactly as the
-//! call will have them. An [`Action`] is both: the plan's words are made from the very request or files that
+//! call will have them. An [`Action`] is both: the plan's words are made from the very request, files or object that
 //! [`carry_out`](crate::carry_out) sends. What the words cannot hold (bytes that are not JSON, sizes of files) travels in the
 //! action's `extra`, which the engine hands back untouched.
+
+mod cluster;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +18,8 @@ use crate::finding::{data_from_wire, data_to_wire};
 use crate::http::Request;
 use crate::{Failure, FailureContext};
 
+pub(crate) use cluster::ClusterWork;
+
 /// What would be changed. Without actions there is nothing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan<Data> {
@@ -25,6 +29,7 @@ pub struct Plan<Data> {
     pub actions: Vec<Action>,
     /// What `apply`, `verify` and later steps can read. Not part of what is decided on.
     pub data: Option<Data>,
+    pub(crate) population: Option<String>,
 }
 
 impl<Data> Plan<Data> {
@@ -34,6 +39,7 @@ impl<Data> Plan<Data> {
             summary: summary.into(),
             actions: Vec::new(),
             data: None,
+            population: None,
         }
     }
 
@@ -61,7 +67,7 @@ impl<Data: Serialize + Default> Plan<Data> {
         Ok(ChangePlan {
             summary: self.summary,
             actions: self.actions.iter().map(Action::to_wire).collect(),
-            population: None,
+            population: self.population,
             data: data_to_wire(self.data)?,
             extra: Value::Null,
         })
@@ -79,6 +85,7 @@ impl<Data: DeserializeOwned> Plan<Data> {
             summary: wire.summary,
             actions,
             data: data_from_wire(wire.data),
+            population: wire.population,
         })
     }
 }
@@ -97,10 +104,11 @@ pub(crate) enum Work {
     Send(Request),
     Remove { folder: String, files: Vec<Entry> },
     Write { path: String, content: Vec<u8> },
+    Cluster(ClusterWork),
 }
 
 impl Action {
-    fn new(work: Work) -> Self {
+    pub(crate) fn new(work: Work) -> Self {
         Self {
             work,
             expect: None,
@@ -192,6 +200,7 @@ impl Action {
             Work::Send(request) => send_to_wire(request),
             Work::Remove { folder, files } => remove_to_wire(folder, files),
             Work::Write { path, content } => write_to_wire(path, content),
+            Work::Cluster(work) => cluster::to_wire(work),
         };
         wire.expect = self.expect.clone();
         wire.reason = self.reason.clone();
@@ -205,6 +214,7 @@ impl Action {
                 path: path.to_owned(),
                 content: kept_bytes(&wire.extra).context("the plan's content")?,
             },
+            _ if wire.target.starts_with("kubernetes:") => Work::Cluster(cluster::from_wire(&wire)?),
             (_, None) if wire.target.contains("://") => send_from_wire(&wire)?,
             _ => {
                 return Err(Failure::failed(format!(
@@ -350,7 +360,8 @@ fn kept_bytes(extra: &Value) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http;
+    use crate::kubernetes::{DEPLOYMENT, JOB, Kind, Object, POD, Patch, Selector};
+    use crate::{Nothing, http};
 
     fn there_and_back(action: Action) -> WireAction {
         let wire = action.to_wire();
@@ -423,6 +434,59 @@ mod tests {
         let wire = there_and_back(Action::write("scratch/x", "hello").because("it is missing"));
         assert_eq!(wire.content, Some(digest(b"hello")));
         assert_eq!(wire.reason, "it is missing");
+    }
+
+    #[test]
+    fn an_object_is_named_with_the_uid_or_version_that_was_read() {
+        let object = |kind: Kind, metadata: Value| Object::new(kind, json!({ "metadata": metadata }));
+        let pod = object(
+            POD,
+            json!({ "namespace": "n", "name": "p", "uid": "u1", "resourceVersion": "7" }),
+        );
+        let wire = there_and_back(Action::evict(&pod).grace_seconds(30).because("it hangs"));
+        assert_eq!(
+            (wire.verb.as_str(), wire.target.as_str(), wire.expect.as_deref()),
+            ("evict", "kubernetes:n/_/pods/p", Some("uid:u1"))
+        );
+        assert_eq!(wire.content.as_deref(), Some(r#"{"graceSeconds":30}"#));
+
+        let wire = there_and_back(Action::delete_object(&pod));
+        assert_eq!((wire.content, wire.expect.as_deref()), (None, Some("uid:u1")));
+
+        let deployment = object(DEPLOYMENT, json!({ "namespace": "n", "name": "d", "uid": "u2" }));
+        let wire = there_and_back(Action::scale(&deployment, 5));
+        assert_eq!(wire.target, "kubernetes:n/apps/deployments/d");
+        assert_eq!(
+            (wire.content.as_deref(), wire.expect.as_deref()),
+            (Some(r#"{"replicas":5}"#), Some("uid:u2"))
+        );
+
+        let patch = Patch::merge(json!({ "data": { "mode": "safe" } }));
+        let wire = there_and_back(Action::patch_object(&pod, patch));
+        assert_eq!(wire.expect.as_deref(), Some("version:7"));
+
+        let body = json!({ "metadata": { "namespace": "n", "name": "j" } });
+        let wire = there_and_back(Action::create_object(&JOB, body).unwrap());
+        assert_eq!(
+            (wire.target.as_str(), wire.expect),
+            ("kubernetes:n/batch/jobs/j", None)
+        );
+        assert!(Action::create_object(&JOB, json!({ "metadata": { "generateName": "j-" } })).is_err());
+    }
+
+    #[test]
+    fn a_population_goes_with_the_plan_and_comes_back() {
+        let labels = Selector::parse("tier=gpu,app=worker").unwrap();
+        let plan = Plan::<Nothing>::new("").population(&POD, "inference", &labels);
+        let wire = plan.clone().into_wire().unwrap();
+        assert_eq!(
+            wire.population.as_deref(),
+            Some("kubernetes:inference/_/pods?app=worker,tier=gpu")
+        );
+        assert_eq!(
+            Plan::<Nothing>::from_wire(wire).unwrap().population,
+            plan.population
+        );
     }
 
     #[test]

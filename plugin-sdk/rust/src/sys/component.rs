@@ -7,7 +7,7 @@ use stanch_contract::plan::{Action, ActionState, ChangePlan};
 use stanch_contract::{Alert, AlertStatus, FailureCode, Point, Verdict, canonical};
 
 use super::bindings::imports::runbook::plugin::{
-    common, files as wit_files, host as wit_host, http as wit_http,
+    common, files as wit_files, host as wit_host, http as wit_http, kubernetes as wit_kubernetes,
 };
 use super::bindings::notification::exports::runbook::plugin::notification as wit_notification;
 use super::bindings::remediation::exports::runbook::plugin::remediation as wit;
@@ -16,7 +16,8 @@ use crate::context::WireAttempt;
 use crate::files::{Entry, EntryKind, Page, Removed, Space};
 use crate::host::Level;
 use crate::http::{Request, Response};
-use crate::{Context, Failure, Message};
+use crate::kubernetes::{Change, Named, Query};
+use crate::{Context, Failure, FailureContext, Message};
 
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {
@@ -129,6 +130,65 @@ pub(crate) fn remove(folder: &str, files: &[Entry]) -> Result<Removed, Failure> 
         bytes: removed.bytes as u64,
         refused: removed.refused,
     })
+}
+
+fn object(what: &Named) -> wit_kubernetes::Object {
+    wit_kubernetes::Object {
+        api_version: what.kind.api_version().to_owned(),
+        kind: what.kind.name().to_owned(),
+        namespace: what.namespace.clone(),
+        name: what.name.clone(),
+    }
+}
+
+/// The host's JSON, which is one document.
+fn document(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).context("the host's answer is not JSON")
+}
+
+pub(crate) fn cluster_get(what: &Named) -> Result<Value, Failure> {
+    document(&wit_kubernetes::get(&object(what)).map_err(failure_in)?)
+}
+
+pub(crate) fn cluster_find(
+    what: &Query,
+    continue_from: Option<&str>,
+) -> Result<(Vec<Value>, Option<String>), Failure> {
+    let query = wit_kubernetes::Query {
+        api_version: what.kind.api_version().to_owned(),
+        kind: what.kind.name().to_owned(),
+        namespace: what.namespace.clone(),
+        label_selector: what.labels.clone(),
+        field_selector: what.fields.clone(),
+        limit: what.page,
+        continue_from: continue_from.map(str::to_owned),
+    };
+    let page = wit_kubernetes::find(&query).map_err(failure_in)?;
+    let items = page.items.iter().map(|item| document(item));
+    Ok((items.collect::<Result<_, _>>()?, page.next))
+}
+
+pub(crate) fn cluster_logs(
+    pod: &Named,
+    container: Option<&str>,
+    previous: bool,
+    tail: u32,
+) -> Result<String, Failure> {
+    wit_kubernetes::logs(&object(pod), container, previous, tail).map_err(failure_in)
+}
+
+pub(crate) fn cluster_change(what: &Named, change: &Change) -> Result<Option<Value>, Failure> {
+    let what = object(what);
+    let made = match change {
+        Change::Delete { grace_seconds } => wit_kubernetes::delete(&what, *grace_seconds).map(|()| None),
+        Change::Evict { grace_seconds } => wit_kubernetes::evict(&what, *grace_seconds).map(|()| None),
+        Change::Scale { replicas } => wit_kubernetes::scale(&what, *replicas).map(|()| None),
+        Change::Create(body) => wit_kubernetes::create(&what, &canonical::to_string(body)).map(Some),
+        Change::Patch(patch) => {
+            wit_kubernetes::patch(&what, patch.kind.as_str(), &canonical::to_string(&patch.body)).map(Some)
+        }
+    };
+    made.map_err(failure_in)?.as_deref().map(document).transpose()
 }
 
 /// `{}` where there is nothing to say, as the contract has it.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::Failure;
 use crate::files::{Entry, Page, Removed, Space};
 use crate::host::Level;
 use crate::http::{Request, Response};
+use crate::kubernetes::{Change, Named, Query};
 use crate::testing::with_host;
 
 pub(crate) fn log(level: Level, message: &str) {
@@ -54,6 +57,30 @@ pub(crate) fn write(path: &str, content: &[u8]) -> Result<(), Failure> {
 
 pub(crate) fn remove(folder: &str, files: &[Entry]) -> Result<Removed, Failure> {
     with_host(|host| host.remove(folder, files)).unwrap_or_else(|| Err(no_host()))
+}
+
+pub(crate) fn cluster_get(what: &Named) -> Result<Value, Failure> {
+    with_host(|host| host.cluster_get(what)).unwrap_or_else(|| Err(no_host()))
+}
+
+pub(crate) fn cluster_find(
+    what: &Query,
+    continue_from: Option<&str>,
+) -> Result<(Vec<Value>, Option<String>), Failure> {
+    with_host(|host| host.cluster_find(what, continue_from)).unwrap_or_else(|| Err(no_host()))
+}
+
+pub(crate) fn cluster_logs(
+    pod: &Named,
+    container: Option<&str>,
+    previous: bool,
+    tail: u32,
+) -> Result<String, Failure> {
+    with_host(|host| host.cluster_logs(pod, container, previous, tail)).unwrap_or_else(|| Err(no_host()))
+}
+
+pub(crate) fn cluster_change(what: &Named, change: &Change) -> Result<Option<Value>, Failure> {
+    with_host(|host| host.cluster_change(what, change)).unwrap_or_else(|| Err(no_host()))
 }
 
 fn no_host() -> Failure {

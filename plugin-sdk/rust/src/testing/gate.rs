@@ -1,5 +1,7 @@
 //! The fake host's gate: read-only, unless a plan is being applied or a message delivered.
 
+use std::collections::BTreeSet;
+
 use stanch_contract::plan::{Action, ActionState, ChangePlan};
 use stanch_contract::{FailureCode, Outcome};
 
@@ -13,6 +15,8 @@ pub(crate) struct Gate {
     pub(super) outcome: Option<Outcome>,
     pub(super) notifying: bool,
     applying: bool,
+    /// Actions that were turned away for now: they may be sent again.
+    not_now: BTreeSet<usize>,
 }
 
 impl Default for Gate {
@@ -30,6 +34,7 @@ impl Default for Gate {
             outcome: None,
             notifying: false,
             applying: false,
+            not_now: BTreeSet::new(),
         }
     }
 }
@@ -38,6 +43,7 @@ impl Gate {
     pub(super) fn open(&mut self, plan: &ChangePlan) {
         self.plan = plan.clone();
         self.progress = vec![ActionState::NotSent; plan.actions.len()];
+        self.not_now.clear();
         self.applying = true;
     }
 
@@ -61,20 +67,32 @@ impl Gate {
             .actions
             .iter()
             .zip(&self.progress)
-            .position(|(action, state)| *state == ActionState::NotSent && same(action, call))
+            .enumerate()
+            .position(|(index, (action, state))| {
+                (*state == ActionState::NotSent || self.not_now.contains(&index)) && same(action, call)
+            })
             .ok_or_else(|| {
                 Failure::denied(format!(
                     "`{} {}` is not an unused action of the plan",
                     call.verb, call.target
                 ))
             })?;
-        self.set(
-            index,
-            ActionState::Unknown {
-                detail: "no answer".into(),
-            },
-        );
+        self.not_now.remove(&index);
+        let detail = "no answer".into();
+        self.ended(index, ActionState::Unknown { detail });
         Ok(Some(index))
+    }
+
+    /// What an action expects of its target.
+    pub(super) fn expected(&self, index: usize) -> Option<String> {
+        self.plan.actions.get(index)?.expect.clone()
+    }
+
+    /// The target turned it away for now.
+    pub(super) fn not_now(&mut self, index: usize, failure: &Failure) {
+        let detail = failure.to_string();
+        self.ended(index, ActionState::Refused { detail });
+        self.not_now.insert(index);
     }
 
     pub(super) fn answered(&mut self, index: usize, answer: &Result<Response, Failure>) {
@@ -92,21 +110,17 @@ impl Gate {
                 detail: failure.to_string(),
             },
         };
-        self.set(index, state);
+        self.ended(index, state);
     }
 
     pub(super) fn done(&mut self, index: Option<usize>) {
         if let Some(index) = index {
-            self.set(
-                index,
-                ActionState::Done {
-                    detail: String::new(),
-                },
-            );
+            let detail = String::new();
+            self.ended(index, ActionState::Done { detail });
         }
     }
 
-    fn set(&mut self, index: usize, state: ActionState) {
+    pub(super) fn ended(&mut self, index: usize, state: ActionState) {
         if let Some(slot) = self.progress.get_mut(index) {
             *slot = state;
         }

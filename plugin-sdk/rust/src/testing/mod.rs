@@ -2,8 +2,8 @@
 //!
 //! [`Host::new`] becomes the host of the thread. It answers from what the test says, records every call, and has a gate
 //! like the engine's: outside of [`Host::apply`] every change is refused, inside it exactly the plan's actions pass, each
-//! once. Calls go through the JSON and the words of the contract, as they do in a component. What it does not have: grants
-//! (what no answer or file is given for is refused), limits, and Wasm.
+//! once. Calls go through the JSON and the words of the contract, as they do in a component. What it does not have: grants of
+//! files and HTTP (what no answer or file is given for is refused), limits, controllers of a cluster, and Wasm.
 //!
 //! ```
 //! # use stanch_plugin::prelude::*;
@@ -26,6 +26,7 @@
 //! assert_eq!(host.sent().len(), 1);
 //! ```
 
+mod cluster;
 mod disk;
 mod gate;
 mod web;
@@ -40,12 +41,16 @@ use stanch_contract::plan::{ActionState, ChangePlan};
 use crate::context::WireAttempt;
 use crate::host::Level;
 use crate::http::{Request, Response};
+use crate::kubernetes::{Named, Object, Selector};
 use crate::{Context, Diagnosis, Failure, Message, Notification, Remediation, call};
 
 pub use web::reply;
 
 /// A finding in the contract's words, as [`Host::diagnose`] and [`Host::verify`] give it.
 pub type Found = stanch_contract::Finding;
+
+/// A plan in the contract's words, as [`Host::plan`] and [`Host::plan_undo`] give it.
+pub type Planned = ChangePlan;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<State>>> = const { RefCell::new(None) };
@@ -74,6 +79,7 @@ pub(crate) struct State {
     logs: RefCell<Vec<(Level, String)>>,
     web: RefCell<web::Web>,
     disk: RefCell<disk::Disk>,
+    cluster: RefCell<cluster::Cluster>,
     gate: RefCell<gate::Gate>,
 }
 
@@ -94,6 +100,7 @@ impl Host {
             logs: RefCell::default(),
             web: RefCell::default(),
             disk: RefCell::default(),
+            cluster: RefCell::default(),
             gate: RefCell::default(),
         });
         CURRENT.set(Some(Rc::clone(&state)));
@@ -183,22 +190,88 @@ impl Host {
         self.state.disk.borrow_mut().page = entries;
     }
 
+    /// Grants what a table of stanch.toml's `grant` would, or a manifest's `asks`. Without it every call of a cluster is refused.
+    ///
+    /// # Panics
+    /// Where it is not a grant.
+    #[allow(clippy::panic, reason = "a test that grants nothing tests nothing")]
+    pub fn grant(&self, grant: &Value) {
+        if let Err(failure) = self.state.cluster.borrow_mut().grant(grant) {
+            panic!("{failure}");
+        }
+    }
+
+    /// Puts an object into the cluster, in the place of one of the same name. A uid, a version and a time of creation are added
+    /// where they are not said.
+    pub fn object(&self, object: Value) -> Object {
+        self.state.cluster.borrow_mut().put(object, self.now())
+    }
+
+    /// Takes an object out of the cluster.
+    pub fn remove_object(&self, what: &Named) {
+        self.state.cluster.borrow_mut().remove(what);
+    }
+
+    /// The object as it is in the cluster.
+    pub fn stored(&self, what: &Named) -> Option<Object> {
+        self.state.cluster.borrow().stored(what)
+    }
+
+    /// Gives a container of a pod a log.
+    pub fn pod_log(&self, pod: &Named, container: &str, previous: bool, text: &str) {
+        self.state
+            .cluster
+            .borrow_mut()
+            .log(pod, container, previous, text);
+    }
+
+    /// Puts a PodDisruptionBudget over the pods that a selector fits: each of the times (milliseconds since 1970) is when one more
+    /// eviction is allowed. None: none ever.
+    ///
+    /// # Panics
+    /// Where it is not a selector.
+    #[allow(clippy::panic, reason = "a budget over nothing holds nothing")]
+    pub fn budget(&self, namespace: &str, name: &str, selector: &str, free: &[i64]) {
+        match Selector::parse(selector) {
+            Ok(selector) => self
+                .state
+                .cluster
+                .borrow_mut()
+                .budget(namespace, name, selector, free),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Lets the next call of this verb (`get`, `list`, `logs`, `evict`, …) fail. `unavailable` and `timeout` of a change are a lost
+    /// answer: nobody knows what became of it.
+    pub fn fail(&self, verb: &str, failure: Failure) {
+        self.state.cluster.borrow_mut().fail(verb, failure);
+    }
+
+    /// The calls of the cluster, refused ones among them: `evict kubernetes:inference/_/pods/worker-0`.
+    pub fn cluster_calls(&self) -> Vec<String> {
+        self.state.cluster.borrow().calls.clone()
+    }
+
     /// Calls a diagnosis, as the engine does.
     pub fn diagnose<T: Diagnosis>(&self, params: Value) -> Result<stanch_contract::Finding, Failure> {
         call::diagnose::<T>(&self.context, &params.to_string())
     }
 
-    /// Asks for a plan; changes are refused meanwhile.
+    /// Asks for a plan; changes are refused meanwhile. A plan on objects that the engine's gate would refuse is a failure.
     pub fn plan<T: Remediation>(&self, params: Value) -> Result<ChangePlan, Failure> {
-        call::plan::<T>(&self.context, &params.to_string())
+        let plan = call::plan::<T>(&self.context, &params.to_string())?;
+        self.state.check_plan(&plan)?;
+        Ok(plan)
     }
 
-    /// Applies a plan: what it names passes, each action once.
+    /// Applies a plan: what it names passes, each action once; one that was turned away for now, again.
     pub fn apply<T: Remediation>(
         &self,
         params: Value,
         plan: &ChangePlan,
     ) -> Result<stanch_contract::Outcome, Failure> {
+        self.state.check_plan(plan)?;
         self.state.gate.borrow_mut().open(plan);
         let outcome = call::apply::<T>(&self.context, &params.to_string(), plan.clone());
         let mut gate = self.state.gate.borrow_mut();
@@ -214,7 +287,9 @@ impl Host {
 
     /// Asks for the way back from the last [`Host::apply`].
     pub fn plan_undo<T: Remediation>(&self, params: Value) -> Result<ChangePlan, Failure> {
-        call::plan_undo::<T>(&self.context, &params.to_string(), self.made())
+        let plan = call::plan_undo::<T>(&self.context, &params.to_string(), self.made())?;
+        self.state.check_plan(&plan)?;
+        Ok(plan)
     }
 
     /// Delivers a message, under a grant of its own.
