@@ -17,12 +17,13 @@ use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
 use stanch_tests::{Installed, Server, packed, sandbox};
 
-const SHIPPED: [(&str, PluginKind); 5] = [
+const SHIPPED: [(&str, PluginKind); 6] = [
     ("disk-usage", PluginKind::Diagnosis),
     ("disk-cleanup", PluginKind::Remediation),
     ("prometheus-query", PluginKind::Diagnosis),
     ("http-probe", PluginKind::Diagnosis),
     ("webhook", PluginKind::Notification),
+    ("pod-state", PluginKind::Diagnosis),
 ];
 
 fn code(fault: CallFault) -> FailureCode {
