@@ -17,7 +17,7 @@ use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
 use stanch_tests::{Installed, Server, packed, sandbox};
 
-const SHIPPED: [(&str, PluginKind); 7] = [
+const SHIPPED: [(&str, PluginKind); 9] = [
     ("disk-usage", PluginKind::Diagnosis),
     ("disk-cleanup", PluginKind::Remediation),
     ("prometheus-query", PluginKind::Diagnosis),
@@ -25,6 +25,8 @@ const SHIPPED: [(&str, PluginKind); 7] = [
     ("webhook", PluginKind::Notification),
     ("pod-state", PluginKind::Diagnosis),
     ("pod-recycle", PluginKind::Remediation),
+    ("deployment-scale", PluginKind::Remediation),
+    ("config-switch", PluginKind::Remediation),
 ];
 
 fn code(fault: CallFault) -> FailureCode {
