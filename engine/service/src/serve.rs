@@ -244,8 +244,9 @@ pub async fn serve_on(
     path: &Path,
     journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
 ) -> Result<(), ServeError> {
-    let served = start_on(path, journal).await?;
+    // Before the doors open: whoever sees the engine serve may tell it to end in the same moment.
     let mut signals = Signals::new();
+    let served = start_on(path, journal).await?;
     while let Signal::Hangup = signals.next().await {
         served.reloader.reload().await;
     }

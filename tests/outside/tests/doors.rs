@@ -109,3 +109,11 @@ fn connections_that_only_hold_places_do_not_keep_an_alert_out() {
     assert!(closed > 0, "idle connections made room");
     engine.stop().unwrap();
 }
+
+#[test]
+fn an_engine_that_is_told_to_end_the_moment_it_serves_ends_as_any_other() {
+    let world = world();
+    for _ in 0..10 {
+        world.start().stop().unwrap_or_else(|why| panic!("{why}"));
+    }
+}
