@@ -14,7 +14,11 @@ pub(crate) mod diagnosis {
     wasmtime::component::bindgen!({
         path: "../../plugin-sdk/wit",
         world: "diagnosis-plugin",
-        imports: { "runbook:plugin/host": trappable, default: async | trappable },
+        imports: {
+            "runbook:plugin/host.sleep": async | trappable,
+            "runbook:plugin/host": trappable,
+            default: async | trappable,
+        },
         exports: { default: async },
     });
 }

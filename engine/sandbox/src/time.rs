@@ -167,6 +167,14 @@ impl CallTime {
         }
     }
 
+    /// Comes back so much later.
+    pub(crate) async fn sleep(&self, long: Duration) {
+        match &self.time {
+            Time::Machine => tokio::time::sleep(long).await,
+            Time::Given(time) => time.wait(time.now().plus(span(long))).await,
+        }
+    }
+
     /// The clock that is given, for what waits on it.
     pub(crate) fn given(&self) -> Option<&Arc<dyn GivenTime>> {
         match &self.time {

@@ -20,10 +20,12 @@ use serde_json::{Value, json};
 use stanch_contract::plan::Capability;
 use stanch_contract::{
     ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, FailureCode, PluginKind, Progress,
-    Verdict,
+    Span, Verdict,
 };
 use stanch_sandbox::gate::{ActionLog, Apply, Stop};
-use stanch_sandbox::{CallFault, Limits, LogLevel, LogLine, Message, Reading, Sandbox, SandboxOptions};
+use stanch_sandbox::{
+    CallFault, Limit, Limits, LogLevel, LogLine, Message, Reading, Sandbox, SandboxOptions,
+};
 
 struct NoLog;
 
@@ -292,6 +294,28 @@ async fn a_guest_sees_its_deadline_and_that_nobody_waits_any_more() {
     cancelled.cancel.cancel();
     let data = plugin.diagnose(&cancelled, &script).await.result.unwrap().data;
     assert_eq!(data["calls"][1]["ok"], true);
+}
+
+#[tokio::test]
+async fn a_guest_that_waits_is_woken_where_nobody_needs_it_and_ended_where_its_time_is_over() {
+    let script = json!({ "do": [{ "rest_ms": 600_000 }, { "cancelled": {} }] });
+    let sandbox = sandbox();
+    let cancelled = context();
+    cancelled.cancel.cancel();
+    let plugin = scripted(&sandbox, "diagnosis", Limits::default()).await;
+    let data = plugin.diagnose(&cancelled, &script).await.result.unwrap().data;
+    assert_eq!(data["calls"][0]["ok"], true);
+
+    let limits = Limits {
+        wall: Span::from_millis(300),
+        ..Limits::default()
+    };
+    let plugin = scripted(&sandbox, "diagnosis", limits).await;
+    let fault = plugin.diagnose(&context(), &script).await.result.unwrap_err();
+    assert!(
+        matches!(&fault, CallFault::Limit(hit) if hit.limit == Limit::Wall),
+        "{fault}"
+    );
 }
 
 #[tokio::test]

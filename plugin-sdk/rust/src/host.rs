@@ -40,7 +40,7 @@ pub fn is_cancelled() -> bool {
     sys::is_cancelled()
 }
 
-/// Waits. Counts against the call's time.
+/// Waits. Ends early where the call is cancelled; counts against the call's time.
 pub fn sleep(time: Duration) {
     sys::sleep(time);
 }

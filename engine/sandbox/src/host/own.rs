@@ -1,5 +1,7 @@
 //! The interface `host`: what a plugin may ask of the call itself. Needs no grant.
 
+use std::time::Duration;
+
 use super::State;
 use crate::bindings::host::{Host, Level};
 use crate::notebook::LogLevel;
@@ -25,6 +27,14 @@ impl Host for State {
 
     fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
         Ok(self.cancel.is_cancelled())
+    }
+
+    async fn sleep(&mut self, ms: u32) -> wasmtime::Result<()> {
+        tokio::select! {
+            () = self.time.sleep(Duration::from_millis(u64::from(ms))) => {}
+            () = self.cancel.cancelled() => {}
+        }
+        Ok(())
     }
 
     fn settings(&mut self) -> wasmtime::Result<String> {

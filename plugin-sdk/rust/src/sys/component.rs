@@ -42,7 +42,7 @@ pub(crate) fn is_cancelled() -> bool {
 }
 
 pub(crate) fn sleep(time: Duration) {
-    std::thread::sleep(time);
+    wit_host::sleep(u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
 }
 
 pub(crate) fn settings() -> String {

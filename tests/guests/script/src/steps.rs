@@ -75,6 +75,10 @@ fn one(name: &str, with: &Value, strict: bool, calls: &mut Vec<Value>) -> Result
             Some(Ok(json!(REMEMBERED.fetch_add(1, Ordering::Relaxed))))
         }
         "settings" => Some(Ok(serde_json::from_str(&host::settings()).unwrap_or(Value::Null))),
+        "rest_ms" => {
+            host::sleep(with.as_u64().unwrap_or(0) as u32);
+            None
+        }
         "remaining" => Some(Ok(json!(host::remaining_ms()))),
         "cancelled" => Some(Ok(json!(host::is_cancelled()))),
         "environment" => Some(Ok(environment())),
