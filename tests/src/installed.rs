@@ -113,8 +113,17 @@ impl Installed {
     /// Where it does not build or install, or the grant is wrong.
     pub async fn new(name: &str, grant: Value, settings: Value) -> Self {
         let sandbox = sandbox();
-        let plugin = sandbox.install(packed(&sandbox, name).await).await.unwrap();
-        let key = PluginKey::from(name);
+        let component = packed(&sandbox, name).await;
+        Self::of(&sandbox, component, grant, settings).await
+    }
+
+    /// This component, with this grant (in stanch.toml's words, as JSON) and these settings.
+    ///
+    /// # Panics
+    /// Where it does not install, or the grant is wrong.
+    pub async fn of(sandbox: &Sandbox, component: Arc<[u8]>, grant: Value, settings: Value) -> Self {
+        let plugin = sandbox.install(component).await.unwrap();
+        let key = PluginKey::from(plugin.manifest().name.as_str());
         let grant = Grant::new(key.clone(), serde_json::from_value(grant).unwrap()).unwrap();
         let http = HttpClients::new(HttpSettings {
             system_roots: false,
@@ -137,7 +146,7 @@ impl Installed {
             facilities: facilities.clone(),
         };
         Self {
-            installation: Installation::new(&sandbox, parts),
+            installation: Installation::new(sandbox, parts),
             facilities,
             made: Mutex::new(None),
         }

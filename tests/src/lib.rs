@@ -11,7 +11,9 @@
 )]
 
 mod installed;
+mod languages;
 mod server;
 
 pub use installed::{Installed, context, packed, sandbox};
+pub use languages::{built, compiled, kept, toolbox};
 pub use server::{Received, Server};

@@ -383,9 +383,32 @@ pub struct Rollback {
     pub generation: Option<u64>,
 }
 
-/// Plugins.
+/// Plugins: those that are installed, and what an author does.
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
+    /// Begin a new plugin
+    New(NewPlugin),
+    /// Build a plugin with its language's own tools
+    Build(BuildPlugin),
+    /// Check a component as an engine does when it installs it, and look closer
+    Check {
+        /// The .wasm file
+        file: PathBuf,
+    },
+    /// Write its manifest into a component that other tools built
+    Pack {
+        /// The component
+        from: PathBuf,
+        /// Where the plugin goes
+        to: PathBuf,
+    },
+    /// Say what another version of a plugin asks for, promises and takes that this one did not
+    Diff {
+        /// The .wasm file that is there
+        old: PathBuf,
+        /// The one that is to take its place
+        new: PathBuf,
+    },
     /// List the installed plugins
     List,
     /// Show what a plugin says of itself, and what it may do
@@ -393,6 +416,58 @@ pub enum Plugin {
         /// A plugin's key in stanch.toml, or a .wasm file (which takes no engine)
         plugin: String,
     },
+}
+
+/// `plugin new`.
+#[derive(Debug, ClapArgs)]
+pub struct NewPlugin {
+    /// The plugin's name, and the folder that is made for it
+    pub name: PathBuf,
+    /// The language
+    #[arg(long, short, value_name = "LANGUAGE")]
+    pub lang: LanguageWord,
+    /// What the plugin does
+    #[arg(long, short, value_name = "KIND", default_value = "diagnosis")]
+    pub kind: KindWord,
+}
+
+/// `plugin build`.
+#[derive(Debug, ClapArgs)]
+pub struct BuildPlugin {
+    /// The plugin's folder
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub project: PathBuf,
+}
+
+/// A language with a kit.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LanguageWord {
+    /// Rust
+    Rust,
+    /// Python
+    #[value(alias = "py")]
+    Python,
+    /// JavaScript
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
+    /// TypeScript
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+    /// Go
+    Go,
+    /// C
+    C,
+}
+
+/// A kind of plugin.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KindWord {
+    /// Answers one question, read-only
+    Diagnosis,
+    /// Plans, then applies one change
+    Remediation,
+    /// Tells people
+    Notification,
 }
 
 /// Users.
@@ -466,6 +541,13 @@ mod tests {
             ("rollback 7", true),
             ("rollback seven", false),
             ("completions fish", true),
+            ("plugin new --lang python health", true),
+            ("plugin new -l ts -k remediation block", true),
+            ("plugin new health", false),
+            ("plugin new --lang cobol health", false),
+            ("plugin build --project health", true),
+            ("plugin diff old.wasm new.wasm", true),
+            ("plugin diff old.wasm", false),
             ("", false),
         ];
         for (line, understood) in table {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use stanch_plugin_tools::ToolError;
 use stanch_service::control::types::Problem;
 use stanch_service::serve::ServeError;
 use stanch_service::telemetry::log::LogError;
@@ -32,7 +33,10 @@ pub const EXITS: [(Exit, &str); 5] = [
     ),
     (Exit::Usage, "the command line is wrong"),
     (Exit::NoEngine, "no engine answers on the control socket"),
-    (Exit::BadFiles, "a file does not load, or a runbook's test fails"),
+    (
+        Exit::BadFiles,
+        "a file does not load, or a test of a runbook or plugin fails",
+    ),
 ];
 
 impl From<Exit> for ExitCode {
@@ -91,6 +95,24 @@ pub enum CliError {
     /// Files do not load; why was printed before.
     #[error("{0}")]
     BadFiles(String),
+    /// A file is not a plugin that an engine would run.
+    #[error("`{path}`: {why}")]
+    Plugin {
+        /// Which.
+        path: String,
+        /// Why not.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A plugin was not begun, built or examined.
+    #[error("{error}")]
+    Tool {
+        /// Why.
+        error: Box<ToolError>,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// No runbook of this name is loaded.
     #[error("there is no runbook `{name}`")]
     NoRunbook {
@@ -117,7 +139,12 @@ impl CliError {
             Self::Log(_) => Exit::Usage,
             Self::Usage { .. } => Exit::Usage,
             Self::NoEngine { .. } | Self::NoConfig { .. } => Exit::NoEngine,
-            Self::File { .. } | Self::BadFiles(_) => Exit::BadFiles,
+            Self::File { .. } | Self::BadFiles(_) | Self::Plugin { .. } => Exit::BadFiles,
+            Self::Tool { error, .. } => match **error {
+                ToolError::BadName(_) => Exit::Usage,
+                ToolError::Taken(_) | ToolError::MissingTool { .. } | ToolError::Sandbox(_) => Exit::Failed,
+                _ => Exit::BadFiles,
+            },
             // Whoever reads no further has seen what they wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Problem(_) | Self::Answer(_) | Self::NoRunbook { .. } | Self::Output(_) => Exit::Failed,
@@ -138,8 +165,20 @@ impl CliError {
                 Some("engine and command line may be of different versions: see `stanch --version`")
             }
             Self::Problem(problem) => problem.hint.as_deref(),
-            Self::NoRunbook { hint, .. } => hint.as_deref(),
+            Self::NoRunbook { hint, .. } | Self::Tool { hint, .. } | Self::Plugin { hint, .. } => {
+                hint.as_deref()
+            }
             _ => None,
+        }
+    }
+}
+
+impl From<ToolError> for CliError {
+    fn from(error: ToolError) -> Self {
+        let hint = error.hint();
+        Self::Tool {
+            error: Box::new(error),
+            hint,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use stanch_plugin_pack::add_manifest_section;
 use stanch_sandbox::{Sandbox, SandboxOptions};
 
 fn main() -> ExitCode {
@@ -40,17 +39,8 @@ fn packed(files: &[std::ffi::OsString]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "this program makes plugin files")]
 async fn pack(sandbox: &Sandbox, from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     let component = fs::read(from)?;
-    let manifest = sandbox.describe(component.as_slice().into()).await?;
-    let packed = add_manifest_section(&component, &manifest)?;
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // Aside first: who reads the folder never sees half a plugin.
-    let aside = to.with_extension("wasm.new");
-    fs::write(&aside, packed)?;
-    fs::rename(&aside, to)?;
-    Ok(())
+    let packed = stanch_plugin_tools::pack(sandbox, &component).await?;
+    Ok(stanch_plugin_tools::write(to, &packed)?)
 }

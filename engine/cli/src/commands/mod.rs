@@ -1,5 +1,6 @@
 //! What each command does; one file for each group.
 
+mod author;
 mod completions;
 mod decide;
 mod engine;

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use stanch_sandbox::{Sandbox, SandboxOptions};
 use stanch_service::control::types::PluginView;
 
-use super::{Whereabouts, block_on};
+use super::{Whereabouts, author, block_on};
 use crate::args::Plugin;
 use crate::client::{Client, segment};
 use crate::console::Console;
@@ -15,6 +14,11 @@ use crate::screens;
 
 pub fn run(command: Plugin, at: &Whereabouts, console: &Console) -> Result<Exit, CliError> {
     match command {
+        Plugin::New(it) => author::new(&it, console),
+        Plugin::Build(it) => block_on(author::build(&it, console)),
+        Plugin::Check { file } => block_on(author::check(&file, console)),
+        Plugin::Pack { from, to } => block_on(author::pack(&from, &to, console)),
+        Plugin::Diff { old, new } => block_on(author::diff(&old, &new, console)),
         Plugin::List => at.ask(async |client| list(client, console).await),
         Plugin::Inspect { plugin } if Path::new(&plugin).extension().is_some_and(|end| end == "wasm") => {
             block_on(inspect_file(console, Path::new(&plugin)))
@@ -37,19 +41,7 @@ async fn inspect(client: &Client, console: &Console, key: &str) -> Result<Exit, 
 
 /// Installs the file in a sandbox of its own, as the engine would, so that what does not load there is not called good.
 async fn inspect_file(console: &Console, path: &Path) -> Result<Exit, CliError> {
-    let failed = |why: String| CliError::File {
-        path: path.display().to_string(),
-        why,
-    };
-    let options = SandboxOptions {
-        cache: None,
-        calls: 1,
-    };
-    let sandbox = Sandbox::new(&options).map_err(|error| failed(error.to_string()))?;
-    let plugin = sandbox
-        .install_file(path)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let plugin = author::installed(&author::sandbox()?, path).await?;
     let value = json!({
         "kind": plugin.kind(), "digest": plugin.digest(), "bytes": plugin.bytes(),
         "manifest": plugin.manifest(), "imports": plugin.imports(),

@@ -7,5 +7,5 @@ mod runs;
 
 pub use engine::{reloaded, status};
 pub use files::{checked, tested};
-pub use plugins::{plugin, plugin_file, plugins};
+pub use plugins::{plugin, plugin_check, plugin_diff, plugin_file, plugins};
 pub use runs::{accepted, explained, runs};

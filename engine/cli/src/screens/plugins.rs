@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use stanch_contract::Manifest;
+use stanch_plugin_tools::{Difference, Report, Weight};
 use stanch_sandbox::Plugin;
 use stanch_service::control::types::{PluginView, Tone};
 use stanch_service::report::{Page, Piece, Style, words};
@@ -80,6 +81,74 @@ pub fn plugin_file(path: &Path, plugin: &Plugin, width: usize) -> Page {
         &format!("{}, {}", plugin.digest(), words::bytes(plugin.bytes())),
     );
     row(&mut page, "imports", &plugin.imports().join(", "));
+    page
+}
+
+/// What a check found.
+pub fn plugin_check(path: &Path, report: &Report, width: usize) -> Page {
+    let mut page = Page::new(width);
+    let plugin = &report.plugin;
+    page.line([
+        Piece::new(path.display().to_string(), Style::Strong),
+        Piece::plain(format!(
+            "  {} {}, {}: an engine would install it",
+            plugin.manifest().name,
+            plugin.manifest().version,
+            plugin.kind().as_str()
+        )),
+    ]);
+    for note in &report.notes {
+        let (word, style) = match note.weight {
+            Weight::Good => ("ok", Style::State(Tone::Good)),
+            Weight::Mend => ("mend", Style::State(Tone::Attention)),
+        };
+        let said = format!("{}: {}", note.about, note.said);
+        page.beside(2, Piece::new(word, style), 6, &said, Style::Plain);
+    }
+    page
+}
+
+/// What differs between two plugins.
+pub fn plugin_diff(old: &Plugin, new: &Plugin, found: &Difference, width: usize) -> Page {
+    let mut page = Page::new(width);
+    let named = |plugin: &Plugin| {
+        let manifest = plugin.manifest();
+        format!(
+            "{} {} ({})",
+            manifest.name,
+            manifest.version,
+            plugin.digest().short()
+        )
+    };
+    page.line([
+        Piece::plain(named(old)),
+        Piece::plain(" → "),
+        Piece::new(named(new), Style::Strong),
+    ]);
+    if found.is_nothing() {
+        page.text(2, "it asks for, promises and takes the same", Style::Plain);
+        return page;
+    }
+    let attention = Style::State(Tone::Attention);
+    lines(&mut page, "Asks for now", &found.asks_more, "", attention);
+    lines(&mut page, "Could call now", &found.imports_more, "", attention);
+    lines(&mut page, "Promises", &found.promises, "", attention);
+    lines(&mut page, "Parameters", &found.params, "", Style::Plain);
+    lines(&mut page, "Data", &found.data, "", Style::Plain);
+    lines(
+        &mut page,
+        "No longer asks for",
+        &found.asks_less,
+        "",
+        Style::Plain,
+    );
+    lines(
+        &mut page,
+        "Can no longer call",
+        &found.imports_less,
+        "",
+        Style::Plain,
+    );
     page
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::tell::{self, Tell};
-use crate::{BuildError, cache, debian};
+use crate::{BuildError, cache, python};
 
 /// The oldest Go that builds the modules.
 const OLDEST: (u32, u32) = (1, 26);
@@ -77,37 +77,33 @@ impl GoProgram {
     }
 }
 
+/// Where a Go that is new enough is, if it is there: `go` where it is the one on the path.
+pub(crate) fn found(cache: &Path) -> Option<PathBuf> {
+    let own = own_place(cache).join("packages/go/bin/go");
+    [PathBuf::from("go"), own]
+        .into_iter()
+        .find(|go| version(go).is_some_and(|found| found >= OLDEST))
+}
+
+fn own_place(cache: &Path) -> PathBuf {
+    let key = cache::key([PACKAGE.as_bytes()]);
+    cache.join("tools").join(format!("go-{key}"))
+}
+
 /// A Go that is new enough: the one on the path, else one of our own.
-fn go(cache: &Path, tell: Tell<'_>) -> Result<PathBuf, BuildError> {
+pub(crate) fn go(cache: &Path, tell: Tell<'_>) -> Result<PathBuf, BuildError> {
     let on_path = PathBuf::from("go");
     let found = version(&on_path);
     if found.is_some_and(|found| found >= OLDEST) {
         return Ok(on_path);
     }
-    let place = cache
-        .join("tools")
-        .join(format!("go-{}", cache::key([PACKAGE.as_bytes()])));
+    let place = own_place(cache);
     cache::kept(&place, |to| {
         tell(&match found {
             Some((major, minor)) => format!("Go {major}.{minor} is too old; a newer one is got"),
             None => "there is no Go; it is got".to_owned(),
         });
-        if !has_venv() {
-            debian::install("python3-venv", tell)?;
-        }
-        let venv = to.join("venv");
-        tell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv), tell)?;
-        let mut pip = Command::new(venv.join("bin/python3"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            PACKAGE,
-        ]);
-        // Beside the environment, which does not work where it is moved to; Go does.
-        tell::run(pip.arg("--target").arg(to.join("packages")), tell)
+        python::packages(to, &[PACKAGE], tell)
     })?;
     let own = place.join("packages/go/bin/go");
     match version(&own) {
@@ -120,16 +116,6 @@ fn go(cache: &Path, tell: Tell<'_>) -> Result<PathBuf, BuildError> {
             place.display()
         ))),
     }
-}
-
-fn has_venv() -> bool {
-    let mut python = Command::new("python3");
-    python.args(["-c", "import venv, ensurepip"]);
-    python
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    python.status().is_ok_and(|status| status.success())
 }
 
 /// The major and minor version of a Go; none where it is not there.

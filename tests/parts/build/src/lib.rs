@@ -6,6 +6,8 @@
 mod cache;
 mod debian;
 mod go;
+mod languages;
+mod python;
 mod tell;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +41,28 @@ pub enum BuildError {
     Odd(String),
 }
 
+/// What is kept at `name` in the folder of parts, made by `make` where nothing was made yet of these inputs: `make` fills a
+/// folder. One at a time on this machine; what is old of the same name goes.
+///
+/// # Errors
+/// As `make` fails, and where nothing can be kept.
+pub fn keep<'a>(
+    name: &str,
+    inputs: impl IntoIterator<Item = &'a [u8]>,
+    make: impl FnOnce(&Path) -> Result<(), BuildError>,
+) -> Result<PathBuf, BuildError> {
+    let place = cache::folder()
+        .join("parts")
+        .join(format!("{name}-{}", cache::key(inputs)));
+    cache::kept(&place, make)?;
+    Ok(place)
+}
+
+/// A folder of parts that several may write to, each by its own rules.
+pub fn shared(name: &str) -> PathBuf {
+    cache::folder().join("parts").join(name)
+}
+
 /// A program, or several that are one, that tests start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -54,13 +78,23 @@ pub enum Part {
     Chromium,
     /// What drives Chromium.
     Chromedriver,
+    /// Go, for plugins in it.
+    Go,
+    /// componentize-py and zig, for plugins in Python and C: a folder of programs.
+    PythonTools,
+    /// componentize-qjs, esbuild and the compiler of TypeScript, for plugins in JavaScript and TypeScript: a folder of
+    /// programs.
+    ScriptTools,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::ControlPlane,
         Self::Caddy,
+        Self::PythonTools,
+        Self::ScriptTools,
+        Self::Go,
         Self::Prometheus,
         Self::Alertmanager,
         Self::Chromium,
@@ -76,6 +110,9 @@ impl Part {
             Self::Caddy => "Caddy",
             Self::Chromium => "Chromium",
             Self::Chromedriver => "Chromium's driver",
+            Self::Go => "Go",
+            Self::PythonTools => "componentize-py and zig",
+            Self::ScriptTools => "componentize-qjs, esbuild and TypeScript",
         }
     }
 
@@ -88,6 +125,8 @@ impl Part {
             Self::Prometheus | Self::Alertmanager | Self::Chromium | Self::Chromedriver => {
                 "from Debian's package"
             }
+            Self::Go | Self::PythonTools => "from Python's registry",
+            Self::ScriptTools => "from npm's registry",
         }
     }
 
@@ -100,6 +139,9 @@ impl Part {
             Self::Alertmanager => debian::ALERTMANAGER.program(),
             Self::Chromium => debian::CHROMIUM.program(),
             Self::Chromedriver => debian::CHROMEDRIVER.program(),
+            Self::Go => go::found(&cache::folder()),
+            Self::PythonTools => languages::python_tools(&cache::folder()),
+            Self::ScriptTools => languages::script_tools(&cache::folder()),
         }
     }
 
@@ -116,6 +158,9 @@ impl Part {
             Self::Alertmanager => debian::ALERTMANAGER.get(tell),
             Self::Chromium => debian::CHROMIUM.get(tell),
             Self::Chromedriver => debian::CHROMEDRIVER.get(tell),
+            Self::Go => go::go(&cache::folder(), tell),
+            Self::PythonTools => languages::get_python_tools(&cache::folder(), tell),
+            Self::ScriptTools => languages::get_script_tools(&cache::folder(), tell),
         }
     }
 }

@@ -1,0 +1,3 @@
+module github.com/stanch/stanch/plugin-sdk/go
+
+go 1.25

@@ -1,0 +1,4 @@
+declare module "@stanch/the-plugin" {
+  const plugin: import("./kinds.js").Plugin;
+  export default plugin;
+}
