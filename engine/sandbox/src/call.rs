@@ -19,7 +19,6 @@ use crate::bindings::{common, notify, remedy};
 use crate::clock;
 use crate::convert;
 use crate::error::{CallFault, LimitHit};
-use crate::fit::{self, Misfit};
 use crate::gate::{Decision, Ledger, Session};
 use crate::host::{State, StateParts};
 use crate::limits::{Limit, Limits, RESOURCES, TRANSFER};
@@ -82,8 +81,6 @@ impl<T> CallReport<T> {
 /// What a plugin is asked.
 pub(crate) enum Ask {
     Describe,
-    /// Nothing: its functions are compared with the contract's.
-    Fit,
     Diagnose {
         context: common::Context,
         params: String,
@@ -121,7 +118,6 @@ pub(crate) enum Answer {
     Plan(remedy::ChangePlan),
     Outcome(remedy::Outcome),
     Told,
-    Misfit(Option<Misfit>),
 }
 
 /// What a call is made with.
@@ -240,9 +236,6 @@ async fn run(
                 .runbook_plugin_manifest()
                 .call_describe(store)
                 .await?,
-        )),
-        (code, Ask::Fit) => Ok(Answer::Misfit(
-            fit::misfit(code.kind(), code.instance_pre(), store).await?,
         )),
         (Code::Diagnosis(pre), Ask::Diagnose { context, params }) => {
             let plugin = instance!(pre);

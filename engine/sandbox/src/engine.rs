@@ -234,12 +234,10 @@ impl Sandbox {
             .acquire_owned()
             .await
             .map_err(|_| closed())?;
+        let source = bytes.clone();
         let component = self.compiled(Digest::of(&bytes), bytes, permit).await?;
-        let said = plugin::describe(
-            &self.inner.engine,
-            &Code::link(&self.inner.linker, &component, kind)?,
-        )
-        .await?;
+        let code = Code::link(&self.inner.linker, &component, kind, &source)?;
+        let said = plugin::describe(&self.inner.engine, &code, &source).await?;
         inspect::manifest(said.as_bytes(), "answer of `describe`")?;
         Ok(said)
     }

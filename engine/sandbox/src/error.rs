@@ -161,22 +161,23 @@ impl InstallError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::TooLarge { .. } => {
-                "build it optimised for size and stripped (`cargo build --profile plugin`)"
-            }
+            Self::TooLarge { .. } => "build it optimised for size and stripped",
             Self::NotWasm | Self::CoreModule => {
-                "build for `wasm32-wasip2`, or make a component of the module with `wasm-tools component new`"
+                "build it with `stanch plugin build`, which makes a component of what the language's tools leave"
             }
             Self::Truncated { .. } => "copy the file again and compare its SHA-256",
-            Self::UnknownContract { .. } => "rebuild it with the kit that belongs to this engine",
+            Self::UnknownContract { .. } => {
+                "rebuild it with a kit of `runbook:plugin@0.1.0`: `stanch plugin new` writes the one of this engine"
+            }
             Self::NoKind { .. } | Self::SeveralKinds { .. } | Self::NoManifestInterface => {
                 "build it against one of the worlds of plugin-sdk/wit: `diagnosis-plugin`, `remediation-plugin`, `notification-plugin`"
             }
-            Self::UnknownImport { .. } | Self::Mismatch { .. } => {
-                "build it against plugin-sdk/wit as it is in this engine's release; WASI 0.2 and `runbook:plugin` are all there is"
+            Self::UnknownImport { .. } => "WASI 0.2 and `runbook:plugin` are all there is: build it without",
+            Self::Mismatch { .. } => {
+                "rebuild it with a kit of `runbook:plugin@0.1.0`: `stanch plugin new` writes the one of this engine"
             }
             Self::NoManifestSection => {
-                "export the plugin with the kit's macro, or embed the manifest when it is built"
+                "build it with `stanch plugin build`, or write its manifest into it with `stanch plugin pack`"
             }
             Self::ManifestDiffers { .. } => {
                 "rebuild it: the section is written at build time and is older than the code"

@@ -15,7 +15,6 @@ mod convert;
 mod engine;
 mod error;
 pub mod files;
-mod fit;
 pub mod gate;
 mod host;
 pub mod http;
@@ -29,6 +28,7 @@ mod plugin;
 mod redact;
 mod schema;
 pub mod secret;
+mod shape;
 mod time;
 
 pub use call::CallReport;

@@ -8,18 +8,18 @@ use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, Manifest, PluginKind, Span, text};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{Component, Linker};
 
 use crate::bindings::diagnosis::DiagnosisPluginPre;
 use crate::bindings::notification::NotificationPluginPre;
 use crate::bindings::remediation::RemediationPluginPre;
 use crate::call::{self, Answer, Ask, CallParts};
 use crate::error::{CallFault, InstallError};
-use crate::fit::{self, Misfit};
 use crate::host::State;
 use crate::inspect::{self, Inspected, MOST_MANIFEST};
 use crate::limits::{Limits, MOST_MEMORY};
 use crate::schema;
+use crate::shape::{self, Difference};
 use crate::time::{CallTime, Time};
 
 /// An installed plugin. Shared by all its installations; holds no state between calls.
@@ -46,16 +46,9 @@ impl Code {
         linker: &Linker<State>,
         component: &Component,
         kind: PluginKind,
+        source: &[u8],
     ) -> Result<Self, InstallError> {
-        code(linker, component, kind).map_err(|error| mismatch(&error))
-    }
-
-    pub(crate) fn instance_pre(&self) -> &InstancePre<State> {
-        match self {
-            Self::Diagnosis(pre) => pre.instance_pre(),
-            Self::Remediation(pre) => pre.instance_pre(),
-            Self::Notification(pre) => pre.instance_pre(),
-        }
+        code(linker, component, kind).map_err(|error| mismatch(&error, source))
     }
 
     pub(crate) fn kind(&self) -> PluginKind {
@@ -121,8 +114,8 @@ impl Plugin {
         } = inspected;
         let params = schema::compile(&manifest.params, "params")?;
         let data = schema::compile(&manifest.data, "data")?;
-        let code = Code::link(linker, component, kind)?;
-        let said = describe(engine, &code).await?;
+        let code = Code::link(linker, component, kind, &source)?;
+        let said = describe(engine, &code, &source).await?;
         compare(
             &manifest,
             &inspect::manifest(said.as_bytes(), "answer of `describe`")?,
@@ -162,41 +155,36 @@ fn code(linker: &Linker<State>, component: &Component, kind: PluginKind) -> wasm
     })
 }
 
-/// A linker's error, in plain words: which interface or function, and what differs.
-fn mismatch(error: &wasmtime::Error) -> InstallError {
-    let chain: Vec<String> = error
-        .chain()
-        .map(|cause| text::clean_line_to(&cause.to_string(), 300))
-        .collect();
-    let named = |cause: &String| cause.split('`').nth(1).map(str::to_owned);
-    let mut names: Vec<String> = chain.iter().filter_map(named).collect();
-    names.dedup();
-    let interface = if names.is_empty() {
-        "the component".to_owned()
-    } else {
-        names.join("` → `")
-    };
-    InstallError::Mismatch {
-        interface,
-        why: fit::plainly(error),
-    }
+/// A linker's error, in plain words: which function, and which type differs; in the linker's own words only where the
+/// component's interfaces cannot be read.
+fn mismatch(error: &wasmtime::Error, source: &[u8]) -> InstallError {
+    differs(source).unwrap_or_else(|| {
+        let named = |cause: &dyn fmt::Display| cause.to_string().split('`').nth(1).map(str::to_owned);
+        let interface = error.chain().find_map(|cause| named(&cause));
+        InstallError::Mismatch {
+            interface: interface.unwrap_or_else(|| "the component".to_owned()),
+            why: text::clean_line_to(&error.root_cause().to_string(), 300),
+        }
+    })
 }
 
-/// Asks the code what it is.
-pub(crate) async fn describe(engine: &Engine, code: &Code) -> Result<String, InstallError> {
+fn differs(source: &[u8]) -> Option<InstallError> {
+    let Difference { place, why } = shape::difference(source)?;
+    Some(InstallError::Mismatch {
+        interface: place,
+        why,
+    })
+}
+
+/// Asks the code what it is. `source` is the component that it was compiled from.
+pub(crate) async fn describe(engine: &Engine, code: &Code, source: &[u8]) -> Result<String, InstallError> {
     match ask(engine, code, Ask::Describe).await {
         Ok(Answer::Text(json)) => Ok(json),
         Ok(_) => Err(InstallError::Host {
             why: "`describe` was answered with something else".into(),
         }),
-        // Without an instance it may be that a function has another shape.
-        Err(fault @ CallFault::Host { .. }) => match ask(engine, code, Ask::Fit).await {
-            Ok(Answer::Misfit(Some(Misfit { function, why }))) => Err(InstallError::Mismatch {
-                interface: function,
-                why,
-            }),
-            _ => Err(InstallError::Describe(fault)),
-        },
+        // Exports are compared when an instance is made: without one it may be that a function has another shape.
+        Err(fault @ CallFault::Host { .. }) => Err(differs(source).unwrap_or(InstallError::Describe(fault))),
         Err(fault) => Err(InstallError::Describe(fault)),
     }
 }

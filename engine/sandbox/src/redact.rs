@@ -37,7 +37,7 @@ pub(crate) fn answer(mut answer: Answer, redactor: &Redactor) -> Answer {
                 texts(redactor, [&mut action.reason, &mut action.extra]);
             }
         }
-        Answer::Text(_) | Answer::Told | Answer::Misfit(_) => {}
+        Answer::Text(_) | Answer::Told => {}
     }
     answer
 }

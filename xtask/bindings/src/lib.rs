@@ -1,10 +1,12 @@
-//! The bindings of the kits for C and Go, generated out of the contract.
+//! What is written out of the contract: the bindings of the kits for C and Go, and the reference.
 //!
 //! They are committed, so that an author and a reader need no generator; `cargo run -p xtask-bindings` writes them again, and a
 //! test holds them against the contract. (Rust's are a macro's, Python's and JavaScript's are made by their tools.)
 //!
 //! Those for Go are generated for a program each, and the kit is a library for all three kinds of plugin: what the three worlds
 //! share stands in it once, and each world's exports are a package that a plugin of that kind brings in.
+
+mod reference;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +18,7 @@ use wit_parser::{Resolve, WorldId};
 const KINDS: [&str; 3] = ["diagnosis", "remediation", "notification"];
 const MODULE: &str = "github.com/stanch/stanch/plugin-sdk/go/internal/wit";
 
-/// All bindings: where each file goes in the checkout `root`, and its text.
+/// Everything that is written: where each file goes in the checkout `root`, and its text.
 ///
 /// # Errors
 /// Where the contract cannot be read, or what the worlds share is not the same in each.
@@ -52,6 +54,7 @@ pub fn all(root: &Path) -> Result<BTreeMap<PathBuf, String>, Box<dyn Error>> {
             }
         }
     }
+    files.insert(reference::PAGE.into(), reference::page(root)?);
     Ok(files)
 }
 

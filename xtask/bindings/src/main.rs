@@ -1,4 +1,4 @@
-//! Writes the bindings of the kits for C and Go again.
+//! Writes again what is written out of the contract.
 
 use std::error::Error;
 use std::path::Path;
