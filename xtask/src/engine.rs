@@ -33,16 +33,13 @@ impl Binaries {
         };
         step(what, || {
             let mut build = cargo();
-            build.args(["build", "--locked", "--workspace", "--bins"]);
+            build.args(["build", "--locked", "--workspace"]);
             match how {
-                Build::Dev => {}
-                Build::WithTests => {
-                    build.arg("--tests");
-                }
-                Build::Release => {
-                    build.arg("--release");
-                }
-            }
+                Build::Dev => build.arg("--bins"),
+                Build::WithTests => build.args(["--bins", "--tests"]),
+                // Each program is optimised as a whole when it is linked, so only those that are used are.
+                Build::Release => build.args(["--release", "--bin", "stanch", "--bin", "xtask-pack"]),
+            };
             run(&mut build)
         })?;
         Ok(Self {
