@@ -10,7 +10,7 @@ use crate::StoreError;
 /// Held for as long as the store is open.
 #[derive(Debug)]
 pub(super) struct EngineLock {
-    _file: File,
+    file: File,
 }
 
 impl EngineLock {
@@ -52,6 +52,35 @@ impl EngineLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "process {}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for EngineLock {
+    /// Closing the file would not do: a process that is just being started has a copy of it until it becomes another program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_lock_is_free_at_once_though_a_process_that_is_being_started_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.lock");
+        let held = EngineLock::take(&path, &path).unwrap();
+        let copy = held.file.try_clone().unwrap();
+        assert!(matches!(
+            EngineLock::take(&path, &path),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(held);
+        EngineLock::take(&path, &path).unwrap();
+        drop(copy);
     }
 }
