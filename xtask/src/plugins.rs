@@ -39,11 +39,12 @@ pub(crate) fn build(workspace: &Workspace, binaries: &Binaries) -> Result<PathBu
         step(
             &format!("write the manifests of {} components into them", stale.len()),
             || {
-                let mut pack = Command::new(binaries.get("xtask-pack"));
-                for (from, to) in &stale {
-                    pack.arg(from).arg(to);
-                }
-                run(&mut pack)
+                stale.iter().try_for_each(|(from, to)| {
+                    run(Command::new(binaries.get("stanch"))
+                        .args(["plugin", "pack"])
+                        .arg(from)
+                        .arg(to))
+                })
             },
         )?;
     }

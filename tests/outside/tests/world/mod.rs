@@ -30,7 +30,8 @@ pub(crate) fn packed(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let to = folder.join(format!("{name}.wasm"));
     let half = folder.join(format!("{name}.{}", std::process::id()));
-    let packed = Command::new(program("xtask-pack").unwrap())
+    let packed = Command::new(program("stanch").unwrap())
+        .args(["plugin", "pack"])
         .arg(stanch_test_support::component(name))
         .arg(&half)
         .output()
