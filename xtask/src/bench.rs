@@ -26,28 +26,91 @@ use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
 use setting::{Kind, Setting};
 
-/// Measures everything and prints it.
-pub(crate) fn all() -> Result<(), TaskError> {
-    let workspace = Workspace::read()?;
-    let binaries = Binaries::build(&workspace, Build::Release)?;
-    plugins::build(&workspace, &binaries)?;
-    let mut table = Table::default();
-    let bench = Bench {
-        binaries,
-        target: workspace.target(),
-    };
-    step("start and memory", || bench.start_and_memory(&mut table))?;
-    step("alerts accepted", || bench.accepted(&mut table))?;
-    for kind in [Kind::Checks, Kind::Change] {
-        step(&format!("runs with {}", kind.words()), || {
-            bench.runs(kind, &mut table)
-        })?;
+/// What can be measured by itself, in the order in which all of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Start and memory.
+    Start,
+    /// Alerts accepted.
+    Alerts,
+    /// Runs with three checks.
+    Checks,
+    /// Runs with one check and one change.
+    Change,
+    /// The crates' own benches.
+    Crates,
+}
+
+impl Part {
+    /// Every part.
+    const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Alerts,
+        Self::Checks,
+        Self::Change,
+        Self::Crates,
+    ];
+
+    /// The word of the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Alerts => "alerts",
+            Self::Checks => "checks",
+            Self::Change => "change",
+            Self::Crates => "crates",
+        }
     }
-    step("the crates' own benches", || {
-        crates::measured(&workspace, &mut table)
-    })?;
+
+    fn words(self) -> String {
+        match self {
+            Self::Start => "start and memory".to_owned(),
+            Self::Alerts => "alerts accepted".to_owned(),
+            Self::Checks => format!("runs with {}", Kind::Checks.words()),
+            Self::Change => format!("runs with {}", Kind::Change.words()),
+            Self::Crates => "the crates' own benches".to_owned(),
+        }
+    }
+
+    /// The parts of these names, or all; `None` where one is no part.
+    pub(crate) fn named(names: &[&str]) -> Option<Vec<Self>> {
+        if names.is_empty() {
+            return Some(Self::ALL.to_vec());
+        }
+        let part = |name: &&str| Self::ALL.into_iter().find(|part| part.word() == *name);
+        names.iter().map(part).collect()
+    }
+}
+
+/// Measures these parts and prints every figure that was taken, also where a part failed.
+pub(crate) fn these(parts: &[Part]) -> Result<(), TaskError> {
+    let workspace = Workspace::read()?;
+    let mut table = Table::default();
+    let result = measured(&workspace, parts, &mut table);
     println!("{table}");
-    Ok(())
+    result
+}
+
+fn measured(workspace: &Workspace, parts: &[Part], table: &mut Table) -> Result<(), TaskError> {
+    let of_engine = |part: &Part| *part != Part::Crates;
+    let bench = parts
+        .iter()
+        .any(of_engine)
+        .then(|| Bench::build(workspace))
+        .transpose()?;
+    let mut failed = None;
+    for part in parts {
+        let result = step(&part.words(), || match (part, &bench) {
+            (Part::Crates, _) | (_, None) => crates::measured(workspace, table),
+            (Part::Start, Some(bench)) => bench.start_and_memory(table),
+            (Part::Alerts, Some(bench)) => bench.accepted(table),
+            (Part::Checks, Some(bench)) => bench.runs(Kind::Checks, table),
+            (Part::Change, Some(bench)) => bench.runs(Kind::Change, table),
+        });
+        // One that failed does not keep the others from being measured.
+        failed = failed.or(result.err());
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 struct Bench {
@@ -64,6 +127,15 @@ struct Running {
 }
 
 impl Bench {
+    fn build(workspace: &Workspace) -> Result<Self, TaskError> {
+        let binaries = Binaries::build(workspace, Build::Release)?;
+        plugins::build(workspace, &binaries)?;
+        Ok(Self {
+            binaries,
+            target: workspace.target(),
+        })
+    }
+
     fn start(&self, kind: Kind) -> Result<Running, TaskError> {
         let io = |why: std::io::Error| TaskError::Other(format!("the bench's folder: {why}"));
         let scratch = Scratch::new("bench").map_err(io)?;

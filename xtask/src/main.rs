@@ -15,7 +15,7 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask bench              measure speed and memory beside their goals
+cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, crates
 cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
 cargo xtask parts              get the real parts that tests start: a Kubernetes control plane and others
 cargo xtask plugins            build the plugins and write their manifests into them
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["bench"] => bench::all(),
+        ["bench", parts @ ..] if let Some(parts) = bench::Part::named(parts) => bench::these(&parts),
         ["demo"] => demo::show(false),
         ["demo", "--once"] => demo::show(true),
         ["parts"] => parts::get(),
