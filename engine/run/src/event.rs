@@ -299,6 +299,9 @@ pub enum EventKind {
         actions: Vec<u32>,
         /// In a sentence: crash, trap, deadline, lost answer.
         cause: String,
+        /// The engine stopped in the middle: nobody was there for the answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        died: bool,
         /// What the plugin says; it cannot end the doubt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         outcome: Option<Box<Outcome>>,

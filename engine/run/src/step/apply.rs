@@ -152,6 +152,7 @@ impl State {
                     side,
                     actions,
                     cause,
+                    died: false,
                     outcome,
                 },
                 calls,
@@ -287,6 +288,7 @@ impl State {
                         side,
                         actions,
                         cause: cause.into(),
+                        died: true,
                         outcome: None,
                     },
                 );

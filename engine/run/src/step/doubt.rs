@@ -3,7 +3,7 @@
 
 use stanch_contract::{Failure, FailureCode, Timestamp};
 
-use super::{MOST_RESENDS, Stage};
+use super::{MOST_DEATHS, MOST_RESENDS, Stage};
 use crate::event::{Event, EventKind};
 use crate::state::{Now, State};
 use crate::words::*;
@@ -98,7 +98,8 @@ impl State {
         let Some(work) = self.steps.get(index).and_then(|step| step.side(side)) else {
             return false;
         };
-        !stopped && work.resends < MOST_RESENDS && work.repeat_safe(&work.unknown())
+        let spent = work.resends >= MOST_RESENDS || work.deaths >= MOST_DEATHS;
+        !stopped && !spent && work.repeat_safe(&work.unknown())
     }
 
     /// Only a person can say.

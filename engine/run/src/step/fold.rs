@@ -314,6 +314,7 @@ impl State {
                 work.failures += u32::from(*counts);
                 if let Stage::Doubting { since, .. } = work.stage {
                     match (part, then) {
+                        (Part::Apply, Then::SamePlan) if work.died => work.deaths += 1,
                         (Part::Apply, Then::SamePlan) => work.resends += 1,
                         _ => {
                             work.go(Stage::Doubting {
@@ -359,11 +360,13 @@ impl State {
                 side,
                 actions,
                 cause,
+                died,
                 outcome,
                 ..
             } => {
                 let count = actions.len();
                 let Some(work) = step.side_mut(*side) else { return };
+                work.died = *died;
                 if let Some(outcome) = outcome {
                     work.outcome = Some((**outcome).clone());
                 }
@@ -586,6 +589,7 @@ impl Work {
         self.before_batch = self.earlier.len();
         self.attempts_before = self.attempt;
         self.resends = 0;
+        self.deaths = 0;
         self.go(Stage::Between { until });
     }
 

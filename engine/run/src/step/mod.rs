@@ -31,8 +31,11 @@ use crate::words::*;
 pub(crate) const MOST_QUESTIONS: u32 = 3;
 /// The most plans that were another one than before, where nobody is asked.
 pub(crate) const MOST_REPLANS: u32 = 3;
-/// How often repeat-safe actions in doubt are sent again before a person is asked.
+/// How often repeat-safe actions in doubt are sent again before a person is asked, where their answers were lost.
 pub(crate) const MOST_RESENDS: u32 = 3;
+/// The same where the engine stopped in the middle. That says nothing of the target, so it is not counted with the answers
+/// that were lost; but what kills the engine each time that it is applied must not do so for ever.
+pub(crate) const MOST_DEATHS: u32 = 10;
 
 /// Where a step stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,7 +172,11 @@ pub(crate) struct Work {
     pub(crate) replans: u32,
     pub(crate) failures: u32,
     pub(crate) attempt: u32,
+    /// How often what was in doubt was sent again, after lost answers and after stops of the engine.
     pub(crate) resends: u32,
+    pub(crate) deaths: u32,
+    /// The doubt comes from a stop of the engine.
+    pub(crate) died: bool,
     pub(crate) held_since: Option<Timestamp>,
     pub(crate) waits: Option<Waits>,
     /// Actions set aside in the engine's rate, and how many were started.
@@ -212,6 +219,8 @@ impl Work {
             failures: 0,
             attempt: 0,
             resends: 0,
+            deaths: 0,
+            died: false,
             held_since: None,
             waits: None,
             reserved: 0,

@@ -256,6 +256,27 @@ fn what_is_repeat_safe_is_sent_again_and_what_is_not_waits_for_a_person_with_its
 }
 
 #[test]
+fn what_is_repeat_safe_is_sent_again_after_three_lost_answers_or_ten_deaths_and_then_a_person_is_asked() {
+    let run = |how: How, times: usize| {
+        let mut sim = Sim::new("auto", ONE);
+        sim.script("fix").repeat_safe = true;
+        sim.script("fix").applies.extend(vec![how; times]);
+        sim.script("fix").verify.extend(vec![Ok(Verdict::No); times]);
+        sim.script("fix").verify.push_back(Ok(Verdict::Yes));
+        sim.settle();
+        sim.pass_secs(60);
+        (sim.sent.len(), sim.standing("fix"), sim.state.questions().len())
+    };
+    assert_eq!(run(How::Loses(0), 3), (4, "done", 0));
+    assert_eq!(run(How::Loses(0), 4), (4, "in doubt", 1));
+    // The engine's own deaths say nothing of the target.
+    assert_eq!(run(How::Dies(0), 4), (5, "done", 0));
+    assert_eq!(run(How::Dies(0), 10), (11, "done", 0));
+    // But what kills the engine each time does not do so for ever.
+    assert_eq!(run(How::Dies(0), 11), (11, "in doubt", 1));
+}
+
+#[test]
 fn half_an_apply_is_taken_up_with_the_same_plan_and_what_has_an_answer_is_not_sent_again() {
     let mut sim = two_targets("auto");
     sim.script("fix").repeat_safe = true;
