@@ -330,6 +330,8 @@ async fn effects_are_made_as_planned_each_under_its_key_and_taken_back() {
                 "POST /e/0",
                 "POST /e/1",
                 "GET /e/verify",
+                "GET /e/0",
+                "GET /e/1",
                 "DELETE /e/1",
                 "DELETE /e/0"
             ]

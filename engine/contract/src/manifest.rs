@@ -50,6 +50,10 @@ pub struct Manifest {
     /// Remediation: `verify` can answer yes and no.
     #[serde(default)]
     pub verifies: bool,
+    /// Remediation: asked again after the way back was applied, `plan-undo` looks at the world and gives an empty plan where
+    /// all is as before.
+    #[serde(default)]
+    pub verifies_undo: bool,
     /// What it needs, in the notation of a grant (`{"http": [...], "files": [...]}`). Asked, not given.
     #[serde(default)]
     pub asks: Value,

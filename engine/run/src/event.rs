@@ -247,6 +247,9 @@ pub enum EventKind {
     StepVerified {
         /// Which.
         step: StepId,
+        /// The change, or whether all is as before it.
+        #[serde(default = "side_do")]
+        side: Side,
         /// `true`: the plugin's own verify; `false`: the `verify.uses` besides.
         own: bool,
         /// The answer.

@@ -56,4 +56,7 @@ pub struct Pin {
     /// The manifest says: its verify can answer.
     #[serde(default)]
     pub verifies: bool,
+    /// The manifest says: asked again after the way back, its `plan-undo` tells whether all is as before.
+    #[serde(default)]
+    pub verifies_undo: bool,
 }

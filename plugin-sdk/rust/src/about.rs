@@ -14,6 +14,7 @@ pub struct About {
     idempotent: bool,
     reversible: bool,
     verifies: bool,
+    verifies_undo: bool,
 }
 
 /// An [`About`](crate::About) with the crate's own name and version, and one sentence: what the plugin does, on what.
@@ -34,6 +35,7 @@ impl About {
             idempotent: false,
             reversible: false,
             verifies: false,
+            verifies_undo: false,
         }
     }
 
@@ -56,6 +58,13 @@ impl About {
         self
     }
 
+    /// Remediation: asked again after the way back was applied, `plan_undo` looks at the world and gives an empty plan where
+    /// all is as before. The engine then asks until it is so, and never takes a change for put back that is not.
+    pub const fn verifies_undo(mut self) -> Self {
+        self.verifies_undo = true;
+        self
+    }
+
     /// The manifest as one JSON document: the text that `describe` gives and that the custom section holds.
     pub(crate) fn manifest<Params: JsonSchema, Data: JsonSchema>(&self, asks: Value) -> String {
         let manifest = Manifest {
@@ -67,6 +76,7 @@ impl About {
             idempotent: self.idempotent,
             reversible: self.reversible,
             verifies: self.verifies,
+            verifies_undo: self.verifies_undo,
             asks,
         };
         canonical::to_string(&json!(manifest))

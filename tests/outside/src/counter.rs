@@ -1,7 +1,7 @@
 //! A server on loopback that keeps what was done to it, and the clock by which an engine is killed.
 //!
 //! It answers as the plugins of tests/effects expect. What is true is what it keeps, whatever the engine believes: an
-//! effect is made when its request was read, and verify says whether all of a case were made. [`Counter::arm`] stops it at
+//! effect is made when its request was read, verify says whether all of a case were made, and a look whether one stands. [`Counter::arm`] stops it at
 //! a moment of a request, with the engine in the middle of whatever it does, until [`Counter::release`].
 
 use std::collections::BTreeMap;
@@ -116,7 +116,8 @@ impl Inner {
             if self.strikes(number, Moment::Arrived) {
                 return;
             }
-            if method != "GET" {
+            let looks = method == "GET";
+            if !looks {
                 let key = request
                     .headers
                     .get("idempotency-key")
@@ -129,9 +130,10 @@ impl Inner {
                 return;
             }
             std::thread::sleep(takes);
+            let is = |so| if so { "yes" } else { "no" };
             let body = match path.strip_suffix("/verify") {
-                Some(case) if self.is_whole(case, effects) => "yes",
-                Some(_) => "no",
+                Some(case) => is(self.is_whole(case, effects)),
+                None if looks => is(self.stands(&path)),
                 None => "{}",
             };
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -142,6 +144,13 @@ impl Inner {
                 return;
             }
         }
+    }
+
+    /// Whether the effect was made and not taken back after that.
+    fn stands(&self, path: &str) -> bool {
+        let made = locked(&self.made);
+        let last = made.iter().rfind(|effect| effect.path == path);
+        last.is_some_and(|effect| effect.method != "DELETE")
     }
 
     fn is_whole(&self, case: &str, effects: usize) -> bool {

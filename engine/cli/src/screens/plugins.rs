@@ -160,6 +160,7 @@ fn manifest(page: &mut Page, manifest: &Manifest) {
         (manifest.idempotent, "idempotent"),
         (manifest.reversible, "reversible"),
         (manifest.verifies, "verifies"),
+        (manifest.verifies_undo, "verifies its undo"),
     ];
     let promises: Vec<&str> = promises
         .iter()

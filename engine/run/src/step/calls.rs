@@ -42,8 +42,10 @@ impl State {
                 self.apply_ended(index, key.side, result, withheld, calls, now, out);
             }
             (Slot::Own | Slot::Also, CallResult::Finding(result)) => {
-                self.verified(index, key.slot, result, calls, now, out);
+                let finding = result.unwrap_or_else(|failure| unknown(failure.message));
+                self.verified(index, Side::Do, key.slot, finding, calls, now, out);
             }
+            (Slot::Own, CallResult::Plan(result)) => self.looked_back(index, result, calls, now, out),
             _ => {}
         }
     }
@@ -264,37 +266,38 @@ impl State {
         }
     }
 
-    fn verified(
+    /// Whether it holds, or whether all is as before, was looked at.
+    #[expect(clippy::too_many_arguments, reason = "all that a look leaves")]
+    pub(crate) fn verified(
         &mut self,
         index: usize,
+        side: Side,
         slot: Slot,
-        result: Result<Finding, Failure>,
+        finding: Finding,
         calls: Value,
         now: Now<'_>,
         out: &mut Vec<Event>,
     ) {
         let Some(step) = self.steps.get(index) else { return };
+        let Some(work) = step.side(side) else { return };
         let every = self
             .change(index)
             .map(|change| change.verify.every)
             .unwrap_or_default();
         self.pace.insert((step.id.clone(), slot), now.at.plus(every));
-        let finding = result.unwrap_or_else(|failure| unknown(failure.message));
         let (id, own, verdict) = (step.id.clone(), slot == Slot::Own, finding.verdict);
-        if let Stage::Doubting { .. } = step.work.stage {
+        if let Stage::Doubting { .. } = work.stage {
             let kind = match verdict {
-                Verdict::Yes => {
-                    let settler = Settler::Verify;
-                    EventKind::DoubtSettled {
-                        step: id,
-                        side: Side::Do,
-                        settler,
-                        happened: true,
-                        go_on: true,
-                    }
-                }
+                Verdict::Yes => EventKind::DoubtSettled {
+                    step: id,
+                    side,
+                    settler: Settler::Verify,
+                    happened: true,
+                    go_on: true,
+                },
                 Verdict::No => EventKind::StepVerified {
                     step: id,
+                    side,
                     own,
                     finding: Box::new(finding),
                 },
@@ -302,18 +305,15 @@ impl State {
             };
             return self.emit_with(now, out, kind, calls);
         }
-        let before = if own { step.work.own } else { step.work.also };
+        let before = if own { work.own } else { work.also };
         if before != Some(verdict) {
-            self.emit_with(
-                now,
-                out,
-                EventKind::StepVerified {
-                    step: id,
-                    own,
-                    finding: Box::new(finding),
-                },
-                calls,
-            );
+            let kind = EventKind::StepVerified {
+                step: id,
+                side,
+                own,
+                finding: Box::new(finding),
+            };
+            self.emit_with(now, out, kind, calls);
         }
     }
 

@@ -138,7 +138,7 @@ impl State {
             };
             return self.fail(index, side, Failing::Doubt, message, now, out);
         }
-        let verified = side == Side::Do && work.own == Some(stanch_contract::Verdict::Yes);
+        let verified = work.own == Some(stanch_contract::Verdict::Yes);
         if verified || (happened && (work.left() == 0 || work.outcome.is_some())) {
             self.emit(
                 now,

@@ -75,6 +75,7 @@ impl State {
             Stage::Interrupted => self.lock_wait(index, side, now, out),
             Stage::Doubting { since, verify_over } => self.doubt(index, side, since, verify_over, now, out),
             Stage::Settled { happened, go_on } => self.settled(index, side, happened, go_on, now, out),
+            Stage::Verifying { since } if side == Side::Undo => self.verifying_undo(index, since, now, out),
             Stage::Verifying { since } => self.verifying(index, since, now, out),
             Stage::Applied => {
                 let step = self.step_id(index);
@@ -506,6 +507,7 @@ impl State {
             });
             let kind = EventKind::StepVerified {
                 step,
+                side: Side::Do,
                 own: true,
                 finding,
             };
@@ -525,6 +527,7 @@ impl State {
                 out,
                 EventKind::StepVerified {
                     step,
+                    side: Side::Do,
                     own: true,
                     finding,
                 },
@@ -542,6 +545,7 @@ impl State {
                 out,
                 EventKind::StepVerified {
                     step,
+                    side: Side::Do,
                     own: true,
                     finding,
                 },

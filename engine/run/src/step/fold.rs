@@ -19,7 +19,7 @@ impl State {
     pub(crate) fn fold_step(&mut self, index: usize, kind: &EventKind, at: Timestamp) {
         let shadow = self.opened.shadow;
         let verify = self.verify_parts(index);
-        let verifies = verify.0;
+        let (verifies, verifies_undo) = (verify.0, self.undo_is_verified(index));
         let batch = self.change(index).and_then(|change| change.batch);
         let until = self.person_until(index, at);
         let (is_look, by_person) = match self.step_model(index).map(|step| &step.kind) {
@@ -267,12 +267,14 @@ impl State {
                 // What verify said before this was applied counts only where it ended a doubt.
                 work.own = work.own.filter(|verdict| *verdict == Verdict::Yes);
                 work.go(match side {
-                    Side::Do => Stage::Verifying { since: at },
-                    Side::Undo => Stage::Applied,
+                    Side::Undo if !verifies_undo => Stage::Applied,
+                    _ => Stage::Verifying { since: at },
                 });
             }
-            EventKind::StepVerified { own, finding, .. } => {
-                let work = &mut step.work;
+            EventKind::StepVerified {
+                side, own, finding, ..
+            } => {
+                let Some(work) = step.side_mut(*side) else { return };
                 work.note.clone_from(&finding.summary);
                 let slot = if *own { &mut work.own } else { &mut work.also };
                 *slot = Some(finding.verdict);
@@ -283,7 +285,7 @@ impl State {
                             verify_over: true,
                         });
                     }
-                    Stage::Verifying { .. } => {
+                    Stage::Verifying { .. } if *side == Side::Do => {
                         let holds =
                             |wanted: bool, verdict: Option<Verdict>| !wanted || verdict == Some(Verdict::Yes);
                         let none = !verify.0 && !verify.1;
@@ -371,7 +373,10 @@ impl State {
                     work.outcome = Some((**outcome).clone());
                 }
                 work.note.clone_from(cause);
-                let verify_over = *side == Side::Undo || !verifies;
+                let verify_over = match side {
+                    Side::Do => !verifies,
+                    Side::Undo => !verifies_undo,
+                };
                 work.go(Stage::Doubting {
                     since: at,
                     verify_over,
@@ -410,6 +415,11 @@ impl State {
             }
             EventKind::StepUndone { .. } => {
                 step.undone = true;
+                let unseen = |undo: &&mut Work| undo.touched() && undo.own != Some(Verdict::Yes);
+                if let Some(undo) = step.undo.as_mut().filter(unseen) {
+                    undo.note
+                        .push_str("; not looked at afterwards: the plugin cannot tell");
+                }
                 self.end_undo(index, at);
             }
             EventKind::UndoFailed { message, again, .. } => {

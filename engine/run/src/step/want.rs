@@ -69,12 +69,17 @@ impl State {
             }
             Stage::Doubting {
                 verify_over: false, ..
-            } => self.want_verify(index, key(Slot::Own), now, commands),
+            } => self.want_verify(index, side, key(Slot::Own), now, commands),
+            Stage::Verifying { .. } if side == Side::Undo => {
+                if work.own != Some(stanch_contract::Verdict::Yes) {
+                    self.want_verify(index, side, key(Slot::Own), now, commands);
+                }
+            }
             Stage::Verifying { .. } => {
                 let (own, also) = self.verify_parts(index);
                 let yes = Some(stanch_contract::Verdict::Yes);
                 if own && work.own != yes {
-                    self.want_verify(index, key(Slot::Own), now, commands);
+                    self.want_verify(index, side, key(Slot::Own), now, commands);
                 }
                 if also && work.also != yes {
                     self.want_also(index, key(Slot::Also), now, commands);
@@ -162,16 +167,25 @@ impl State {
         commands.push(self.call(key, change.uses.clone(), work, params, call));
     }
 
-    fn want_verify(&self, index: usize, key: Key, now: Now<'_>, commands: &mut Vec<Command>) {
+    /// Whether it holds: the plugin's verify. Whether all is as before: its plan of the way back, made again.
+    fn want_verify(&self, index: usize, side: Side, key: Key, now: Now<'_>, commands: &mut Vec<Command>) {
         let (Some(step), Some(change)) = (self.steps.get(index), self.change(index)) else {
             return;
         };
-        let (Some(made), Some(planned)) = (step.work.made_in_batch(), &step.work.planned) else {
+        let Some(work) = step.side(side) else { return };
+        let made = match side {
+            Side::Do => step.work.made_in_batch(),
+            Side::Undo => step.work.made(),
+        };
+        let (Some(made), Some(planned)) = (made.map(Box::new), &work.planned) else {
             return;
         };
         if self.paced(&step.id, Slot::Own, now.at) {
-            let call = Call::Verify(Box::new(made));
-            commands.push(self.call(key, change.uses.clone(), &step.work, planned.params.clone(), call));
+            let call = match side {
+                Side::Do => Call::Verify(made),
+                Side::Undo => Call::PlanUndo(made),
+            };
+            commands.push(self.call(key, change.uses.clone(), work, planned.params.clone(), call));
         }
     }
 

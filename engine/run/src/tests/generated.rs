@@ -145,8 +145,9 @@ impl World {
                 "[\"on-failure\", \"when-resolved\"]",
             ];
             let undo = undo[usize::from(step.undo)];
+            let plugin = if step.kind < 5 { "change" } else { "careful" };
             body.push_str(&format!(
-                "do = \"It\"\nuses = \"change\"\nwith = {{}}\nundo = {undo}\n"
+                "do = \"It\"\nuses = \"{plugin}\"\nwith = {{}}\nundo = {undo}\n"
             ));
             if step.kind == 2 {
                 body.push_str("when = \"diagnosis.check.yes\"\n");
@@ -174,6 +175,7 @@ impl World {
             script.applies.push_back(step.how.clone());
             script.undo_applies.push_back(step.undo_how.clone());
             script.verify = step.verify.iter().map(|v| verdict(*v)).collect();
+            script.looks_back = step.verify.iter().rev().map(|v| verdict(*v)).collect();
             script.plans = step.plans.iter().map(|p| plan_of(*p)).collect();
         }
         sim

@@ -7,5 +7,6 @@ mod generated;
 mod rules;
 mod shared;
 mod sim;
+mod undo;
 
 pub(crate) use sim::alert;

@@ -26,6 +26,7 @@ fn facts(kind: PluginKind, reversible: bool, verifies: bool) -> PluginFacts {
         idempotent: false,
         reversible,
         verifies,
+        verifies_undo: false,
         asks: Value::Null,
     };
     PluginFacts {
@@ -48,6 +49,10 @@ fn catalogue() -> Catalogue {
         (
             PluginKey::from("blind"),
             facts(PluginKind::Remediation, true, false),
+        ),
+        (
+            PluginKey::from("careful"),
+            facts(PluginKind::Remediation, true, true),
         ),
         (
             PluginKey::from("page"),
@@ -133,6 +138,8 @@ pub(crate) struct Script {
     /// Targets of each plan; the last stays.
     pub(crate) plans: VecDeque<Result<Vec<&'static str>, FailureCode>>,
     pub(crate) undo_plans: VecDeque<Result<Vec<&'static str>, FailureCode>>,
+    /// Whether all is as before, where the plugin can tell.
+    pub(crate) looks_back: VecDeque<Result<Verdict, FailureCode>>,
     pub(crate) applies: VecDeque<How>,
     pub(crate) undo_applies: VecDeque<How>,
     pub(crate) repeat_safe: bool,
@@ -174,6 +181,7 @@ pub(crate) fn opened(book: &Runbook) -> Opened {
             idempotent,
             reversible: true,
             verifies,
+            verifies_undo: key == "careful",
         };
         (PluginKey::from(key), pin)
     };
@@ -186,6 +194,7 @@ pub(crate) fn opened(book: &Runbook) -> Opened {
             pin("look", false, false),
             pin("change", true, false),
             pin("blind", false, false),
+            pin("careful", true, false),
         ]),
         guardrails: EngineGuardrails::default(),
         inputs: BTreeMap::new(),
@@ -399,6 +408,14 @@ impl Sim {
             Call::Diagnose => CallResult::Finding(finding(next(&mut script.looks, Ok(Verdict::Yes)))),
             Call::Verify(_) => CallResult::Finding(finding(next(&mut script.verify, Ok(Verdict::Yes)))),
             Call::Plan => CallResult::Plan(plan(next(&mut script.plans, Ok(vec!["t1"])), repeat_safe, "do")),
+            Call::PlanUndo(_) if key.slot == Slot::Own => {
+                let left = match next(&mut script.looks_back, Ok(Verdict::Yes)) {
+                    Ok(Verdict::Yes) => Ok(vec![]),
+                    Ok(_) => Ok(vec!["t1"]),
+                    Err(code) => Err(code),
+                };
+                CallResult::Plan(plan(left, repeat_safe, "undo"))
+            }
             Call::PlanUndo(made) => {
                 assert!(!made.progress.is_empty(), "an undo of nothing");
                 CallResult::Plan(plan(

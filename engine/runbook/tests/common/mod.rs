@@ -19,6 +19,7 @@ fn plugin(kind: PluginKind, params: Value, reversible: bool, verifies: bool) -> 
         idempotent: false,
         reversible,
         verifies,
+        verifies_undo: false,
         asks: Value::Null,
     };
     PluginFacts {

@@ -74,6 +74,7 @@ impl ToPin {
                 idempotent: manifest.idempotent,
                 reversible: manifest.reversible,
                 verifies: manifest.verifies,
+                verifies_undo: manifest.verifies_undo,
             };
             contents.extend([
                 (

@@ -172,6 +172,7 @@ fn step_lines(out: &mut Out, step: &StepView) {
         | StepState::Rejected { why }
         | StepState::Failed { why }
         | StepState::InDoubt { why, .. }
+        | StepState::Undone { why }
         | StepState::UndoFailed { why }
         | StepState::Retrying { why, .. } => out.line(&format!("- Why: {}", escape(why))),
         StepState::Answered { finding } => out.line(&format!("- {}", escape(&finding.summary))),

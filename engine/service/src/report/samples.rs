@@ -421,7 +421,9 @@ pub(super) fn undone() -> RunView {
         },
     );
     let clean = &mut run.steps[0];
-    clean.state = StepState::Undone;
+    clean.state = StepState::Undone {
+        why: "nothing is left to be put back".into(),
+    };
     clean.verified = Some(finding(Verdict::No, "latency is still 4.1 s", vec![]));
     let mut back = plan(&clean.id);
     back.actions[0].action.verb = "write".into();

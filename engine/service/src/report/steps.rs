@@ -110,6 +110,7 @@ fn step(page: &mut Page, view: &StepView, now: Timestamp, detail: Detail) {
         | StepState::Rejected { why }
         | StepState::Failed { why }
         | StepState::InDoubt { why, .. }
+        | StepState::Undone { why }
         | StepState::UndoFailed { why } => page.text(indent, why, Style::Plain),
         StepState::Retrying { at, why } => {
             let left = words::length(words::between(now, *at));

@@ -83,7 +83,7 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
         StepState::Failed { .. } => ("failed", Tone::Bad),
         StepState::InDoubt { .. } => ("in doubt", Tone::Bad),
         StepState::Undoing => ("undoing", Tone::Plain),
-        StepState::Undone => ("undone", Tone::Good),
+        StepState::Undone { .. } => ("undone", Tone::Good),
         StepState::UndoFailed { .. } => ("undo failed", Tone::Bad),
     }
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `METHOD URL/INDEX` with `{"index": INDEX}` | one effect; the header `idempotency-key` is the engine's |
 //! | `GET URL/verify` | `yes`, `no` or anything else, which is unknown |
+//! | `GET URL/INDEX` | `no` where the effect is not, or not any more, there |
 //! | `DELETE URL/INDEX` | takes the effect back |
 
 use stanch_plugin::prelude::*;
@@ -62,7 +63,8 @@ impl<const SAFE: bool> Remediation for Effect<SAFE> {
     )
     .idempotent(SAFE)
     .reversible()
-    .verifies();
+    .verifies()
+    .verifies_undo();
 
     fn asks() -> Value {
         json!({ "http": [{ "url": "http://127.0.0.1:8080/**", "read": ["GET"], "change": ["POST", "PUT", "DELETE"] }] })
@@ -114,8 +116,12 @@ impl<const SAFE: bool> Remediation for Effect<SAFE> {
     }
 
     fn plan_undo(_: &Context, _: &Params, made: &Attempt<Nothing>) -> Result<Plan<Nothing>, Failure> {
-        let requests = made.maybe_done().filter_map(Action::request);
-        let back: Vec<Action> = requests.map(|request| Action::delete(&request.url)).collect();
+        let mut back = Vec::new();
+        for request in made.maybe_done().filter_map(Action::request) {
+            if http::get(&request.url).send()?.ok()?.text().trim() != "no" {
+                back.push(Action::delete(&request.url));
+            }
+        }
         Ok(Plan::new(format!("Take {} effects back", back.len())).actions(back.into_iter().rev()))
     }
 }
@@ -134,6 +140,13 @@ mod tests {
         host
     }
 
+    /// What the server says of each effect.
+    fn stand(host: &Host, effects: [&str; 2]) {
+        for (index, is) in effects.iter().enumerate() {
+            host.answer("GET", &format!("{URL}/{index}"), reply(200, is));
+        }
+    }
+
     #[test]
     fn each_effect_has_a_key_of_its_own_and_is_taken_back_newest_first() {
         let host = host();
@@ -146,6 +159,7 @@ mod tests {
             .map(|r| r.header_value("idempotency-key").unwrap().to_owned())
             .collect();
         assert_eq!(keys, ["key-0", "key-1"]);
+        stand(&host, ["yes", "yes"]);
         let undo = host.plan_undo::<Once>(params).unwrap();
         let targets: Vec<_> = undo
             .actions
@@ -162,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_any_more_needs_no_way_back() {
+        let host = host();
+        let params = json!({ "url": URL, "actions": 2 });
+        let plan = host.plan::<Once>(params.clone()).unwrap();
+        host.apply::<Once>(params.clone(), &plan).unwrap();
+        stand(&host, ["yes", "no"]);
+        let undo = host.plan_undo::<Once>(params).unwrap();
+        assert_eq!(undo.actions.len(), 1);
+    }
+
+    #[test]
     fn what_was_not_sent_is_not_taken_back() {
         let host = host();
         let params = json!({ "url": URL, "actions": 2 });
@@ -171,6 +196,7 @@ mod tests {
             host.apply::<Once>(trapping, &plan)
         }));
         assert!(trapped.is_err());
+        stand(&host, ["yes", "yes"]);
         assert_eq!(host.plan_undo::<Once>(params).unwrap().actions.len(), 1);
     }
 

@@ -204,7 +204,11 @@ pub enum StepState {
     /// The way back is being made.
     Undoing,
     /// It was put back.
-    Undone,
+    Undone {
+        /// Whether all is known to be as before.
+        #[serde(default)]
+        why: String,
+    },
     /// The way back failed.
     UndoFailed {
         /// Why.

@@ -75,7 +75,11 @@ fn trace(events: &[Event], id: &StepId) -> Trace {
                     .push(decision(event.at, false, *side, by, None, reason));
             }
             EventKind::ActionStarted { attempt, .. } => trace.attempt = trace.attempt.max(*attempt),
-            EventKind::StepVerified { finding, .. } => {
+            EventKind::StepVerified {
+                side: Side::Do,
+                finding,
+                ..
+            } => {
                 trace.ended_at = Some(event.at);
                 trace.verified = Some((**finding).clone());
             }
@@ -203,7 +207,7 @@ fn asked(state: &State, question: &OpenQuestion, asked_at: Option<Timestamp>) ->
 }
 
 fn standing(step: &stanch_run::StepView, question: Option<&OpenQuestion>, trace: &Trace) -> StepState {
-    if let Some(state) = way_back(step) {
+    if let Some(state) = way_back(step, question) {
         return state;
     }
     let why = step.summary.clone();
@@ -230,7 +234,7 @@ fn standing(step: &stanch_run::StepView, question: Option<&OpenQuestion>, trace:
         },
         Standing::InDoubt => StepState::InDoubt {
             why: trace.doubt.clone().unwrap_or(why),
-            person: question.is_some_and(|question| question.kind == QuestionKind::Settle),
+            person: is_settle(question),
         },
         Standing::Settled | Standing::Verifying | Standing::Applied | Standing::Over => StepState::Verifying,
         Standing::Done => StepState::Done,
@@ -248,15 +252,22 @@ fn standing(step: &stanch_run::StepView, question: Option<&OpenQuestion>, trace:
     }
 }
 
+fn is_settle(question: Option<&OpenQuestion>) -> bool {
+    question.is_some_and(|question| question.kind == QuestionKind::Settle)
+}
+
 /// Where the way back counts more than where the change ended.
-fn way_back(step: &stanch_run::StepView) -> Option<StepState> {
+fn way_back(step: &stanch_run::StepView, question: Option<&OpenQuestion>) -> Option<StepState> {
     let standing = step.undo?;
     let why = step.undo_summary.clone();
     Some(match (step.undone, step.undo_failed, standing) {
-        (true, ..) => StepState::Undone,
+        (true, ..) => StepState::Undone { why },
         (_, true, _) => StepState::UndoFailed { why },
         (_, _, Standing::Asking) => StepState::Asked,
-        (_, _, Standing::InDoubt) => StepState::InDoubt { why, person: true },
+        (_, _, Standing::InDoubt) => StepState::InDoubt {
+            why,
+            person: is_settle(question),
+        },
         (_, _, Standing::Over) => return None,
         _ => StepState::Undoing,
     })

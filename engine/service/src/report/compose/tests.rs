@@ -53,6 +53,7 @@ fn book() -> Arc<Runbook> {
             idempotent: false,
             reversible: true,
             verifies: true,
+            verifies_undo: false,
             asks: Value::Null,
         }),
         may_notify: false,
@@ -106,6 +107,7 @@ impl Driven {
             idempotent: false,
             reversible: true,
             verifies: true,
+            verifies_undo: false,
         };
         let alert = Alert {
             name: "DiskFull".into(),

@@ -189,18 +189,20 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
             told(format!("{step}: {what}: {word}{}", because(state.detail())), tone)
         }
         EventKind::StepApplied { step, side, .. } => plain(format!("{}{step} is applied", back(*side))),
-        EventKind::StepVerified { step, finding, .. } => {
+        EventKind::StepVerified {
+            step, side, finding, ..
+        } => {
             let tone = if finding.verdict == Verdict::Yes {
                 Tone::Good
             } else {
                 Tone::Attention
             };
+            let looked = match side {
+                Side::Do => format!("verified {step}"),
+                Side::Undo => format!("looked whether {step} is as before"),
+            };
             told(
-                format!(
-                    "verified {step}: {}{}",
-                    verdict(finding),
-                    because(&finding.summary)
-                ),
+                format!("{looked}: {}{}", verdict(finding), because(&finding.summary)),
                 tone,
             )
         }
@@ -231,11 +233,11 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
         } => told(format!("{}{step} is in doubt: {cause}", back(*side)), Tone::Bad),
         EventKind::DoubtSettled {
             step,
+            side,
             settler,
             happened,
             go_on,
-            ..
-        } => settled(step, settler, *happened, *go_on),
+        } => settled(&format!("{}{step}", back(*side)), settler, *happened, *go_on),
         EventKind::UndoPlanned {
             step, plan, covered, ..
         } => {
@@ -345,7 +347,7 @@ fn timer_due(timer: Timer, step: Option<&StepId>) -> Option<Told> {
     }
 }
 
-fn settled(step: &StepId, settler: &Settler, happened: bool, go_on: bool) -> Option<Told> {
+fn settled(step: &str, settler: &Settler, happened: bool, go_on: bool) -> Option<Told> {
     let fact = if happened { "happened" } else { "did not happen" };
     let then = if go_on { "" } else { "; it stops here" };
     match settler {
