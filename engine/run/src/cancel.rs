@@ -40,12 +40,14 @@ impl State {
             },
         );
         if then == OnCancel::Undo {
-            self.undo_all(&by.name, now, out);
+            for index in self.to_undo(None).unwrap_or_default() {
+                self.start_undo(index, UndoReason::Command { by: by.name.clone() }, now, out);
+            }
         }
         Ok(())
     }
 
-    /// `stanch undo`: a decision itself.
+    /// `stanch undo`: a decision itself. A closed run is opened again for it.
     pub(crate) fn undo(
         &mut self,
         by: &Actor,
@@ -54,49 +56,53 @@ impl State {
         out: &mut Vec<Event>,
     ) -> Result<(), Refused> {
         self.operator(by, "undo a step")?;
-        let run = self.opened.run.clone();
-        let nothing =
-            move |what: &str| Refused::NothingOpen(format!("nothing to put back in run `{run}`: {what}"));
+        let wanted = self.to_undo(step)?;
+        let by = by.name.clone();
+        if self.closed.is_some() {
+            self.emit(now, out, EventKind::RunReopened { by: by.clone() });
+        }
+        for index in wanted {
+            self.start_undo(index, UndoReason::Command { by: by.clone() }, now, out);
+        }
+        Ok(())
+    }
+
+    /// The steps that a person may have put back, the newest first: this one, or all. Never none.
+    fn to_undo(&self, step: Option<&StepId>) -> Result<Vec<usize>, Refused> {
+        let run = &self.opened.run;
+        let nothing = |what: &str| {
+            Err(Refused::NothingOpen(format!(
+                "nothing to put back in run `{run}`: {what}"
+            )))
+        };
         let Some(id) = step else {
-            if self.undo_all(&by.name, now, out) {
-                return Ok(());
+            let all: Vec<usize> = (0..self.steps.len())
+                .rev()
+                .filter(|index| self.may_undo(*index))
+                .collect();
+            if all.is_empty() {
+                return nothing("no step has a change that stands and that its plugin can undo");
             }
-            return Err(nothing(
-                "no step has a change that stands and that its plugin can undo",
-            ));
+            return Ok(all);
         };
         let index = self.steps.iter().position(|known| known.id == *id);
         let Some((index, state)) = index.and_then(|index| Some((index, self.steps.get(index)?))) else {
-            return Err(nothing(&format!("there is no step `{id}`")));
+            return nothing(&format!("there is no step `{id}`"));
         };
         if !state.stands() {
-            return Err(nothing(&format!("`{id}` has no change that stands")));
+            return nothing(&format!("`{id}` has no change that stands"));
         }
         if state.end.is_none() {
-            return Err(Refused::Stale(format!(
-                "`{id}` is not over yet: cancel the run, or wait for it to end"
-            )));
+            let why = format!("`{id}` is not over yet: cancel the run, or wait for it to end");
+            return Err(Refused::Stale(why));
         }
         if state.undoing() {
             return Err(Refused::Stale(format!("`{id}` is being put back already")));
         }
         if !self.can_undo(index) {
-            return Err(nothing(&format!("the plugin of `{id}` cannot undo")));
+            return nothing(&format!("the plugin of `{id}` cannot undo"));
         }
-        self.start_undo(index, UndoReason::Command { by: by.name.clone() }, now, out);
-        Ok(())
-    }
-
-    /// Starts to put back every change that stands, the newest first. `false`: there is none.
-    fn undo_all(&mut self, by: &str, now: Now<'_>, out: &mut Vec<Event>) -> bool {
-        let wanted: Vec<usize> = (0..self.steps.len())
-            .rev()
-            .filter(|index| self.may_undo(*index))
-            .collect();
-        for index in &wanted {
-            self.start_undo(*index, UndoReason::Command { by: by.to_owned() }, now, out);
-        }
-        !wanted.is_empty()
+        Ok(vec![index])
     }
 
     fn may_undo(&self, index: usize) -> bool {

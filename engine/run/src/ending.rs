@@ -47,6 +47,14 @@ impl State {
         if self.steps.iter().any(open) || (!self.diagnosis_is_over() && !self.is_withdrawn()) {
             return None;
         }
+        if let Some(before) = self.reopened {
+            let left = self
+                .cancelled
+                .as_ref()
+                .is_some_and(|cancelled| cancelled.then == OnCancel::Leave);
+            let failed = self.steps.iter().any(|step| step.undo_failed && step.stands());
+            return (left || !failed).then_some(before);
+        }
         if let Some(cancelled) = &self.cancelled {
             let stands = self.steps.iter().any(|step| step.stands());
             return (!stands || cancelled.then == OnCancel::Leave).then_some(Ending::Cancelled);

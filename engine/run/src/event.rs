@@ -387,12 +387,17 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
-    /// The last. Only alerts of its episode are recorded after it.
+    /// The run is over. Only alerts of its episode are recorded after it, unless a person has it opened again.
     RunClosed {
         /// How it ended.
         ending: Ending,
         /// In a sentence.
         summary: String,
+    },
+    /// A person wants changes put back after the run was closed. It is open for that alone, and ends as it had ended.
+    RunReopened {
+        /// Who.
+        by: String,
     },
 }
 
@@ -421,6 +426,7 @@ impl EventKind {
             | Self::DecisionGiven { .. }
             | Self::DecisionRefused { .. }
             | Self::RunCancelled { .. }
+            | Self::RunReopened { .. }
             | Self::DoubtSettled {
                 settler: Settler::Person { .. },
                 ..
@@ -469,7 +475,8 @@ impl EventKind {
             | Self::EscalationSent { .. }
             | Self::EscalationFailed { .. }
             | Self::RunCancelled { .. }
-            | Self::RunClosed { .. } => None,
+            | Self::RunClosed { .. }
+            | Self::RunReopened { .. } => None,
         }
     }
 }

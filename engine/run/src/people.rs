@@ -14,7 +14,8 @@ use crate::words::*;
 impl State {
     /// Makes the first events of an input; what follows from them is the caller's.
     pub(crate) fn take(&mut self, input: Input, now: Now<'_>, out: &mut Vec<Event>) -> Result<(), Refused> {
-        if let (Some(closed), false) = (&self.closed, matches!(input, Input::Alerts(_))) {
+        let opens_again = matches!(input, Input::Alerts(_) | Input::Undo { .. });
+        if let (Some(closed), false) = (&self.closed, opens_again) {
             let from_people = !matches!(
                 input,
                 Input::Tick | Input::Restarted | Input::Called { .. } | Input::Told { .. }
@@ -81,6 +82,10 @@ impl State {
                 reason,
             } => {
                 return self.break_glass(&by, step.as_ref(), digest, reason, now, out);
+            }
+            Input::Answer { .. } if self.reopened.is_some() => {
+                let why = format!("run `{}` is open again only to put changes back", self.opened.run);
+                return Err(Refused::NothingOpen(why));
             }
             Input::Answer { by, check, verdict } => return self.answer(&by, &check, verdict, now, out),
             Input::ByHand { by, step, done } => return self.by_hand(&by, &step, done, now, out),

@@ -13,7 +13,8 @@ use crate::words::*;
 
 impl State {
     pub(crate) fn is_recovering(&self) -> bool {
-        self.recovery_since.is_some() && self.cancelled.is_none() && self.closed.is_none()
+        let over = self.cancelled.is_some() || self.closed.is_some() || self.reopened.is_some();
+        self.recovery_since.is_some() && !over
     }
 
     pub(crate) fn recovery_checks_hold(&self) -> bool {

@@ -76,8 +76,8 @@ pub enum FoldError {
     /// Of a step that the runbook does not have.
     #[error("an event is about `{0}`, which the pinned runbook does not have")]
     UnknownStep(StepId),
-    /// After RunClosed.
-    #[error("the run has events after RunClosed")]
+    /// After RunClosed, or RunReopened of what is not closed.
+    #[error("the run has events after RunClosed, or was opened again while it was open")]
     AfterClosed,
 }
 
@@ -121,6 +121,8 @@ pub struct State {
     pub(crate) telling: Telling,
     pub(crate) cancelled: Option<Cancelled>,
     pub(crate) closed: Option<Closed>,
+    /// It was closed so, and a person had it opened again to put changes back.
+    pub(crate) reopened: Option<Ending>,
     /// When a read that is repeated is due again. Not folded: after a restart everything is asked at once.
     pub(crate) pace: BTreeMap<(StepId, Slot), Timestamp>,
 }
@@ -175,6 +177,7 @@ impl State {
             telling: Telling::default(),
             cancelled: None,
             closed: None,
+            reopened: None,
             pace: BTreeMap::new(),
             book,
         })
@@ -230,7 +233,8 @@ impl State {
             event.kind,
             EventKind::AlertRepeated { .. } | EventKind::AlertResolved { .. }
         );
-        if self.closed.is_some() && !of_episode {
+        let reopens = matches!(event.kind, EventKind::RunReopened { .. });
+        if self.closed.is_some() != reopens && !of_episode {
             return Err(FoldError::AfterClosed);
         }
         if matches!(event.kind, EventKind::RunOpened(_)) {
@@ -274,7 +278,7 @@ impl State {
         if !self.entered {
             return self.wait_for_start(now, out) || self.finish(now, out);
         }
-        if !self.is_withdrawn() && self.drive_diagnosis(now, out) {
+        if !self.is_withdrawn() && self.reopened.is_none() && self.drive_diagnosis(now, out) {
             return true;
         }
         self.drive_steps(now, out) || self.drive_recovery(now, out) || self.finish(now, out)
@@ -331,6 +335,12 @@ impl State {
                     at,
                     summary: summary.clone(),
                 });
+            }
+            EventKind::RunReopened { .. } => {
+                self.reopened = self.closed.take().map(|closed| closed.ending);
+                self.cancelled = None;
+                self.gave_up = false;
+                self.steps.iter_mut().for_each(|step| step.undo_failed = false);
             }
             kind => {
                 if let Some(id) = kind.step() {
@@ -482,6 +492,11 @@ impl State {
         self.events
     }
 
+    /// Whether it was closed before, and opened again to put changes back.
+    pub fn is_reopened(&self) -> bool {
+        self.reopened.is_some()
+    }
+
     /// How it ended.
     pub fn ending(&self) -> Option<Ending> {
         self.closed.as_ref().map(|closed| closed.ending)
@@ -517,7 +532,9 @@ impl State {
             return commands;
         }
         if self.entered {
-            self.want_checks(&mut commands);
+            if self.reopened.is_none() {
+                self.want_checks(&mut commands);
+            }
             self.want_step(now, &mut commands);
             self.want_recovery(now, &mut commands);
         } else if self.after_over && !self.is_withdrawn() {

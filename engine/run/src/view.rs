@@ -374,7 +374,7 @@ impl State {
             undo: String::new(),
         };
         let mut open = Vec::new();
-        if self.entered && !self.opened.shadow && !self.is_withdrawn() {
+        if self.entered && !self.opened.shadow && !self.is_withdrawn() && self.reopened.is_none() {
             for check in self.book.diagnosis.iter().filter(|check| Self::is_by_hand(check)) {
                 if self
                     .checks
@@ -445,7 +445,11 @@ impl State {
             .all(|step| step.end.is_some() && !step.undoing());
         let stands = self.steps.iter().any(crate::step::StepState::stands);
         let stuck = (0..self.steps.len()).any(|index| {
-            self.awaits_undo(index) && self.steps.get(index).is_some_and(|step| step.undo_failed)
+            let failed = self
+                .steps
+                .get(index)
+                .is_some_and(|step| step.undo_failed && step.stands());
+            failed && (self.awaits_undo(index) || self.reopened.is_some())
         });
         idle && stands && (self.cancelled.is_some() || self.gave_up || stuck)
     }

@@ -230,7 +230,7 @@ async fn what_is_needed_and_not_given_fails_the_test() {
     ))
     .await;
     assert!(
-        too_late.contains("at 1h `dana` is refused") && too_late.contains("is closed (healed)"),
+        too_late.contains("at 1h `dana` is refused: nothing to put back"),
         "{too_late}"
     );
 }

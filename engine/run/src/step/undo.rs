@@ -16,7 +16,7 @@ use crate::words::*;
 impl State {
     /// A step that failed, or was refused half-way, after something was changed.
     pub(crate) fn start_undo_on_failure(&mut self, now: Now<'_>, out: &mut Vec<Event>) -> bool {
-        if self.cancelled.is_some() {
+        if self.cancelled.is_some() || self.reopened.is_some() {
             return false;
         }
         let found = self.steps.iter().enumerate().find(|(index, step)| {

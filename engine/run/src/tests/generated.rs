@@ -305,7 +305,11 @@ fn invariants(events: &[Event]) {
             event.kind,
             EventKind::AlertRepeated { .. } | EventKind::AlertResolved { .. }
         );
-        assert!(!closed || episode, "an event after RunClosed: {event:?}");
+        let reopens = matches!(event.kind, EventKind::RunReopened { .. });
+        assert!(
+            closed == reopens || episode,
+            "an event after RunClosed: {event:?}"
+        );
         match &event.kind {
             EventKind::StepPlanned { step, plan, .. } => {
                 let key = (step.0.clone(), Side::Do);
@@ -386,6 +390,7 @@ fn invariants(events: &[Event]) {
                 ..
             } => failures += 1,
             EventKind::RunClosed { .. } => closed = true,
+            EventKind::RunReopened { .. } => closed = false,
             _ => {}
         }
     }
@@ -416,6 +421,11 @@ proptest! {
             happen(&mut sim, chance);
         }
         end(&mut sim);
+        // A person may have it opened again, and it can end again.
+        let ending = sim.ending();
+        happen(&mut sim, &Chance::Undo);
+        end(&mut sim);
+        prop_assert_eq!(sim.ending(), ending);
         if world.mode == "shadow" {
             prop_assert!(sim.sent.is_empty() && sim.told.is_empty());
         } else {

@@ -257,3 +257,91 @@ fn neither_storm_nor_rate_nor_cooldown_keeps_an_undo() {
     sim.pass_secs(15);
     assert_eq!((back(&sim), sim.ending()), (1, Some(Ending::Healed)));
 }
+
+/// A run that closed with its change in place.
+fn closed(ending: Ending) -> Sim {
+    let text = body("careful", "").replace("undo = [\"when-resolved\"]\n", "");
+    let mut sim = Sim::new("auto", &text);
+    match ending {
+        Ending::Healed => sim.recover(),
+        Ending::Failed => {
+            sim.script("fix").verify.push_back(Ok(Verdict::No));
+            sim.pass_secs(130);
+        }
+        _ => {
+            sim.settle();
+            let (by, then, reason) = (person("dana"), OnCancel::Leave, String::new());
+            sim.person(Input::Cancel { by, then, reason }).unwrap();
+        }
+    }
+    assert_eq!(
+        (sim.ending(), sim.standing("fix") == "skipped"),
+        (Some(ending), false)
+    );
+    sim
+}
+
+fn undo(sim: &mut Sim, role: Role) -> Result<usize, Refused> {
+    let by = Actor {
+        role,
+        ..person("dana")
+    };
+    sim.person(Input::Undo { by, step: None })
+}
+
+#[test]
+fn a_closed_run_is_opened_again_to_put_its_change_back_and_ends_as_it_had_ended() {
+    for ending in [Ending::Healed, Ending::Failed, Ending::Cancelled] {
+        let mut sim = closed(ending);
+        assert!(matches!(
+            undo(&mut sim, Role::Approver),
+            Err(Refused::NotAllowed(_))
+        ));
+        assert_eq!(sim.ending(), Some(ending), "nothing happened");
+        undo(&mut sim, Role::Operator).unwrap();
+        assert!(sim.step("fix").undone);
+        assert_eq!((back(&sim), sim.ending()), (1, Some(ending)));
+        assert!(matches!(
+            undo(&mut sim, Role::Operator),
+            Err(Refused::NothingOpen(_))
+        ));
+        assert_eq!(sim.count("RunReopened"), 1);
+        assert!(sim.ledger.locks().next().is_none());
+    }
+}
+
+#[test]
+fn while_a_closed_run_is_open_again_it_does_nothing_else_and_waits_where_it_could_not_put_back() {
+    for ending in [Ending::Healed, Ending::Failed, Ending::Cancelled] {
+        let mut sim = closed(ending);
+        sim.script("fix").looks_back.push_back(Ok(Verdict::No));
+        let calls = sim.calls.len();
+        undo(&mut sim, Role::Admin).unwrap();
+        sim.crash();
+        sim.settle();
+        sim.fire();
+        sim.pass_secs(90_000);
+        assert_eq!(sim.ending(), None);
+        assert!(sim.step("fix").undo_failed && sim.escalated());
+        let only = sim.calls[calls..].iter().all(|(step, _)| step == "fix");
+        assert!(only, "no check is asked: {:?}", &sim.calls[calls..]);
+        assert_eq!(sim.state.questions()[0].kind, QuestionKind::UndoOrLeave);
+        let (by, then, reason) = (person("dana"), OnCancel::Leave, String::new());
+        sim.person(Input::Cancel { by, then, reason }).unwrap();
+        assert_eq!(sim.ending(), Some(ending), "left, and over as before");
+    }
+}
+
+#[test]
+fn a_closed_run_without_a_change_that_stands_stays_closed() {
+    let mut sim = Sim::new("ask", &body("careful", ""));
+    sim.settle();
+    sim.decide("dana", false).unwrap();
+    assert_eq!(sim.ending(), Some(Ending::Rejected));
+    let events = sim.events.len();
+    assert!(matches!(
+        undo(&mut sim, Role::Admin),
+        Err(Refused::NothingOpen(_))
+    ));
+    assert_eq!(sim.events.len(), events);
+}

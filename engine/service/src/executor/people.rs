@@ -17,6 +17,7 @@ use super::accept::{Opening, before};
 use super::engine::Engine;
 use super::mail::{Letter, Refusal};
 use super::recover::PAUSE;
+use super::task::Home;
 use crate::clock;
 use crate::intake::NotDurable;
 
@@ -152,12 +153,49 @@ impl Engine {
         .await
     }
 
-    /// Puts back what a run changed: all of it, or of one step.
+    /// Puts back what a run changed: all of it, or of one step. A closed run is opened again for it.
     ///
     /// # Errors
     /// Where there is nothing to put back.
     pub async fn undo(&self, by: Actor, run: &RunId, step: Option<StepId>) -> Result<(), Refusal> {
-        self.tell(run, Input::Undo { by, step }).await
+        let input = Input::Undo { by, step };
+        if self.inner.board.lock().members.contains_key(run) {
+            return self.tell(run, input).await;
+        }
+        let no_run = || Refusal::NoRun(run.to_string());
+        let unread = |why| {
+            Refusal::Run(stanch_run::Refused::NothingOpen(format!(
+                "run `{run}` cannot be read: {why}"
+            )))
+        };
+        let found = super::recover::state_of(self, run).await.map_err(unread)?;
+        let (state, _, record) = found
+            .filter(|(state, ..)| state.ending().is_some())
+            .ok_or_else(no_run)?;
+        let (reply, answer) = oneshot::channel();
+        let letter = Letter::Input(Box::new(input), reply);
+        let home = {
+            let mut board = self.inner.board.lock();
+            if board.draining {
+                return Err(Refusal::Stopping);
+            }
+            match board.members.get(run) {
+                // Somebody else was first.
+                Some(member) => {
+                    let _ = member.mail.send(letter);
+                    None
+                }
+                None => {
+                    let home = Home::on(&mut board, run.clone(), &state.opened().runbook);
+                    home.send(letter);
+                    Some(home)
+                }
+            }
+        };
+        if let Some(home) = home {
+            home.settle(self, state, Some(record), Vec::new());
+        }
+        answer.await.unwrap_or_else(|_| Err(no_run()))
     }
 
     /// Stops a run before its next action.

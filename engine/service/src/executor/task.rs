@@ -140,7 +140,7 @@ impl Task {
         let mut idle = Duration::ZERO;
         loop {
             self.begin().await;
-            if self.is_over() {
+            if self.is_over() && self.mail.is_empty() {
                 break;
             }
             self.retire();
@@ -218,6 +218,22 @@ impl Task {
         }
     }
 
+    /// The whole of a closed run again, which a person wants something of. Where it cannot be read, there is nothing in it.
+    async fn read_again(&mut self) {
+        match recover::state_of(&self.engine, self.state.id()).await {
+            Ok(Some((state, _, record))) => {
+                self.state = state;
+                self.retired = false;
+                self.listed = Some(record);
+                self.alerts = self.state.alerts().into();
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(run = %self.state.id(), %error, "the closed run cannot be read back")
+            }
+        }
+    }
+
     async fn leave(&mut self) {
         let run = self.state.id().clone();
         if self.flush(false).await.is_err() {
@@ -268,17 +284,22 @@ impl Task {
                     contents.extend(left);
                     self.happened(*input, &mut events);
                 }
-                Letter::Input(input, reply) => match self.handle_all(*input) {
-                    Ok(more) => {
-                        wait = true;
-                        events.extend(more);
-                        replies.push(Reply::Input(reply));
+                Letter::Input(input, reply) => {
+                    if self.retired && matches!(*input, Input::Undo { .. }) {
+                        self.read_again().await;
                     }
-                    Err((more, refusal)) => {
-                        events.extend(more);
-                        drop(reply.send(Err(refusal)));
+                    match self.handle_all(*input) {
+                        Ok(more) => {
+                            wait = true;
+                            events.extend(more);
+                            replies.push(Reply::Input(reply));
+                        }
+                        Err((more, refusal)) => {
+                            events.extend(more);
+                            drop(reply.send(Err(refusal)));
+                        }
                     }
-                },
+                }
                 Letter::Starting { key, action, reply } => {
                     if let Some(why) = self.revoked(&key) {
                         drop(reply.send(Err((None, why))));
@@ -508,6 +529,7 @@ impl Task {
         let asks = !self.state.questions().is_empty();
         self.engine.inner.board.lock().note_asking(self.state.id(), asks);
         if let Some(ending) = self.state.ending()
+            && !self.state.is_reopened()
             && events
                 .iter()
                 .any(|event| matches!(event.kind, EventKind::RunClosed { .. }))
@@ -816,6 +838,11 @@ impl Home {
         };
         board.members.insert(run, member);
         Self { own, mail, changes }
+    }
+
+    /// Sends it a letter, before its task is there.
+    pub(super) fn send(&self, letter: Letter) {
+        let _ = self.own.send(letter);
     }
 
     /// Starts its task.

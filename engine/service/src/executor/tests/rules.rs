@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use stanch_contract::AlertStatus;
 use stanch_run::ledger::PauseScope;
-use stanch_run::words::Standing;
-use stanch_run::{Ending, QuestionKind};
+use stanch_run::words::{OnCancel, Standing};
+use stanch_run::{Ending, EventKind, QuestionKind};
 
 use super::world::*;
+use crate::executor::Refusal;
 use crate::intake::AlertSink;
 use crate::snapshot::Snapshot;
 
@@ -23,6 +24,17 @@ every = "1s"
 [recovery]
 stable_for = "1s"
 trust = "alert"
+"#;
+
+const FAILS: &str = r#"
+[[mitigation]]
+id = "fix"
+do = "Make one effect"
+uses = "effect"
+with = { url = "URL", actions = 1 }
+[mitigation.verify]
+within = "1s"
+every = "1s"
 "#;
 
 const ASKED: &str = r#"
@@ -158,6 +170,79 @@ async fn who_said_no_is_not_asked_again_by_a_repeat_and_the_next_episode_asks() 
         .await
         .unwrap();
     assert_ne!(fire(&engine, "a1").await, run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_run_is_opened_again_for_an_undo_and_ends_as_it_had_ended() {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ONE).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    until(&engine, &run, "it is done", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    engine
+        .accept(vec![alert("a1", AlertStatus::Resolved)], "test")
+        .await
+        .unwrap();
+    until(&engine, &run, "it is over", |view| {
+        view.ending == Some(Ending::Healed)
+    })
+    .await;
+    // Over for good: not in mind any more, and neither after a restart.
+    engine.drain().await;
+    let engine = world.engine(world.open()).await;
+    assert_eq!(engine.open_runs(), 0);
+    engine.undo(person("dana"), &run, None).await.unwrap();
+    let view = until(&engine, &run, "it is put back", |view| view.ending.is_some()).await;
+    assert_eq!((view.ending, view.steps[0].undone), (Some(Ending::Healed), true));
+    assert_eq!(world.effects.paths(), ["/0", "/0"], "made, and taken back");
+    let events = engine.events(&run).await.unwrap();
+    let closed = events
+        .iter()
+        .filter(|event| matches!(event.kind, EventKind::RunClosed { .. }));
+    assert_eq!(closed.count(), 2);
+    let again = engine.undo(person("dana"), &run, None).await;
+    assert!(again.unwrap_err().to_string().contains("nothing to put back"));
+    let nobody = engine
+        .undo(person("dana"), &"0000000000000000".into(), None)
+        .await;
+    assert!(matches!(nobody, Err(Refusal::NoRun(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_opened_again_and_not_put_back_outlasts_the_engine_and_closes_when_a_person_leaves_it()
+{
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 2, FAILS).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    // Closed while the alert fires: it is still in mind for that.
+    until(&engine, &run, "verify does not hold", |view| {
+        view.ending == Some(Ending::Failed)
+    })
+    .await;
+    let component = packed(&sandbox, "effect-once").await;
+    world.load_granting(2, &component, FAILS, &["POST"]).await;
+    engine.reloaded();
+    engine.undo(person("dana"), &run, None).await.unwrap();
+    let view = until(&engine, &run, "the grant does not allow it any more", |view| {
+        view.steps[0].undo_failed
+    })
+    .await;
+    assert_eq!(view.ending, None);
+    assert_eq!(view.questions[0].kind, QuestionKind::UndoOrLeave);
+    engine.drain().await;
+    let engine = world.engine(world.open()).await;
+    assert_eq!(engine.open_runs(), 1);
+    engine
+        .cancel(person("dana"), &run, OnCancel::Leave, String::new())
+        .await
+        .unwrap();
+    until(&engine, &run, "left", |view| view.ending == Some(Ending::Failed)).await;
+    assert_eq!(world.effects.paths(), ["/0"], "nothing was taken back");
+    assert_eq!(fire(&engine, "a1").await, run, "the episode goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What the cases are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,6 +37,8 @@ use crate::snapshot::{Current, Installed, LoadedRunbook, Snapshot};
 pub(super) struct Effects {
     /// Path and idempotency key of each change, in order.
     pub(super) made: Mutex<Vec<(String, String)>>,
+    /// The paths of those that were taken back.
+    taken_back: Mutex<BTreeSet<String>>,
     /// How many there must be for `verify` to say yes.
     wanted: usize,
     /// Takes the effect and never answers, for that many requests.
@@ -72,12 +74,15 @@ async fn serve(effects: Arc<Effects>) -> SocketAddr {
         let effects = effects.clone();
         async move {
             if method == Method::GET {
-                let seen: std::collections::BTreeSet<String> = effects.paths().into_iter().collect();
+                let seen: BTreeSet<String> = effects.paths().into_iter().collect();
                 let is = match uri.path() {
                     "/verify" => seen.len() >= effects.wanted,
-                    path => seen.contains(path),
+                    path => seen.contains(path) && !effects.taken_back.lock().unwrap().contains(path),
                 };
                 return (StatusCode::OK, if is { "yes" } else { "no" });
+            }
+            if method == Method::DELETE {
+                effects.taken_back.lock().unwrap().insert(uri.path().to_owned());
             }
             let key = headers
                 .get("idempotency-key")
@@ -227,11 +232,23 @@ impl World {
 
     /// Loads the plugin as `effect` and the runbook.
     pub(super) async fn load(&self, generation: u64, component: &Arc<[u8]>, body: &str) {
+        self.load_granting(generation, component, body, &["POST", "PUT", "DELETE"])
+            .await;
+    }
+
+    /// The same with these methods of change.
+    pub(super) async fn load_granting(
+        &self,
+        generation: u64,
+        component: &Arc<[u8]>,
+        body: &str,
+        change: &[&str],
+    ) {
         let spec = GrantSpec {
             http: vec![HttpGrantSpec {
                 url: format!("{}/**", self.url),
                 read: vec!["GET".into()],
-                change: vec!["POST".into(), "PUT".into(), "DELETE".into()],
+                change: change.iter().map(ToString::to_string).collect(),
                 headers: BTreeMap::new(),
                 addresses: vec!["127.0.0.0/8".into()],
                 max_response: None,

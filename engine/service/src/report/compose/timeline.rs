@@ -286,6 +286,11 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
             };
             told(format!("closed as {ending}{}", because(summary)), tone)
         }
+        EventKind::RunReopened { by: who } => by(
+            who,
+            "opened again, to put changes back".to_owned(),
+            Tone::Attention,
+        ),
     }
 }
 
@@ -403,6 +408,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::EscalationFailed { .. } => "EscalationFailed",
         EventKind::RunCancelled { .. } => "RunCancelled",
         EventKind::RunClosed { .. } => "RunClosed",
+        EventKind::RunReopened { .. } => "RunReopened",
     }
 }
 
