@@ -536,6 +536,7 @@ impl State {
                 self.want_checks(&mut commands);
             }
             self.want_step(now, &mut commands);
+            self.want_looks_again(&mut commands);
             self.want_recovery(now, &mut commands);
         } else if self.after_over && !self.is_withdrawn() {
             commands.push(Command::Enter);

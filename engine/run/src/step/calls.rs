@@ -34,6 +34,11 @@ impl State {
         }
         let Some(index) = self.current(key) else { return };
         match (key.slot, result) {
+            (Slot::Look, CallResult::Finding(result))
+                if self.steps.get(index).is_some_and(|step| step.looking_again) =>
+            {
+                self.looked_again(index, result, calls, now, out);
+            }
             (Slot::Look, CallResult::Finding(result)) => self.looked(index, result, calls, now, out),
             (Slot::Plan | Slot::Fresh, CallResult::Plan(result)) => {
                 self.got_plan(index, key, result, calls, now, out);

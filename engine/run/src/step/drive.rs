@@ -297,21 +297,29 @@ impl State {
         }
     }
 
-    /// What a step reads: the checks of its `when` and of its parameters, and what those need.
-    pub(crate) fn step_reads(&self, index: usize) -> Vec<stanch_contract::StepId> {
-        let Some(step) = self.step_model(index) else {
-            return Vec::new();
-        };
-        let mut reads: Vec<_> = step.when.iter().flat_map(|when| when.reads()).cloned().collect();
-        match &step.kind {
-            StepKind::Change(change) => reads.extend(change.with.reads().iter().cloned()),
-            StepKind::Look {
+    /// The checks and steps that a step names, in its `when` and its parameters.
+    pub(crate) fn step_names(&self, index: usize) -> Vec<stanch_contract::StepId> {
+        let when = self.step_model(index).and_then(|step| step.when.as_ref());
+        let mut names = when.map(|when| when.reads().to_vec()).unwrap_or_default();
+        names.extend(self.step_asks_with(index));
+        names
+    }
+
+    /// The checks and steps that its parameters name.
+    pub(crate) fn step_asks_with(&self, index: usize) -> Vec<stanch_contract::StepId> {
+        match self.step_model(index).map(|step| &step.kind) {
+            Some(StepKind::Change(change)) => change.with.reads().to_vec(),
+            Some(StepKind::Look {
                 worker: Worker::Plugin { with, .. },
                 ..
-            } => reads.extend(with.reads().iter().cloned()),
-            _ => {}
+            }) => with.reads().to_vec(),
+            _ => Vec::new(),
         }
-        self.with_needs(&reads)
+    }
+
+    /// The checks that a step reads, and what those need.
+    pub(crate) fn step_reads(&self, index: usize) -> Vec<stanch_contract::StepId> {
+        self.with_needs(&self.step_names(index))
     }
 
     /// Whether the step still waits for a check that a person answers. `None`: it does not.

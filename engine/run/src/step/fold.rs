@@ -35,6 +35,11 @@ impl State {
         match kind {
             EventKind::StepStarted { params, .. } => {
                 step.work.params.clone_from(params);
+                if step.end.is_some() {
+                    step.looking_again = true;
+                    step.work.turn += 1;
+                    return;
+                }
                 step.work.go(match (is_look, by_person) {
                     (_, true) => Stage::AwaitingPerson { until },
                     (true, false) => Stage::Looking,
@@ -42,6 +47,7 @@ impl State {
                 });
             }
             EventKind::StepAnswered { finding, .. } => {
+                step.looking_again = false;
                 let end = if is_look { End::Answered } else { End::Done };
                 let answer = answer_of(finding.verdict);
                 self.end_step(index, at, end, answer, &finding.summary, finding.data.clone());

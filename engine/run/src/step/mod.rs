@@ -420,6 +420,8 @@ pub(crate) struct StepState {
     pub(crate) undo_reason: Option<UndoReason>,
     pub(crate) undone: bool,
     pub(crate) undo_failed: bool,
+    /// A look that was answered, and is asked again because a later step reads it and it is old.
+    pub(crate) looking_again: bool,
 }
 
 impl StepState {
@@ -436,6 +438,7 @@ impl StepState {
             undo_reason: None,
             undone: false,
             undo_failed: false,
+            looking_again: false,
         }
     }
 

@@ -119,7 +119,14 @@ impl State {
         }))
     }
 
-    fn call(&self, key: Key, plugin: PluginKey, work: &Work, params: Value, call: Call) -> Command {
+    pub(crate) fn call(
+        &self,
+        key: Key,
+        plugin: PluginKey,
+        work: &Work,
+        params: Value,
+        call: Call,
+    ) -> Command {
         let index = self.steps.iter().position(|step| step.id == key.step);
         let batched = index
             .and_then(|index| self.change(index))

@@ -200,6 +200,87 @@ fn what_is_older_than_fresh_is_looked_at_again_and_nothing_is_done_on_what_is_no
     assert!(sim.ledger.locks().next().is_none());
 }
 
+/// A look between two checks' facts and the change that goes by it.
+const BY_A_LOOK: &str = r#"
+[[diagnosis]]
+id = "slow"
+ask = "Is it slow?"
+uses = "look"
+with = {}
+[[mitigation]]
+id = "kept"
+ask = "Are the logs kept?"
+uses = "look"
+with = { of = "${diagnosis.slow.summary}" }
+[[resolution]]
+id = "fix"
+do = "Fix it"
+when = "mitigation.kept.yes"
+uses = "change"
+with = {}
+[[escalation]]
+uses = "page"
+with = {}
+"#;
+
+#[test]
+fn an_earlier_look_that_a_step_goes_by_is_looked_at_again_where_it_is_old() {
+    let looks = |sim: &Sim, id: &str| sim.calls.iter().filter(|(step, _)| step == id).count();
+    for (wait, times) in [(30, 1), (90, 2)] {
+        let mut sim = Sim::new("ask", BY_A_LOOK);
+        sim.settle();
+        sim.pass_secs(wait);
+        sim.decide("dana", true).unwrap();
+        assert_eq!(
+            (looks(&sim, "kept"), looks(&sim, "slow")),
+            (times, times),
+            "{wait} s"
+        );
+        assert_eq!(sim.targets(), ["t1"]);
+        // What it is asked with is asked before it.
+        let order: Vec<&str> = sim.calls.iter().map(|(step, _)| step.as_str()).collect();
+        let last = |id: &str| order.iter().rposition(|step| *step == id);
+        assert!(last("slow") < last("kept"), "{order:?}");
+    }
+    for (answer, standing, told) in [
+        (Ok(Verdict::No), "skipped", false),
+        (Ok(Verdict::Unknown), "failed", true),
+        (Err(FailureCode::Unavailable), "failed", true),
+    ] {
+        let mut sim = Sim::new("ask", BY_A_LOOK);
+        sim.script("kept").looks.extend([Ok(Verdict::Yes), answer]);
+        sim.settle();
+        sim.pass_secs(90);
+        sim.decide("dana", true).unwrap();
+        assert!(sim.sent.is_empty(), "{answer:?}");
+        assert_eq!(
+            (sim.standing("fix"), sim.escalated()),
+            (standing, true),
+            "{answer:?}"
+        );
+        assert_eq!(
+            sim.told.iter().any(|(_, text)| text.contains("kept")),
+            told,
+            "{answer:?}"
+        );
+        assert!(sim.ledger.locks().next().is_none());
+    }
+}
+
+#[test]
+fn a_death_while_an_old_look_is_asked_again_asks_it_again() {
+    let mut sim = Sim::new("ask", BY_A_LOOK);
+    sim.settle();
+    sim.pass_secs(90);
+    sim.script("kept").idle = true;
+    sim.decide("dana", true).unwrap();
+    assert!(sim.sent.is_empty(), "it waits for the look");
+    sim.script("kept").idle = false;
+    sim.crash();
+    sim.settle();
+    assert_eq!(sim.targets(), ["t1"]);
+}
+
 #[test]
 fn a_doubt_that_verify_ends_with_yes_is_applied_and_nothing_is_sent_again() {
     for how in [How::Loses(0), How::Dies(0)] {
