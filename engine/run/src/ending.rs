@@ -29,6 +29,15 @@ impl State {
         due
     }
 
+    /// A run that is not told what it needs is no run, but people must know that the alert is with them.
+    pub(crate) fn raise_faults(&mut self, at: Timestamp) {
+        if self.after_over {
+            for fault in self.opened.clone().faults.iter() {
+                self.raise(at, format!("nothing was looked at or done: {fault}"));
+            }
+        }
+    }
+
     pub(crate) fn after_due(&self) -> Option<Timestamp> {
         let after = self.book.trigger.as_ref().and_then(|trigger| trigger.after)?;
         (!self.after_over).then(|| self.opened_at.plus(after))
@@ -39,6 +48,9 @@ impl State {
         if !self.entered {
             if self.cancelled.is_some() {
                 return Some(Ending::Cancelled);
+            }
+            if self.after_over && !self.opened.faults.is_empty() {
+                return Some(Ending::Failed);
             }
             return self.is_resolved().then_some(Ending::ResolvedItself);
         }
@@ -167,6 +179,9 @@ impl State {
             ("refused", refused),
             ("put back", undone),
         ];
+        if !self.entered && ending == Ending::Failed {
+            return self.opened.faults.join("; ");
+        }
         let said: Vec<String> = parts
             .iter()
             .filter(|(_, ids)| !ids.is_empty())

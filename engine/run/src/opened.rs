@@ -24,6 +24,9 @@ pub struct Opened {
     pub guardrails: EngineGuardrails,
     /// Inputs, converted to their types.
     pub inputs: BTreeMap<String, Value>,
+    /// Why others have no value. Such a run looks at nothing and does nothing: it tells people, and ends as failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// The alerts that began the episode, the first first; empty where a person started it without one.
     pub alerts: Vec<Alert>,
     /// What its alerts have in common.

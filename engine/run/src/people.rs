@@ -126,7 +126,7 @@ impl State {
     }
 
     fn entered(&mut self, blocked: Option<crate::ledger::Blocked>, now: Now<'_>, out: &mut Vec<Event>) {
-        if self.entered || !self.after_over || self.is_withdrawn() {
+        if self.entered || !self.after_over || self.is_withdrawn() || !self.opened.faults.is_empty() {
             return;
         }
         let kind = match blocked {

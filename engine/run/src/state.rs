@@ -156,7 +156,7 @@ impl State {
             .collect();
         let by_alert = opened.by.is_none();
         let after = book.trigger.as_ref().and_then(|trigger| trigger.after).is_some();
-        Ok(Self {
+        let mut state = Self {
             opened: Arc::new((**opened).clone()),
             opened_at: event.at,
             events: 1,
@@ -180,7 +180,9 @@ impl State {
             reopened: None,
             pace: BTreeMap::new(),
             book,
-        })
+        };
+        state.raise_faults(event.at);
+        Ok(state)
     }
 
     /// A run from all of its events.
@@ -303,7 +305,10 @@ impl State {
             EventKind::TimerDue {
                 step: None, timer, ..
             } => match timer {
-                Timer::After => self.after_over = true,
+                Timer::After => {
+                    self.after_over = true;
+                    self.raise_faults(at);
+                }
                 Timer::GiveUp => {
                     self.gave_up = true;
                     self.raise(
@@ -538,7 +543,7 @@ impl State {
             self.want_step(now, &mut commands);
             self.want_looks_again(&mut commands);
             self.want_recovery(now, &mut commands);
-        } else if self.after_over && !self.is_withdrawn() {
+        } else if self.after_over && !self.is_withdrawn() && self.opened.faults.is_empty() {
             commands.push(Command::Enter);
         }
         self.want_notify(now, &mut commands);
@@ -557,6 +562,9 @@ impl State {
         if self.entered {
             self.step_due(now, &mut due);
             self.recovery_due(now, &mut due);
+        } else if self.verdict(now.at).is_some() && !self.is_telling() {
+            // It ends as it began, with nobody to wait for.
+            due.push(self.opened_at);
         }
         due.into_iter().min()
     }

@@ -92,33 +92,21 @@ pub fn convert_input(input: &Input, value: Value) -> Result<Value, InputError> {
 }
 
 impl Runbook {
-    /// The inputs of a run that an alert starts: each from its `from`, else its default.
-    ///
-    /// # Errors
-    /// Everything that has no value or the wrong type, by input.
-    pub fn inputs_from_alert(&self, scope: &Scope<'_>) -> Result<BTreeMap<String, Value>, Vec<InputError>> {
-        self.inputs_with(BTreeMap::new(), Some(scope))
+    /// The inputs of a run that an alert starts, each from its `from`, else its default; and why others have no value.
+    pub fn inputs_from_alert(&self, scope: &Scope<'_>) -> (BTreeMap<String, Value>, Vec<InputError>) {
+        self.inputs(&mut BTreeMap::new(), Some(scope))
     }
 
     /// The inputs of a run that a person starts: what was given, else (where there is an alert) its `from`, else its default.
     ///
     /// # Errors
-    /// As [`Runbook::inputs_from_alert`]; also what was given and is not an input.
+    /// Everything that has no value or the wrong type, by input; also what was given and is not an input.
     pub fn inputs_with(
         &self,
         mut given: BTreeMap<String, Value>,
         scope: Option<&Scope<'_>>,
     ) -> Result<BTreeMap<String, Value>, Vec<InputError>> {
-        let mut values = BTreeMap::new();
-        let mut errors = Vec::new();
-        for input in &self.inputs {
-            match input_value(input, given.remove(&input.name), scope) {
-                Ok(value) => {
-                    values.insert(input.name.clone(), value);
-                }
-                Err(error) => errors.push(error),
-            }
-        }
+        let (values, mut errors) = self.inputs(&mut given, scope);
         for name in given.into_keys() {
             let known: Vec<String> = self
                 .inputs
@@ -137,6 +125,24 @@ impl Runbook {
         } else {
             Err(errors)
         }
+    }
+
+    fn inputs(
+        &self,
+        given: &mut BTreeMap<String, Value>,
+        scope: Option<&Scope<'_>>,
+    ) -> (BTreeMap<String, Value>, Vec<InputError>) {
+        let mut values = BTreeMap::new();
+        let mut errors = Vec::new();
+        for input in &self.inputs {
+            match input_value(input, given.remove(&input.name), scope) {
+                Ok(value) => {
+                    values.insert(input.name.clone(), value);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        (values, errors)
     }
 }
 

@@ -163,6 +163,59 @@ fn after_waits_and_an_alert_that_is_over_before_starts_nothing() {
 }
 
 #[test]
+fn a_run_without_an_input_that_it_needs_does_nothing_tells_people_which_and_ends_as_failed() {
+    let fault = "the input `tail` has to be a whole number; it is \"many\"";
+    for after in ["", "after = \"2m\"\n"] {
+        let book = book("auto", &format!("[trigger]\nalert = \"Slow\"\n{after}{ONE}"));
+        let open = || {
+            let faults = vec![fault.to_owned()];
+            Sim::with(
+                book.clone(),
+                Opened {
+                    faults,
+                    ..opened(&book)
+                },
+            )
+        };
+        let mut sim = open();
+        sim.settle();
+        assert_eq!(
+            sim.told.is_empty(),
+            !after.is_empty(),
+            "nobody is called before `after` is over"
+        );
+        sim.pass_secs(121);
+        assert!(sim.told[0].1.contains(fault), "{:?}", sim.told);
+        assert_eq!(sim.ending(), Some(Ending::Failed));
+        assert!(sim.state.summary().contains("`tail`"));
+        assert!(sim.calls.is_empty() && sim.sent.is_empty());
+        // As any other episode: a repeat starts nothing, and one that is over before `after` calls nobody.
+        sim.fire();
+        assert_eq!(sim.told.len(), 1);
+        if !after.is_empty() {
+            let mut short = open();
+            short.pass_secs(60);
+            short.resolve();
+            assert_eq!(short.ending(), Some(Ending::ResolvedItself));
+            assert!(short.told.is_empty());
+        }
+    }
+    // Where there is nobody to tell it ends at once.
+    let (alone, _) = ONE.split_once("[[escalation]]").unwrap();
+    let book = book("auto", &format!("[trigger]\nalert = \"Slow\"\n{alone}"));
+    let faults = vec![fault.to_owned()];
+    let mut sim = Sim::with(
+        book.clone(),
+        Opened {
+            faults,
+            ..opened(&book)
+        },
+    );
+    sim.settle();
+    assert_eq!(sim.ending(), Some(Ending::Failed));
+}
+
+#[test]
 fn a_run_heals_only_after_the_checks_held_for_the_whole_time_and_undoes_newest_first() {
     let body = r#"
 [[mitigation]]

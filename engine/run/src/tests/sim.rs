@@ -198,6 +198,7 @@ pub(crate) fn opened(book: &Runbook) -> Opened {
         ]),
         guardrails: EngineGuardrails::default(),
         inputs: BTreeMap::new(),
+        faults: Vec::new(),
         alerts: vec![alert("a1", AlertStatus::Firing)],
         group_key: "a1".into(),
         episode: 1,

@@ -36,6 +36,7 @@ pub(super) struct Opening {
     pub(super) loaded: Arc<LoadedRunbook>,
     pub(super) alerts: Vec<Alert>,
     pub(super) inputs: BTreeMap<String, Value>,
+    pub(super) faults: Vec<String>,
     pub(super) group_key: String,
     pub(super) episode: u64,
     pub(super) by: Option<String>,
@@ -261,20 +262,19 @@ impl Engine {
                             }
                             let mut at = counted.remove(entry.key()).unwrap_or_default();
                             at.push(index);
-                            match super::matching::inputs(&loaded.runbook, &alerts) {
-                                Ok(inputs) => {
-                                    let opening = Opening {
-                                        loaded,
-                                        alerts,
-                                        inputs,
-                                        group_key: key,
-                                        episode,
-                                        by: None,
-                                    };
-                                    entry.insert((at, opening));
-                                }
-                                Err(error) => errors.push(format!("{}: {error}", loaded.runbook.name)),
-                            }
+                            // Without an input that it needs it opens too: it is the run that tells people.
+                            let (inputs, faults) = super::matching::inputs(&loaded.runbook, &alerts);
+                            errors.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
+                            let opening = Opening {
+                                loaded,
+                                alerts,
+                                inputs,
+                                faults,
+                                group_key: key,
+                                episode,
+                                by: None,
+                            };
+                            entry.insert((at, opening));
                         }
                     },
                 }
@@ -299,6 +299,7 @@ impl Engine {
             loaded,
             alerts,
             inputs,
+            faults,
             group_key,
             episode,
             by,
@@ -313,6 +314,7 @@ impl Engine {
             plugins: to_pin.plugins.clone(),
             guardrails: snapshot.settings.guardrails.clone(),
             inputs,
+            faults,
             alerts,
             group_key,
             episode,

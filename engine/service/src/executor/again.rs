@@ -1,7 +1,5 @@
 //! `trigger.again`: still firing this long after the run closed, another run of the episode.
 
-use std::collections::BTreeMap;
-
 use stanch_contract::{Alert, AlertStatus};
 use stanch_run::State;
 use stanch_run::episode::Episodes;
@@ -58,16 +56,13 @@ impl Engine {
                     return;
                 }
                 let alerts: Vec<Alert> = episode.firing().cloned().collect();
-                let inputs = super::matching::inputs(&loaded.runbook, &alerts).unwrap_or_else(|error| {
-                    tracing::error!(runbook = %opened.runbook, %error, "inputs of another run; those of the one before are used");
-                    opened.inputs.clone()
-                });
-                let inputs: BTreeMap<_, _> = inputs;
+                let (inputs, faults) = super::matching::inputs(&loaded.runbook, &alerts);
                 let (group_key, episode) = (opened.group_key.clone(), opened.episode);
                 let opening = Opening {
                     loaded,
                     alerts,
                     inputs,
+                    faults,
                     group_key,
                     episode,
                     by: None,

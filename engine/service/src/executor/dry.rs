@@ -59,6 +59,7 @@ impl Engine {
             plugins: ToPin::new(&snapshot, loaded).plugins,
             guardrails: snapshot.settings.guardrails.clone(),
             inputs,
+            faults: Vec::new(),
             group_key: format!("dry-run:{}", Digest::of_json(&serde_json::json!(alerts)).short()),
             alerts,
             episode: 1,

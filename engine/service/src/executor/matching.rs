@@ -37,9 +37,10 @@ pub(super) fn fitting(snapshot: &Snapshot, alert: &Alert) -> (Vec<Arc<LoadedRunb
     (fitting, errors)
 }
 
-/// The inputs of a run that alerts start.
-pub(super) fn inputs(runbook: &Runbook, alerts: &[Alert]) -> Result<BTreeMap<String, Value>, String> {
-    with_scope(runbook, alerts, |scope| runbook.inputs_from_alert(scope)).map_err(said)
+/// The inputs of a run that alerts start, and why others have no value.
+pub(super) fn inputs(runbook: &Runbook, alerts: &[Alert]) -> (BTreeMap<String, Value>, Vec<String>) {
+    let (inputs, errors) = with_scope(runbook, alerts, |scope| runbook.inputs_from_alert(scope));
+    (inputs, errors.iter().map(ToString::to_string).collect())
 }
 
 /// The inputs of a run that a person starts: those given, converted; else what the alerts give, else the defaults.

@@ -277,6 +277,7 @@ impl Engine {
                 loaded,
                 alerts,
                 inputs,
+                faults: Vec::new(),
                 group_key,
                 episode,
                 by: Some(by.name.clone()),

@@ -191,6 +191,7 @@ impl<'t> Stage<'t> {
             Ok(inputs) => self.open(
                 Vec::new(),
                 inputs,
+                Vec::new(),
                 "by-hand".to_owned(),
                 Some("the test".to_owned()),
             ),
@@ -202,6 +203,7 @@ impl<'t> Stage<'t> {
         &mut self,
         alerts: Vec<Alert>,
         inputs: BTreeMap<String, Value>,
+        faults: Vec<String>,
         group_key: String,
         by: Option<String>,
     ) {
@@ -213,6 +215,7 @@ impl<'t> Stage<'t> {
             plugins: pins_of(self.snapshot, self.loaded),
             guardrails: self.guardrails.clone(),
             inputs,
+            faults,
             alerts,
             group_key,
             episode: 1,
@@ -280,10 +283,10 @@ impl<'t> Stage<'t> {
                 }
                 alerts = self.firings.firing(name, &key);
             }
-            match with_scope(&self.book, &alerts, |scope| self.book.inputs_from_alert(scope)) {
-                Ok(inputs) => self.open(alerts, inputs, key.clone(), None),
-                Err(errors) => self.wrong.extend(errors.iter().map(ToString::to_string)),
-            }
+            let (inputs, errors) =
+                with_scope(&self.book, &alerts, |scope| self.book.inputs_from_alert(scope));
+            let faults = errors.iter().map(ToString::to_string).collect();
+            self.open(alerts, inputs, faults, key.clone(), None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Rules that need the real parts: lost answers, pauses, revoked plugins, an alert that comes back as its run closes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stanch_contract::AlertStatus;
@@ -170,6 +171,53 @@ async fn who_said_no_is_not_asked_again_by_a_repeat_and_the_next_episode_asks() 
         .await
         .unwrap();
     assert_ne!(fire(&engine, "a1").await, run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_whose_runbook_gets_no_input_from_it_opens_a_run_that_says_so_and_fails() {
+    let sandbox = sandbox();
+    let body = format!(
+        "[inputs.tail]\ntype = \"integer\"\nfrom = \"alert.labels.tail\"\n[inputs.size]\ntype = \"integer\"\ndefault = 7\n{ONE}"
+    );
+    let world = World::new(&sandbox, "effect-once", 1, &body).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    let view = until(&engine, &run, "it ends", |view| view.ending.is_some()).await;
+    assert_eq!(view.ending, Some(Ending::Failed));
+    assert!(
+        view.summary.contains("the input `tail` is needed"),
+        "{}",
+        view.summary
+    );
+    assert_eq!(view.escalated.len(), 1);
+    assert_eq!(
+        view.inputs,
+        BTreeMap::from([("size".to_owned(), serde_json::json!(7))])
+    );
+    assert!(world.effects.paths().is_empty());
+    // The alert is with its run, and its record says why.
+    assert_eq!(fire(&engine, "a1").await, run);
+    let record = engine
+        .store()
+        .alerts(&Default::default())
+        .await
+        .unwrap()
+        .pop()
+        .unwrap();
+    let payload: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+    assert_eq!(record.fate, "opened");
+    assert!(
+        payload["errors"][0].as_str().unwrap().contains("`tail`"),
+        "{payload}"
+    );
+    // With the label it runs.
+    let mut told = alert("a2", AlertStatus::Firing);
+    told.labels.insert("tail".into(), "5".into());
+    let accepted = engine.accept(vec![told], "test").await.unwrap();
+    until(&engine, &accepted.runs[0], "it is done", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

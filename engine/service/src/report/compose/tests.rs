@@ -128,6 +128,7 @@ impl Driven {
                 .into(),
             guardrails: EngineGuardrails::default(),
             inputs: BTreeMap::new(),
+            faults: Vec::new(),
             alerts: if started_by.is_some() { vec![] } else { vec![alert] },
             group_key: r#"[["instance","node-1"]]"#.into(),
             episode: 1,
