@@ -20,6 +20,9 @@ pub enum Durability {
     /// When the batch is in the queue. It joins the next commit, 50 ms later at the latest. Where it cannot be kept,
     /// [`Health`] says so and the next batch of the same run is refused with [`StoreError::Conflict`].
     Lazy,
+    /// When the batch, and every batch appended before it, is on the disk, as with [`Durability::Barrier`]; but it joins the
+    /// next commit as a lazy one does, and asks for none. An empty batch is how to wait for what was appended lazily.
+    Joined,
 }
 
 /// Writes that are kept together or not at all.
@@ -54,6 +57,16 @@ impl Append {
             durability: Durability::Barrier,
             uses_reserve: true,
             writes,
+        }
+    }
+
+    /// Nothing: waits until what was appended before is on the disk, however that comes about.
+    pub fn joined(at: Timestamp) -> Self {
+        Self {
+            at,
+            durability: Durability::Joined,
+            uses_reserve: true,
+            writes: Vec::new(),
         }
     }
 

@@ -56,6 +56,8 @@ struct Inner {
     /// The writer is woken at this many barriers.
     wake_at: usize,
     oldest: Option<Instant>,
+    /// The writer is at work on what it took.
+    busy: bool,
 }
 
 /// What waits for the writer.
@@ -78,7 +80,7 @@ impl Queue {
         }
     }
 
-    /// Puts a batch in, once there is room. A barrier gets the receiver of its answer.
+    /// Puts a batch in, once there is room. Whoever waits gets the receiver of the answer.
     pub(super) async fn push(
         &self,
         batch: Append,
@@ -89,7 +91,7 @@ impl Queue {
             .await
             .map_err(|_| StoreError::Closed)?;
         let (reply, answer) = match batch.durability {
-            Durability::Barrier => {
+            Durability::Barrier | Durability::Joined => {
                 let (reply, answer) = oneshot::channel();
                 (Some(reply), Some(answer))
             }
@@ -99,7 +101,15 @@ impl Queue {
         if inner.taken.last {
             return Err(StoreError::Closed);
         }
-        inner.barriers += usize::from(reply.is_some());
+        if batch.durability == Durability::Joined
+            && batch.writes.is_empty()
+            && inner.taken.batches.is_empty()
+            && !inner.busy
+        {
+            // There is nothing to wait for.
+            return Ok(None);
+        }
+        inner.barriers += usize::from(batch.durability == Durability::Barrier);
         inner.taken.batches.push(Pending {
             batch,
             reply,
@@ -146,6 +156,7 @@ impl Queue {
     pub(super) fn take(&self, pace: &mut Pace, idle: Duration) -> Taken {
         let idle_at = Instant::now() + idle;
         let mut inner = self.lock();
+        inner.busy = false;
         loop {
             let urgent = inner.barriers > 0
                 || inner.taken.last
@@ -177,6 +188,7 @@ impl Queue {
         }
         inner.barriers = 0;
         inner.oldest = None;
+        inner.busy = !inner.taken.batches.is_empty();
         let last = inner.taken.last;
         std::mem::replace(
             &mut inner.taken,

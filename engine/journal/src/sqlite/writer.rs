@@ -17,8 +17,8 @@ use super::pace::Pace;
 use super::queue::{Pending, Queue};
 use super::reserve::Reserve;
 use super::{collect, failure, is_full};
-use crate::StoreError;
 use crate::health::Gauges;
+use crate::{Durability, StoreError};
 
 /// Pages in the log at which they are moved to the file.
 const CHECKPOINT_AT: i64 = 1_000;
@@ -175,7 +175,7 @@ impl Writer {
         gauges.flushes.fetch_add(1, Ordering::Relaxed);
         gauges.batches.fetch_add(sum(|_| 1), Ordering::Relaxed);
         gauges.barriers.fetch_add(
-            sum(|pending| usize::from(pending.reply.is_some())),
+            sum(|pending| usize::from(pending.batch.durability == Durability::Barrier)),
             Ordering::Relaxed,
         );
         gauges

@@ -327,6 +327,10 @@ fn invariants(events: &[Event]) {
                 asked.insert((step.0.clone(), question.side), true);
                 yes.insert((step.0.clone(), question.side), false);
             }
+            // A person's word, and the yes to the change, take the place of an earlier question.
+            EventKind::UndoStarted { step, .. } => {
+                asked.remove(&(step.0.clone(), Side::Undo));
+            }
             EventKind::DecisionGiven { step, side, .. } => {
                 yes.insert((step.0.clone(), *side), true);
             }

@@ -263,7 +263,10 @@ fn closed(ending: Ending) -> Sim {
     let text = body("careful", "").replace("undo = [\"when-resolved\"]\n", "");
     let mut sim = Sim::new("auto", &text);
     match ending {
-        Ending::Healed => sim.recover(),
+        Ending::Healed => {
+            sim.settle();
+            sim.recover();
+        }
         Ending::Failed => {
             sim.script("fix").verify.push_back(Ok(Verdict::No));
             sim.pass_secs(130);

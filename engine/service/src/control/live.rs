@@ -9,7 +9,6 @@ mod plugins;
 mod refusals;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
@@ -38,10 +37,6 @@ use crate::report::compose::run_view;
 /// What the control socket says of alerts that came in through it.
 const INTAKE: &str = "control socket";
 
-/// How often, and how long apart, the journal is looked at until it has what the state was folded from.
-const LOOKS: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(10);
-
 /// The running engine, for the routes.
 pub struct Live {
     engine: Engine,
@@ -61,20 +56,13 @@ impl Live {
 
     async fn whole(&self, run: &RunId) -> Answer<RunView> {
         let unread = |why: String| Problem::new(Code::Internal, format!("run `{run}` cannot be read: {why}"));
-        let mut looks = 0;
-        loop {
-            let state = self.engine.state(run).await.map_err(unread)?;
-            let state =
-                state.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
-            let events = self.engine.events(run).await.map_err(unread)?;
-            // What nobody waits for joins the journal's next commit, so the state can be ahead of it for a moment.
-            let known = u64::try_from(events.len()).unwrap_or(u64::MAX);
-            if known >= state.seq() || looks >= LOOKS {
-                return Ok(run_view(&state, &events, clock::now()));
-            }
-            looks += 1;
-            tokio::time::sleep(PAUSE).await;
-        }
+        let state = self.engine.state(run).await.map_err(unread)?;
+        let state =
+            state.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
+        let mut events = self.engine.events(run).await.map_err(unread)?;
+        // The journal has all that the state says, and may have more by now.
+        events.truncate(usize::try_from(state.seq()).unwrap_or(usize::MAX));
+        Ok(run_view(&state, &events, clock::now()))
     }
 
     async fn alert(&self, fingerprint: String) -> Answer<Alert> {

@@ -27,10 +27,6 @@ use super::types::{
 };
 use super::{Answer, Control};
 
-/// How often, and how long apart, the end of a run is looked for once nothing more is told of it.
-const LATE: u32 = 50;
-const LATE_EVERY: Duration = Duration::from_millis(100);
-
 /// What the handlers share.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -107,9 +103,10 @@ async fn follow(
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
     let control = Arc::clone(&shared.control);
-    // The end of a run is told at once and joins the journal's next commit: it is looked for until it is there.
-    let late = stream::iter(0..LATE).then(|_| tokio::time::sleep(LATE_EVERY));
-    let looks = stream::once(async {}).chain(changes).chain(late);
+    // What is told last is that nothing more is: then the run is as the journal has it.
+    let looks = stream::once(async {})
+        .chain(changes)
+        .chain(stream::once(async {}));
     let views = looks.then(move |()| {
         let (control, run) = (Arc::clone(&control), run.clone());
         async move { control.run(&run).await }

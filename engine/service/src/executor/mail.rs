@@ -37,8 +37,10 @@ pub(crate) enum Letter {
     },
     /// What runs share changed: something that was in the way may not be any more.
     Shared,
-    /// The state, as it is now.
+    /// The state, as it is now: answered once all that it says is in the journal.
     Look(oneshot::Sender<Arc<State>>),
+    /// The run's closing, which nobody waited for, is in the journal; or it is not.
+    Closed(bool),
     /// No new calls: the engine is stopping.
     Drain,
 }

@@ -354,7 +354,7 @@ impl Engine {
         self.inner.board.lock().ledger.pauses().cloned().collect()
     }
 
-    /// A run as it is now, open or closed; nothing where there is no such run.
+    /// A run as it is now, open or closed, and as the journal has it; nothing where there is no such run.
     ///
     /// # Errors
     /// Where the journal cannot be read.

@@ -88,6 +88,8 @@ pub(super) struct Task {
     corked_since: Option<tokio::time::Instant>,
     /// It is known to wait for something that runs share.
     waits: bool,
+    /// That it is closed is in the journal: only then others may have to read it from there.
+    closed: bool,
     /// Closed: only the alerts of its episode are still of interest, and the state holds no more than those.
     retired: bool,
 }
@@ -114,6 +116,7 @@ impl Task {
         Self {
             engine: engine.clone(),
             alerts: state.alerts().into(),
+            closed: state.ending().is_some(),
             state,
             mail,
             own,
@@ -186,7 +189,7 @@ impl Task {
 
     /// Closed and its episode over; or the engine stops and nothing is in flight.
     fn is_over(&self) -> bool {
-        let settled = self.state.ending().is_some() && self.begun.is_empty() && self.is_settled();
+        let settled = self.closed && self.begun.is_empty() && self.is_settled();
         settled || (self.draining && !self.begun.values().any(|begun| matches!(begun, Begun::Call(_))))
     }
 
@@ -211,7 +214,7 @@ impl Task {
 
     /// A closed run is only told of its alerts; what is large goes.
     fn retire(&mut self) {
-        if self.state.ending().is_some() && !self.retired && self.begun.is_empty() && self.corked.is_empty() {
+        if self.closed && !self.retired && self.begun.is_empty() && self.corked.is_empty() {
             self.state.retire();
             self.alerts = Arc::new([]);
             self.retired = true;
@@ -276,6 +279,7 @@ impl Task {
         let mut events = Vec::new();
         let mut replies = Vec::new();
         let mut contents = Vec::new();
+        let mut looks = Vec::new();
         let mut ask_again = false;
         let mut wait = false;
         for letter in letters {
@@ -340,7 +344,9 @@ impl Task {
                 Letter::Shared => ask_again = true,
                 // A retired run is read from the journal.
                 Letter::Look(reply) if self.retired => drop(reply),
-                Letter::Look(reply) => drop(reply.send(Arc::new(self.state.clone()))),
+                Letter::Look(reply) => looks.push(reply),
+                Letter::Closed(true) => self.closed = self.state.ending().is_some(),
+                Letter::Closed(false) => return self.fold_again().await,
                 Letter::Drain => self.draining = true,
             }
         }
@@ -357,9 +363,27 @@ impl Task {
             self.fold_again().await;
             return;
         }
+        if !looks.is_empty() && self.show(looks).await.is_err() {
+            self.fold_again().await;
+            return;
+        }
         if ask_again {
             self.ask_again().await;
         }
+    }
+
+    /// Shows the state, once all that it says is in the journal: whoever reads on there finds no less.
+    async fn show(&mut self, looks: Vec<oneshot::Sender<Arc<State>>>) -> Result<(), Refusal> {
+        self.flush(false).await?;
+        let (store, state) = (self.engine.inner.store.clone(), Arc::new(self.state.clone()));
+        tokio::spawn(async move {
+            // Where the journal fails, who looks sees what was to be in it.
+            let _ = store.append(Append::joined(clock::now())).await;
+            for reply in looks {
+                let _ = reply.send(state.clone());
+            }
+        });
+        Ok(())
     }
 
     /// As [`Self::handle`]. Alerts that the run did not take, because it closed on the way, are refused: they begin the
@@ -526,6 +550,15 @@ impl Task {
 
     fn after(&mut self, events: &[Event]) {
         self.engine.inner.observer.recorded(events);
+        if self.state.ending().is_none() {
+            self.closed = false;
+        } else if !self.closed {
+            let (store, own) = (self.engine.inner.store.clone(), self.own.clone());
+            tokio::spawn(async move {
+                let kept = store.append(Append::joined(clock::now())).await.is_ok();
+                let _ = own.send(Letter::Closed(kept));
+            });
+        }
         let asks = !self.state.questions().is_empty();
         self.engine.inner.board.lock().note_asking(self.state.id(), asks);
         if let Some(ending) = self.state.ending()
@@ -555,6 +588,7 @@ impl Task {
             match recover::state_of(&self.engine, self.state.id()).await {
                 Ok(Some((state, events, record))) => {
                     self.state = state;
+                    self.closed = self.state.ending().is_some();
                     self.retired = false;
                     self.listed = Some(record);
                     self.alerts = self.state.alerts().into();

@@ -145,6 +145,45 @@ pub(crate) async fn a_batch_that_waited_for_nobody_is_kept_soon_anyway(place: &d
     panic!("still not kept after ten seconds");
 }
 
+pub(crate) async fn who_joins_the_next_commit_comes_after_what_waited_for_nobody_and_asks_for_none(
+    place: &dyn Place,
+) {
+    let store = place.open();
+    opened(&*store, 1).await;
+    for seq in 0..20 {
+        let barriers = store.counters().barriers;
+        store
+            .append(Append::lazy(NOW, vec![events(1, seq, 1)]))
+            .await
+            .unwrap();
+        store.append(Append::joined(NOW)).await.unwrap();
+        let kept = seqs(&*store, 1).await.len();
+        assert_eq!(
+            (kept, store.counters().barriers),
+            (usize::try_from(seq).unwrap() + 1, barriers)
+        );
+    }
+    // Where nothing was appended there is nothing to wait for, nor to commit.
+    let before = store.counters().commits;
+    for _ in 0..200 {
+        store.append(Append::joined(NOW)).await.unwrap();
+    }
+    assert_eq!(store.counters().commits, before);
+    // What is joined with writes is kept, and refused, as any other.
+    let joined = |seq| Append {
+        durability: Durability::Joined,
+        ..Append::lazy(NOW, vec![events(1, seq, 1)])
+    };
+    store.append(joined(20)).await.unwrap();
+    assert_eq!(seqs(&*store, 1).await.len(), 21);
+    assert!(matches!(
+        store.append(joined(20)).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    store.close().await.unwrap();
+    assert_eq!(store.append(Append::joined(NOW)).await, Err(StoreError::Closed));
+}
+
 pub(crate) async fn a_gap_is_refused(place: &dyn Place) {
     let store = place.open();
     opened(&*store, 1).await;

@@ -26,6 +26,7 @@ macro_rules! conformance {
             a_refused_batch_takes_nobody_with_it,
             a_batch_that_waited_for_nobody_is_kept_before_the_next_barrier,
             a_batch_that_waited_for_nobody_is_kept_soon_anyway,
+            who_joins_the_next_commit_comes_after_what_waited_for_nobody_and_asks_for_none,
             a_gap_is_refused,
             events_of_a_run_that_is_not_there_are_refused,
             a_row_of_no_events_is_refused,

@@ -294,6 +294,39 @@ async fn a_run_that_was_opened_again_and_not_put_back_outlasts_the_engine_and_cl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_finds_all_that_the_run_says_in_the_journal_and_who_follows_it_to_its_end_finds_it_closed()
+ {
+    let sandbox = sandbox();
+    let world = World::new(&sandbox, "effect-once", 1, ONE).await;
+    let engine = world.engine(world.open()).await;
+    for n in 0..10 {
+        let name = format!("a{n}");
+        let run = fire(&engine, &name).await;
+        let mut changes = engine.changes(&run).unwrap();
+        let mut resolved = false;
+        loop {
+            let told = changes.changed().await;
+            let state = engine.state(&run).await.unwrap().unwrap();
+            let kept = engine.events(&run).await.unwrap().len();
+            assert!(
+                u64::try_from(kept).unwrap() >= state.seq(),
+                "{kept} of {}",
+                state.seq()
+            );
+            if told.is_err() {
+                assert!(state.ending().is_some(), "nothing more is told, and it is open");
+                break;
+            }
+            if !resolved && state.view().steps[0].state == Standing::Done {
+                let over = vec![alert(&name, AlertStatus::Resolved)];
+                engine.accept(over, "test").await.unwrap();
+                resolved = true;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_notifications_of_one_alert_at_the_same_time_open_one_run() {
     let sandbox = sandbox();
     let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
