@@ -102,11 +102,12 @@ impl State {
             if self.gave_up && self.steps.iter().any(|step| step.undone) && !self.is_stable(at) {
                 return Some(Ending::Failed);
             }
-            // A step that failed half-way and was not put back: something stands that nobody verified.
-            let loose = self
-                .steps
-                .iter()
-                .any(|step| matches!(step.end, Some(End::Failed(_))) && step.stands());
+            // A step that failed half-way and was not put back: something stands that nobody verified. The same where what is
+            // to be done whatever the alert does was not.
+            let loose = self.steps.iter().enumerate().any(|(index, step)| {
+                let left = step.stands() || self.is_due_after_resolved(index);
+                matches!(step.end, Some(End::Failed(_))) && left
+            });
             let well = if refused || loose {
                 Ending::Mitigated
             } else {

@@ -253,6 +253,8 @@ pub enum StepKind {
         what: String,
         /// The approval's `expires` is how long an answer is waited for.
         expires: Span,
+        /// It is to be done also where the alert is resolved before that.
+        after_resolved: bool,
     },
 }
 

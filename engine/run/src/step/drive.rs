@@ -191,6 +191,9 @@ impl State {
         };
         let work = &step.work;
         let cancelled = self.cancelled.is_some();
+        if !cancelled && self.is_due_after_resolved(index) {
+            return false;
+        }
         match work.stage {
             // The gate withholds what was not sent, and the doubt is settled whatever else happens.
             Stage::Applying | Stage::Doubting { .. } | Stage::Settled { .. } | Stage::Applied => false,
@@ -225,6 +228,17 @@ impl State {
             _ if cancelled => self.skip(index, Skip::Cancelled, "the run was cancelled", now, out),
             _ => self.skip(index, Skip::Resolved, "the alerts are resolved", now, out),
         }
+    }
+
+    /// Work of a person that an alert that resolves does not make needless.
+    pub(crate) fn is_due_after_resolved(&self, index: usize) -> bool {
+        matches!(
+            self.step_model(index).map(|step| &step.kind),
+            Some(StepKind::ByHand {
+                after_resolved: true,
+                ..
+            })
+        )
     }
 
     fn begin(&mut self, index: usize, now: Now<'_>, out: &mut Vec<Event>) -> bool {

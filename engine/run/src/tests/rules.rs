@@ -638,6 +638,77 @@ fn a_step_by_hand_is_done_or_not_done_and_no_answer_is_a_failure() {
     assert_eq!(sim.told.len(), 1);
 }
 
+/// Done by hand, and taken back by hand.
+const BY_HAND_AND_BACK: &str = r#"
+[[mitigation]]
+id = "away"
+do = "Send the traffic away"
+by_hand = "drain"
+[[resolution]]
+id = "ticket"
+do = "Open a ticket"
+by_hand = "call"
+on_failure = "continue"
+[[resolution]]
+id = "back"
+do = "Send the traffic back"
+when = "!mitigation.away.skipped"
+by_hand = "undrain"
+on_failure = "continue"
+after_resolved = "do"
+approval = { expires = "12h" }
+[[escalation]]
+uses = "page"
+with = {}
+"#;
+
+#[test]
+fn what_is_to_be_done_by_hand_after_all_is_asked_for_although_the_alert_is_resolved() {
+    let by_hand = |step: &str, done| Input::ByHand {
+        by: person("dana"),
+        step: step.into(),
+        done,
+    };
+    let away = || {
+        let mut sim = Sim::new("auto", BY_HAND_AND_BACK);
+        sim.settle();
+        sim.person(by_hand("away", true)).unwrap();
+        sim.resolve();
+        sim
+    };
+    let mut sim = away();
+    assert_eq!(
+        sim.standing("ticket"),
+        "skipped",
+        "nobody needs the ticket any more"
+    );
+    sim.pass_secs(3_600);
+    assert_eq!(sim.ending(), None, "the traffic is still away");
+    assert_eq!(sim.state.questions()[0].step, Some("back".into()));
+    sim.person(by_hand("back", true)).unwrap();
+    sim.pass_secs(400);
+    assert_eq!((sim.ending(), sim.escalated()), (Some(Ending::Healed), false));
+
+    // Not done, or nobody says: people are told, and it is no healing.
+    let mut sim = away();
+    sim.person(by_hand("back", false)).unwrap();
+    sim.pass_secs(400);
+    assert_eq!((sim.ending(), sim.told.len()), (Some(Ending::Mitigated), 1));
+    let mut sim = away();
+    sim.pass_secs(13 * 3_600);
+    assert_eq!((sim.ending(), sim.told.len()), (Some(Ending::Mitigated), 1));
+
+    // What never went away need not come back, and a cancel ends it as any other.
+    let mut sim = Sim::new("auto", BY_HAND_AND_BACK);
+    sim.settle();
+    sim.resolve();
+    assert_eq!(sim.ending(), Some(Ending::ResolvedItself));
+    let mut sim = away();
+    let (by, then, reason) = (person("dana"), OnCancel::Leave, String::new());
+    sim.person(Input::Cancel { by, then, reason }).unwrap();
+    assert_eq!(sim.ending(), Some(Ending::Cancelled));
+}
+
 #[test]
 fn a_viewer_decides_nothing() {
     let mut sim = Sim::new("ask", ONE);

@@ -117,7 +117,7 @@ struct Read {
 
 /// `ask`: looks only, between changes.
 fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'_>) -> Read {
-    for key in ["limits", "batch", "undo", "approval", "verify"] {
+    for key in ["limits", "batch", "undo", "approval", "verify", "after_resolved"] {
         let help = "a step that only looks changes nothing; take it away, or write `do` instead of `ask`";
         fields.not_here(key, "has no meaning in a step with `ask`", help, &mut cx.problems);
     }
@@ -163,6 +163,12 @@ fn change_or_by_hand(
             retry: None,
         };
     };
+    fields.not_here(
+        "after_resolved",
+        "is for steps that are done by hand",
+        "what the plugin changes is put back with `undo = [\"when-resolved\"]`",
+        &mut cx.problems,
+    );
     let on = on(fields, cx);
     let retry = retry(fields, cx);
     let with = fields.node("with");
@@ -277,7 +283,13 @@ fn done_by_hand(
         cx.problems
             .add(fields.at(), message, "nothing to decide on", help);
     }
-    Some(StepKind::ByHand { what: what?, expires })
+    let words = [("skip", false), ("do", true)];
+    let after_resolved = fields.word("after_resolved", &words, &mut cx.problems);
+    Some(StepKind::ByHand {
+        what: what?,
+        expires,
+        after_resolved: after_resolved.is_some_and(|got| got.value),
+    })
 }
 
 fn retry(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Retry> {

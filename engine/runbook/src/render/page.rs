@@ -205,7 +205,14 @@ fn steps(page: &mut Page, heading: &str, steps: &[Step]) {
         match &step.kind {
             StepKind::Look { worker, .. } => looks(page, worker),
             StepKind::Change(inner) => change(page, inner),
-            StepKind::ByHand { expires, .. } => {
+            StepKind::ByHand {
+                expires,
+                after_resolved,
+                ..
+            } => {
+                if *after_resolved {
+                    page.point("to be done", "also where the alert is resolved before that");
+                }
                 page.point(
                     "says done or not done",
                     format!("a person, within {expires}; no answer is not done"),
