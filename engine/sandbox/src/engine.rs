@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use stanch_contract::{Digest, text};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, PoolingAllocationConfig, WasmFeatures};
 
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, Cached};
 use crate::error::InstallError;
 use crate::host::{self, State};
 use crate::inspect::{self, MOST_BYTES};
@@ -190,16 +190,14 @@ impl Sandbox {
         if let Some(plugin) = self.installed(digest) {
             return Ok(plugin);
         }
-        let component = self.compiled(digest, bytes, permit).await?;
-        let plugin = Plugin::link(
-            &self.inner.engine,
-            &self.inner.linker,
-            &component,
-            inspected,
-            digest,
-            source,
-        )
-        .await?;
+        let Cached { component, described } = self.compiled(digest, bytes, permit).await?;
+        let engine = (!described).then_some(&self.inner.engine);
+        let plugin = Plugin::link(engine, &self.inner.linker, &component, inspected, digest, source).await?;
+        if let Some(cache) = self.inner.cache.as_ref().filter(|_| !described)
+            && let Err(error) = cache.note_described(digest)
+        {
+            tracing::debug!(%digest, %error, "a plugin is asked again at the next start what it is");
+        }
         let plugin = Arc::new(plugin);
         let mut installed = self
             .inner
@@ -235,7 +233,7 @@ impl Sandbox {
             .await
             .map_err(|_| closed())?;
         let source = bytes.clone();
-        let component = self.compiled(Digest::of(&bytes), bytes, permit).await?;
+        let Cached { component, .. } = self.compiled(Digest::of(&bytes), bytes, permit).await?;
         let code = Code::link(&self.inner.linker, &component, kind, &source)?;
         let said = plugin::describe(&self.inner.engine, &code, &source).await?;
         inspect::manifest(said.as_bytes(), "answer of `describe`")?;
@@ -249,7 +247,7 @@ impl Sandbox {
         digest: Digest,
         bytes: Arc<[u8]>,
         permit: OwnedSemaphorePermit,
-    ) -> Result<Component, InstallError> {
+    ) -> Result<Cached, InstallError> {
         let inner = self.inner.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -285,13 +283,13 @@ impl fmt::Debug for Sandbox {
 
 impl Inner {
     /// The compiled component, from the cache or the compiler.
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, InstallError> {
-        if let Some(component) = self
+    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Cached, InstallError> {
+        if let Some(cached) = self
             .cache
             .as_ref()
             .and_then(|cache| cache.load(&self.engine, digest))
         {
-            return Ok(component);
+            return Ok(cached);
         }
         let compiled = self
             .engine
@@ -303,15 +301,20 @@ impl Inner {
             match cache.store(digest, &compiled) {
                 // Mapped from the file, it shares its memory with every process that has it.
                 Ok(()) => {
-                    if let Some(component) = cache.load(&self.engine, digest) {
-                        return Ok(component);
+                    if let Some(cached) = cache.load(&self.engine, digest) {
+                        return Ok(cached);
                     }
                 }
                 Err(error) => tracing::warn!(%digest, %error, "a compiled plugin cannot be kept"),
             }
         }
-        cache::load_compiled(&self.engine, &compiled).map_err(|error| InstallError::Host {
-            why: text::clean_line_to(&format!("{error:#}"), 400),
+        let component =
+            cache::load_compiled(&self.engine, &compiled).map_err(|error| InstallError::Host {
+                why: text::clean_line_to(&format!("{error:#}"), 400),
+            })?;
+        Ok(Cached {
+            component,
+            described: false,
         })
     }
 }

@@ -361,18 +361,36 @@ async fn a_compiled_plugin_that_was_touched_is_not_loaded_but_compiled_again() {
     install(&cached(&cache)).await;
     let compiled = files(&cache, ".cwasm").remove(0);
     let good = fs::read(&compiled).unwrap();
-    let seal = files(&cache, ".sha256").remove(0);
+    let seal = files(&cache, ".seal").remove(0);
+    assert!(fs::read_to_string(&seal).unwrap().ends_with("described"));
 
     let mut flipped = good.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    let harm: [(&str, Harm<'_>); 5] = [
+    let harm: [(&str, Harm<'_>); 7] = [
         ("one bit", Box::new(|| fs::write(&compiled, &flipped).unwrap())),
         (
             "cut short",
             Box::new(|| fs::write(&compiled, &good[..good.len() / 2]).unwrap()),
         ),
         ("no seal", Box::new(|| fs::remove_file(&seal).unwrap())),
+        (
+            "another file of the same content, with the times of the first",
+            Box::new(|| {
+                let times = fs::metadata(&compiled).unwrap().modified().unwrap();
+                let copy = folder.path().join("copy");
+                fs::copy(&compiled, &copy).unwrap();
+                fs::File::open(&copy).unwrap().set_modified(times).unwrap();
+                fs::rename(&copy, &compiled).unwrap();
+            }),
+        ),
+        (
+            "a seal of somebody's own making",
+            Box::new(|| {
+                fs::write(&compiled, &flipped).unwrap();
+                fs::write(&seal, "0:0:0 0.000000000 described").unwrap();
+            }),
+        ),
         (
             "open to others",
             Box::new(|| fs::set_permissions(&compiled, fs::Permissions::from_mode(0o666)).unwrap()),
@@ -402,6 +420,68 @@ async fn a_compiled_plugin_that_was_touched_is_not_loaded_but_compiled_again() {
             "{what}: it was not compiled again"
         );
     }
+}
+
+#[tokio::test]
+async fn a_compiled_plugin_is_asked_what_it_is_once_and_one_that_says_something_else_never_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("compiled");
+    let liar = Craft {
+        core: Some(core_diagnosis(&MANIFEST.replace("by hand", "by foot"), "", "")),
+        manifest: Some(MANIFEST.to_owned()),
+        ..Craft::of("diagnosis-plugin")
+    };
+    let liar: Arc<[u8]> = liar.build().into();
+    // Its code is compiled and kept; that it lies is found out each time.
+    for _ in 0..2 {
+        let refused = cached(&cache).install(liar.clone()).await;
+        assert!(
+            matches!(refused, Err(InstallError::ManifestDiffers { .. })),
+            "{refused:?}"
+        );
+        let seal = fs::read_to_string(files(&cache, ".seal").remove(0)).unwrap();
+        assert!(!seal.contains("described"), "{seal}");
+    }
+}
+
+#[tokio::test]
+async fn compiled_code_that_nobody_used_for_a_month_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("compiled");
+    install(&cached(&cache)).await;
+    let (compiled, seal) = (
+        files(&cache, ".cwasm").remove(0),
+        files(&cache, ".seal").remove(0),
+    );
+    let of_an_old_engine = cache.join("00ff-0123456789abcdef.cwasm");
+    let (half, own) = (cache.join("0011.new"), cache.join("notes.txt"));
+    for path in [&of_an_old_engine, &half, &own] {
+        fs::write(path, "old").unwrap();
+    }
+    let now = fs::metadata(&seal).unwrap().modified().unwrap();
+    let age = |path: &Path, days: u64| {
+        let at = now - std::time::Duration::from_secs(days * 86_400);
+        fs::File::open(path).unwrap().set_modified(at).unwrap();
+    };
+    for path in [&compiled, &seal, &of_an_old_engine, &half, &own] {
+        age(path, 29);
+    }
+    let sandbox = cached(&cache);
+    assert!(of_an_old_engine.exists() && half.exists() && compiled.exists());
+    // Used: it is young again.
+    install(&sandbox).await;
+    for path in [&compiled, &of_an_old_engine, &half, &own] {
+        age(path, 31);
+    }
+    cached(&cache);
+    assert!(!of_an_old_engine.exists() && !half.exists());
+    assert!(compiled.exists() && seal.exists() && own.exists());
+    age(&seal, 31);
+    cached(&cache);
+    assert!(!compiled.exists() && !seal.exists());
+    // And is compiled again where it is wanted.
+    install(&cached(&cache)).await;
+    assert!(compiled.exists());
 }
 
 #[tokio::test]
