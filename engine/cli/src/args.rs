@@ -242,7 +242,7 @@ pub struct Approve {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Decide alone, whoever is asked: audited, and everybody is told
-    #[arg(long, requires = "reason")]
+    #[arg(long)]
     pub break_glass: bool,
     /// Show the run until it is closed
     #[arg(long, short)]
@@ -520,7 +520,7 @@ mod tests {
             ("runs show r1 --follow --all", false),
             (&format!("approve r1 clean --digest {digest}"), true),
             ("approve r1 clean --digest e3b0c44298fc", false),
-            ("approve r1 --break-glass", false),
+            ("approve r1 --break-glass", true),
             ("approve r1 --break-glass --reason fire", true),
             ("answer r1 one_node unknown", true),
             ("answer r1 one_node maybe", false),

@@ -94,7 +94,7 @@ pub enum Input {
         step: Option<StepId>,
         /// On which plan, as the person saw it.
         digest: Option<PlanDigest>,
-        /// Why; never empty.
+        /// Why; empty where the operator asks for no reason.
         reason: String,
     },
     /// A person answers a check or look that is done by hand.

@@ -1,5 +1,7 @@
 //! A runbook that was checked: what the loader makes of the TOML, what runs and pages are made from.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{Digest, PluginKey, Rate, Span, StepId};
@@ -212,6 +214,38 @@ pub struct Check {
     pub by_hand: Option<String>,
     /// Checks that must have been answered before (explicitly, or because its parameters read them).
     pub needs: Vec<StepId>,
+}
+
+impl Runbook {
+    /// Every plugin that its checks, steps and verifications call, each once: what a run pins.
+    pub fn calls(&self) -> BTreeSet<&PluginKey> {
+        fn of(worker: &Worker) -> Option<&PluginKey> {
+            match worker {
+                Worker::Plugin { uses, .. } => Some(uses),
+                Worker::Person => None,
+            }
+        }
+        let checks = self.diagnosis.iter().chain(&self.recovery.checks);
+        let mut found: BTreeSet<&PluginKey> = checks.filter_map(|check| of(&check.worker)).collect();
+        for step in self.mitigation.iter().chain(&self.resolution) {
+            match &step.kind {
+                StepKind::Look { worker, .. } => found.extend(of(worker)),
+                StepKind::Change(change) => {
+                    found.insert(&change.uses);
+                    found.extend(change.verify.also.as_ref().map(|(uses, _)| uses));
+                }
+                StepKind::ByHand { .. } => {}
+            }
+        }
+        found
+    }
+
+    /// Every plugin that it names: those that it calls, and those that tell people.
+    pub fn uses(&self) -> BTreeSet<&PluginKey> {
+        let mut found = self.calls();
+        found.extend(self.escalation.iter().map(|notice| &notice.uses));
+        found
+    }
 }
 
 /// One step of mitigation or resolution.

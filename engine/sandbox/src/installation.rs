@@ -86,6 +86,7 @@ pub struct Installation {
     parts: InstallationParts,
     settings: Arc<str>,
     settings_digest: Digest,
+    grant_digest: Digest,
 }
 
 impl Installation {
@@ -93,11 +94,13 @@ impl Installation {
     pub fn new(sandbox: &Sandbox, parts: InstallationParts) -> Self {
         let settings = to_json(&parts.settings).into();
         let settings_digest = Digest::of_json(&parts.settings);
+        let grant = serde_json::to_value(parts.grant.spec()).unwrap_or_default();
         Self {
             sandbox: sandbox.clone(),
             parts,
             settings,
             settings_digest,
+            grant_digest: Digest::of_json(&grant),
         }
     }
 
@@ -156,6 +159,11 @@ impl Installation {
     /// Of the operator's settings: what a run pins, and a decision is about.
     pub fn settings_digest(&self) -> Digest {
         self.settings_digest
+    }
+
+    /// Of what the operator lets it do: what a run pins.
+    pub fn grant_digest(&self) -> Digest {
+        self.grant_digest
     }
 
     /// Asks a diagnosis plugin its question. Read-only.

@@ -177,7 +177,8 @@ impl State {
                     work.go(Stage::Weighing);
                 }
                 if *alone {
-                    self.raise_step(at, index, &format!("`{by}` decided alone: {reason}"));
+                    let why = if reason.is_empty() { "" } else { ": " };
+                    self.raise_step(at, index, &format!("`{by}` decided alone{why}{reason}"));
                 }
             }
             EventKind::DecisionRefused { side, by, reason, .. } => {

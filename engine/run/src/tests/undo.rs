@@ -302,6 +302,7 @@ fn a_closed_run_is_opened_again_to_put_its_change_back_and_ends_as_it_had_ended(
         ));
         assert_eq!(sim.ending(), Some(ending), "nothing happened");
         undo(&mut sim, Role::Operator).unwrap();
+        sim.pass_secs(10);
         assert!(sim.step("fix").undone);
         assert_eq!((back(&sim), sim.ending()), (1, Some(ending)));
         assert!(matches!(

@@ -46,7 +46,7 @@ pub(super) struct Opening {
 pub(super) struct Fresh {
     pub(super) state: State,
     home: Home,
-    to_pin: ToPin,
+    to_pin: Arc<ToPin>,
     event: Event,
     record: RunRecord,
 }
@@ -304,7 +304,7 @@ impl Engine {
             episode,
             by,
         } = opening;
-        let to_pin = ToPin::new(snapshot, &loaded);
+        let to_pin = self.inner.pinned.to_pin(snapshot, &loaded);
         let run = self.inner.ids.next(now);
         let opened = Opened {
             run: run.clone(),

@@ -5,7 +5,7 @@
 //! pinned component is installed again. Two things are never of then alone: a plugin that is not installed any more is
 //! refused at once, and a grant is the stricter of then and now.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use serde_json::Value;
 use stanch_contract::{Digest, Failure, FailureCode, PluginKey, RunId, canonical};
 use stanch_journal::{Store, Write};
 use stanch_run::{Opened, Pin, State};
-use stanch_runbook::model::{StepKind, Worker};
 use stanch_runbook::{Catalogue, PluginFacts, Runbook, RunbookSource};
 use stanch_sandbox::gate::{Grant, GrantSpec};
 use stanch_sandbox::{Installation, InstallationParts, Plugin, Sandbox};
@@ -28,6 +27,8 @@ pub(super) struct Pinned {
     known: Mutex<HashSet<Digest>>,
     /// Installations of what is pinned and not loaded any more.
     old: Mutex<BTreeMap<OldKey, Arc<Installation>>>,
+    /// What runs pin that are opened now, by runbook, of this generation.
+    made: Mutex<(u64, HashMap<String, Arc<ToPin>>)>,
 }
 
 /// What tells installations of pinned plugins apart.
@@ -60,17 +61,16 @@ impl ToPin {
     pub(super) fn new(snapshot: &Snapshot, loaded: &LoadedRunbook) -> Self {
         let mut contents = vec![text(&serde_json::to_value(&loaded.source).unwrap_or_default())];
         let mut plugins = BTreeMap::new();
-        for key in used(&loaded.runbook) {
-            let Some(installed) = snapshot.plugins.get(&key) else {
+        for key in loaded.runbook.calls() {
+            let Some(installed) = snapshot.plugins.get(key) else {
                 continue;
             };
-            let settings = text(installed.installation.settings());
-            let grant = text(&spec(installed.installation.grant()));
-            let manifest = installed.installation.plugin().manifest();
+            let installation = &installed.installation;
+            let manifest = installation.plugin().manifest();
             let pin = Pin {
                 component: installed.digest,
-                settings: settings.0,
-                grant: grant.0,
+                settings: installation.settings_digest(),
+                grant: installation.grant_digest(),
                 idempotent: manifest.idempotent,
                 reversible: manifest.reversible,
                 verifies: manifest.verifies,
@@ -79,12 +79,12 @@ impl ToPin {
             contents.extend([
                 (
                     installed.digest,
-                    Bytes::from_owner(installed.installation.plugin().component().clone()),
+                    Bytes::from_owner(installation.plugin().component().clone()),
                 ),
-                settings,
-                grant,
+                text(installation.settings()),
+                text(&serde_json::to_value(installation.grant().spec()).unwrap_or_default()),
             ]);
-            plugins.insert(key, pin);
+            plugins.insert(key.clone(), pin);
         }
         Self { plugins, contents }
     }
@@ -102,56 +102,10 @@ pub(crate) fn pins_of(snapshot: &Snapshot, loaded: &LoadedRunbook) -> BTreeMap<P
     ToPin::new(snapshot, loaded).plugins
 }
 
-/// Every plugin that a runbook calls, but for its escalation, which is of the version loaded now.
-fn used(runbook: &Runbook) -> Vec<PluginKey> {
-    let checks = runbook
-        .diagnosis
-        .iter()
-        .chain(&runbook.recovery.checks)
-        .map(|check| &check.worker);
-    let steps = runbook
-        .mitigation
-        .iter()
-        .chain(&runbook.resolution)
-        .map(|step| &step.kind);
-    let mut keys = Vec::new();
-    let mut add = |worker: &Worker| {
-        if let Worker::Plugin { uses, .. } = worker {
-            keys.push(uses.clone());
-        }
-    };
-    checks.for_each(&mut add);
-    for kind in steps {
-        match kind {
-            StepKind::Look { worker, .. } => add(worker),
-            StepKind::Change(change) => {
-                add(&Worker::Plugin {
-                    uses: change.uses.clone(),
-                    with: change.with.clone(),
-                });
-                if let Some((uses, with)) = &change.verify.also {
-                    add(&Worker::Plugin {
-                        uses: uses.clone(),
-                        with: with.clone(),
-                    });
-                }
-            }
-            StepKind::ByHand { .. } => {}
-        }
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
 /// A JSON value as a content: its canonical text, so that the content's digest is the value's.
 fn text(value: &Value) -> (Digest, Bytes) {
     let text = canonical::to_string(value);
     (Digest::of(text.as_bytes()), Bytes::from(text))
-}
-
-fn spec(grant: &Grant) -> Value {
-    serde_json::to_value(grant.spec()).unwrap_or_default()
 }
 
 impl Pinned {
@@ -161,7 +115,18 @@ impl Pinned {
             sandbox,
             known: Mutex::default(),
             old: Mutex::default(),
+            made: Mutex::default(),
         }
+    }
+
+    /// What a run of this runbook pins. Made once for each generation: what is loaded does not change within one.
+    pub(super) fn to_pin(&self, snapshot: &Snapshot, loaded: &LoadedRunbook) -> Arc<ToPin> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.0 != snapshot.generation {
+            *made = (snapshot.generation, HashMap::new());
+        }
+        let of_runbook = made.1.entry(loaded.runbook.name.clone());
+        Arc::clone(of_runbook.or_insert_with(|| Arc::new(ToPin::new(snapshot, loaded))))
     }
 
     fn known(&self) -> MutexGuard<'_, HashSet<Digest>> {
@@ -285,8 +250,10 @@ impl Pinned {
                 "the run does not pin the plugin `{key}`: it was not installed when the run began"
             )));
         };
-        let grant_now = text(&spec(now.installation.grant())).0;
-        let settings_now = text(now.installation.settings()).0;
+        let (grant_now, settings_now) = (
+            now.installation.grant_digest(),
+            now.installation.settings_digest(),
+        );
         if now.digest == pin.component && settings_now == pin.settings && grant_now == pin.grant {
             return Ok(now.installation.clone());
         }

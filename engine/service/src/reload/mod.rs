@@ -16,7 +16,6 @@ mod lock;
 mod plugins;
 mod runbooks;
 mod settings;
-mod uses;
 mod watch;
 
 use std::collections::VecDeque;
@@ -36,7 +35,6 @@ use crate::snapshot::{Current, Problem, Snapshot};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Loaded;
 
-pub use uses::uses;
 pub use watch::Watch;
 
 /// How many generations before this one can be put back.

@@ -10,7 +10,6 @@ use stanch_runbook::model::Mode;
 use stanch_runbook::{Catalogue, LoadErrors, PluginFacts, RunbookSource};
 
 use super::disk::{Content, parallel};
-use super::uses::uses;
 use crate::config::Settings;
 use crate::config::settings::Folder;
 use crate::snapshot::{LoadedRunbook, catalogue};
@@ -225,7 +224,8 @@ impl One<'_> {
 
     fn try_load(&self, source: RunbookSource, text: Digest) -> Result<Kept, LoadErrors> {
         let runbook = self.loader.load(&source)?;
-        let facts = uses(&runbook)
+        let facts = runbook
+            .uses()
             .into_iter()
             .filter_map(|key| {
                 self.catalogue

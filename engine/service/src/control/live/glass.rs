@@ -23,7 +23,7 @@ fn may(glass: Option<BreakGlass>, actor: &Actor, request: &Decide) -> Answer<()>
         return Err(Problem::new(Code::BadRequest, "a no needs no broken glass")
             .hint("deny it as anybody who is asked may, or cancel the run"));
     }
-    if request.reason.as_deref().unwrap_or_default().trim().is_empty() {
+    if glass.reason && request.reason.as_deref().unwrap_or_default().trim().is_empty() {
         return Err(Problem::new(Code::BadRequest, "who decides alone has to say why").hint("give a reason"));
     }
     Ok(())
@@ -61,12 +61,18 @@ mod tests {
             role: settings::Role::Admin,
             reason: true,
         });
+        let without = glass.map(|glass| BreakGlass {
+            reason: false,
+            ..glass
+        });
         let table = [
             (glass, Role::Admin, true, "nobody else is awake", true),
             (None, Role::Admin, true, "nobody else is awake", false),
             (glass, Role::Operator, true, "nobody else is awake", false),
             (glass, Role::Admin, false, "nobody else is awake", false),
             (glass, Role::Admin, true, " ", false),
+            (without, Role::Admin, true, "", true),
+            (without, Role::Operator, true, "", false),
         ];
         for (glass, role, yes, reason, expected) in table {
             let actor = Actor {

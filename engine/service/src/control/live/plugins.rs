@@ -1,9 +1,6 @@
 //! Installed plugins: what each is, may do, asks for, and who uses it.
 
 use serde_json::{Map, Value};
-use stanch_contract::PluginKey;
-use stanch_runbook::Runbook;
-use stanch_runbook::model::{StepKind, Worker};
 
 use crate::control::types::PluginView;
 use crate::snapshot::{Installed, Snapshot};
@@ -46,7 +43,7 @@ fn view(snapshot: &Snapshot, installed: &Installed) -> PluginView {
         used_by: snapshot
             .runbooks
             .values()
-            .filter(|loaded| uses(&loaded.runbook, &installed.key))
+            .filter(|loaded| loaded.runbook.uses().contains(&installed.key))
             .map(|loaded| loaded.runbook.name.clone())
             .collect(),
     }
@@ -68,24 +65,4 @@ fn lines(capability: &str, entries: &Value) -> Vec<String> {
             .collect(),
         other => vec![format!("{capability}: {other}")],
     }
-}
-
-fn uses(book: &Runbook, key: &PluginKey) -> bool {
-    let by = |worker: &Worker| matches!(worker, Worker::Plugin { uses, .. } if uses == key);
-    book.diagnosis
-        .iter()
-        .chain(&book.recovery.checks)
-        .any(|check| by(&check.worker))
-        || book.escalation.iter().any(|notice| notice.uses == *key)
-        || book
-            .mitigation
-            .iter()
-            .chain(&book.resolution)
-            .any(|step| match &step.kind {
-                StepKind::Look { worker, .. } => by(worker),
-                StepKind::Change(change) => {
-                    change.uses == *key || change.verify.also.as_ref().is_some_and(|(also, _)| also == key)
-                }
-                StepKind::ByHand { .. } => false,
-            })
 }
