@@ -70,13 +70,11 @@ impl State {
             Stage::Doubting {
                 verify_over: false, ..
             } => self.want_verify(index, side, key(Slot::Own), now, commands),
-            Stage::Verifying { .. } if side == Side::Undo => {
-                if work.own != Some(stanch_contract::Verdict::Yes) {
-                    self.want_verify(index, side, key(Slot::Own), now, commands);
-                }
-            }
             Stage::Verifying { .. } => {
-                let (own, also) = self.verify_parts(index);
+                let (own, also) = match side {
+                    Side::Do => self.verify_parts(index),
+                    Side::Undo => (true, false),
+                };
                 let yes = Some(stanch_contract::Verdict::Yes);
                 if own && work.own != yes {
                     self.want_verify(index, side, key(Slot::Own), now, commands);
