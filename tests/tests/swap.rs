@@ -257,13 +257,17 @@ struct Pace {
     sent: AtomicUsize,
 }
 
-/// Sends every fourth alert over one connection and gives back which run each was answered with.
+/// Sends every fourth alert, the alerts of a round over one connection, and gives back which run each was answered with.
 fn send(sender: usize, to: SocketAddr, pace: &Pace) -> Vec<RunId> {
     let mut engine = Connection::open(to).unwrap();
     let mut runs = Vec::new();
     for alert in (sender..ALERTS).step_by(SENDERS) {
-        while pace.permitted.load(Ordering::Acquire) <= alert {
-            std::thread::sleep(Duration::from_millis(1));
+        if pace.permitted.load(Ordering::Acquire) <= alert {
+            while pace.permitted.load(Ordering::Acquire) <= alert {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // The engine does not keep a connection for ever on which nothing comes.
+            engine = Connection::open(to).unwrap();
         }
         let instance = format!("node-{alert}");
         let name = RUNBOOKS[alert / SENDERS % RUNBOOKS.len()];
