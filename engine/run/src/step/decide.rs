@@ -36,15 +36,18 @@ impl State {
 
     /// Whether the yes was given too long ago to act on.
     pub(crate) fn is_too_old(&self, index: usize, side: Side, at: Timestamp) -> bool {
-        let Some(work) = self.steps.get(index).and_then(|step| step.side(side)) else {
-            return false;
-        };
-        let Some(decision) = work.decision.as_ref().filter(|_| !work.acted) else {
-            return false;
-        };
+        self.is_good_until(index, side, at)
+            .is_some_and(|until| at > until)
+    }
+
+    /// How long one may act on the yes; where a lock is waited for, that moves on with the time.
+    pub(crate) fn is_good_until(&self, index: usize, side: Side, at: Timestamp) -> Option<Timestamp> {
+        let work = self.steps.get(index)?.side(side)?;
+        let decision = work.decision.as_ref().filter(|_| !work.acted)?;
         let waiting = work.waits.as_ref().filter(|waits| waits.guard == Guard::Lock);
-        let waited = waiting.map_or(0, |waits| at.since(waits.since.max(decision.at)).as_millis());
-        at.since(decision.at).as_millis() - decision.lock_wait - waited > VALID.as_millis()
+        let waits = waiting.map_or(0, |waits| at.since(waits.since.max(decision.at)).as_millis());
+        let waited = Span::from_millis(decision.lock_wait + waits);
+        Some(decision.at.plus(VALID).plus(waited))
     }
 
     fn approval(&self, index: usize, side: Side) -> Approval {

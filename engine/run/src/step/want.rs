@@ -1,7 +1,7 @@
 //! What a step wants done next, from its state alone.
 
 use serde_json::Value;
-use stanch_contract::{ActionState, PluginKey, StepId, Timestamp};
+use stanch_contract::{ActionState, PluginKey, Span, StepId, Timestamp};
 use stanch_runbook::model::{StepKind, Worker};
 
 use super::{Stage, Work};
@@ -221,6 +221,10 @@ impl State {
                 due.push(self.cursor_since.plus(self.answer_time(index)));
             }
             Stage::AwaitingPerson { until } | Stage::Waiting { until, .. } => due.push(*until),
+            Stage::Weighing => {
+                let until = self.is_good_until(index, side, now.at);
+                due.extend(until.map(|until| until.plus(Span::from_millis(1))));
+            }
             Stage::Held { next } => due.push(*next),
             Stage::Between { until } => due.push(*until),
             Stage::Asking => due.extend(work.question.as_ref().map(|question| question.expires)),

@@ -295,7 +295,7 @@ impl Sim {
 
     /// Does what the run wants until it wants nothing new. Time stands still.
     pub(crate) fn settle(&mut self) {
-        self.input(Input::Tick).expect("a tick is taken");
+        self.tick();
         for _ in 0..10_000 {
             let commands = self.state.commands(self.now());
             self.done
@@ -315,9 +315,20 @@ impl Sim {
         );
     }
 
+    /// What the time makes follow, which the run has to say beforehand: the engine looks when it is said to.
+    fn tick(&mut self) {
+        let (due, before) = (self.state.due(self.now()), self.events.len());
+        self.input(Input::Tick).expect("a tick is taken");
+        let followed = &self.events[before..];
+        assert!(
+            followed.is_empty() || due.is_some_and(|due| due <= self.now),
+            "nobody would look, and {followed:#?} follows"
+        );
+    }
+
     /// Does one thing that the run wants. `false`: it wants nothing new.
     pub(crate) fn step_once(&mut self) -> bool {
-        self.input(Input::Tick).expect("a tick is taken");
+        self.tick();
         let commands = self.state.commands(self.now());
         self.done
             .retain(|id| commands.iter().any(|command| command.id() == *id));
