@@ -13,7 +13,8 @@ use stanch_sandbox::gate::{ActionLog, Apply, Facilities, Grant, PlanRefusal, Sto
 use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{
-    CallContext, CallFault, Installation, InstallationParts, Limits, Message, Plugin, Sandbox, SandboxOptions,
+    CallContext, CallFault, CallReport, Installation, InstallationParts, Limits, Message, Plugin, Sandbox,
+    SandboxOptions,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -167,6 +168,11 @@ impl Installed {
     pub async fn diagnose(&self, params: Value) -> Result<Finding, CallFault> {
         assert_eq!(self.plugin().check_params(&params), None, "{params}");
         self.installation.diagnose(&context(), &params).await.result
+    }
+
+    /// As [`Installed::diagnose`], with what the gate wrote down.
+    pub async fn report(&self, params: Value) -> CallReport<Finding> {
+        self.installation.diagnose(&context(), &params).await
     }
 
     /// Asks for a plan.

@@ -1,6 +1,6 @@
 //! A clock that stands still while anybody is at work, and goes to the next time that somebody waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -59,9 +59,11 @@ impl Clock {
         state.now = state.now.max(to);
     }
 
-    /// How many calls wait.
+    /// How many calls wait; one that waits for several things is one.
     pub fn waiting(&self) -> usize {
-        self.state().waiting.values().filter(|one| !one.limit).count()
+        let state = self.state();
+        let waiting = state.waiting.values().filter(|one| !one.limit);
+        waiting.map(|one| one.visitor).collect::<BTreeSet<_>>().len()
     }
 
     /// The next time that a call waits for.

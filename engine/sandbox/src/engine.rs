@@ -147,6 +147,14 @@ impl Sandbox {
     /// # Errors
     /// As [`Sandbox::install`], and where the file cannot be read.
     pub async fn install_file(&self, file: &Path) -> Result<Arc<Plugin>, InstallError> {
+        self.install(Self::read(file).await?).await
+    }
+
+    /// Reads a component's file; one that is too large is not read.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is too large.
+    pub async fn read(file: &Path) -> Result<Arc<[u8]>, InstallError> {
         let unreadable = |error: std::io::Error| InstallError::Unreadable {
             why: error.to_string(),
         };
@@ -157,8 +165,7 @@ impl Sandbox {
                 most: MOST_BYTES,
             });
         }
-        self.install(tokio::fs::read(file).await.map_err(unreadable)?.into())
-            .await
+        Ok(tokio::fs::read(file).await.map_err(unreadable)?.into())
     }
 
     /// Installs a component: inspects it, compiles it or takes it from the cache, links it, and compares its manifest with

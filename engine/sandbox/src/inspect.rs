@@ -33,6 +33,8 @@ const WASI: [&str; 6] = [
     "wasi:random/",
     "wasi:sockets/",
 ];
+/// What a client of HTTP needs. What it sends goes through the gate.
+const CLIENT: [&str; 2] = ["wasi:http/types", "wasi:http/outgoing-handler"];
 
 /// What was found.
 #[derive(Debug)]
@@ -207,7 +209,7 @@ fn is_offered(name: &str) -> bool {
     let bare = name.split('@').next().unwrap_or(name);
     match bare.strip_prefix(PACKAGE) {
         Some(interface) => OFFERED.contains(&interface),
-        None => WASI.iter().any(|package| bare.starts_with(package)),
+        None => CLIENT.contains(&bare) || WASI.iter().any(|package| bare.starts_with(package)),
     }
 }
 

@@ -145,8 +145,8 @@ async fn a_contract_that_this_engine_does_not_know_is_named() {
 #[tokio::test]
 async fn an_import_that_is_not_offered_is_named() {
     let wit = "package test:craft;
-        world it { include runbook:plugin/diagnosis-plugin@0.1.0; import wasi:http/types@0.2.0; }
-        package wasi:http@0.2.0 { interface types { f: func(); } }";
+        world it { include runbook:plugin/diagnosis-plugin@0.1.0; import wasi:keyvalue/store@0.2.0; }
+        package wasi:keyvalue@0.2.0 { interface store { f: func(); } }";
     let craft = Craft {
         wit: wit.into(),
         world: "test:craft/it".into(),
@@ -157,7 +157,7 @@ async fn an_import_that_is_not_offered_is_named() {
     assert_eq!(
         error,
         InstallError::UnknownImport {
-            name: "wasi:http/types@0.2.0".into()
+            name: "wasi:keyvalue/store@0.2.0".into()
         }
     );
     assert!(error.hint().is_some());

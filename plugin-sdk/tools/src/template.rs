@@ -26,7 +26,7 @@ const PYTHON: &[KitFile] = files!["python":
     "stanch/__init__.py", "stanch/_component.py", "stanch/_wire.py", "stanch/about.py", "stanch/apply.py",
     "stanch/context.py", "stanch/failure.py", "stanch/files.py", "stanch/finding.py", "stanch/host.py",
     "stanch/http.py", "stanch/kinds.py", "stanch/kubernetes.py", "stanch/params.py", "stanch/plan.py",
-    "stanch/py.typed", "stanch/values.py",
+    "stanch/py.typed", "stanch/urlopen.py", "stanch/values.py",
     "stanch_diagnosis.py", "stanch_notification.py", "stanch_remediation.py",
 ];
 
@@ -53,7 +53,7 @@ const GO: &[KitFile] = files!["go":
     "internal/wit/runbook_plugin_notification/empty.s", "internal/wit/runbook_plugin_notification/wit_bindings.go",
     "internal/wit/runbook_plugin_remediation/empty.s", "internal/wit/runbook_plugin_remediation/wit_bindings.go",
     "internal/wit/runtime/empty.s", "internal/wit/runtime/runtime.go", "internal/wit/types/option.go",
-    "internal/wit/types/result.go", "internal/wit/types/unit.go", "notification/notification.go",
+    "internal/wit/types/result.go", "internal/wit/types/unit.go", "nethttp/nethttp.go", "notification/notification.go",
     "remediation/remediation.go", "stanch/about.go", "stanch/apply.go", "stanch/context.go", "stanch/doc.go",
     "stanch/failure.go", "stanch/files.go", "stanch/finding.go", "stanch/host.go", "stanch/http.go",
     "stanch/kubernetes.go", "stanch/params.go", "stanch/plan.go", "stanch/schema.go",

@@ -18,11 +18,8 @@ use super::{Layer, Phase, Refusal};
 use crate::http::client::{NotSent, Outgoing, PoolKey, SendError};
 use crate::http::connector::ConnectError;
 use crate::http::target::HttpTarget;
-use crate::http::{Request, Response, content, headers, sign};
+use crate::http::{MOST_BODY, Request, Response, content, headers, sign};
 use crate::time::Until;
-
-/// A request's body beyond this is refused.
-const MOST_BODY: usize = 16 << 20;
 
 /// A request that may be sent, and how.
 struct Prepared {
@@ -38,11 +35,20 @@ impl Session {
     /// # Errors
     /// `denied`, `budget`, `timeout`, `unavailable`, `conflict` or `failed`, in the contract's sense.
     pub async fn http_send(&self, request: Request) -> Result<Response, Failure> {
+        self.http(request, false).await
+    }
+
+    /// As [`Session::http_send`], for what only reads: what an ordinary HTTP client of the plugin's language asks for.
+    pub(crate) async fn http_read(&self, request: Request) -> Result<Response, Failure> {
+        self.http(request, true).await
+    }
+
+    async fn http(&self, request: Request, reads_only: bool) -> Result<Response, Failure> {
         let ticket = self.begin(Capability::Http, &request.method, &request.url)?;
         let own = request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms)));
         let until = self.inner.parts.time.until(own);
         let prepared = self
-            .prepare(ticket, request)
+            .prepare(ticket, request, reads_only)
             .map_err(|refusal| self.refuse(ticket, refusal))?;
         let notify = matches!(self.inner.parts.phase, Phase::Notify);
         if prepared.usage == Use::Read || notify {
@@ -62,7 +68,7 @@ impl Session {
     }
 
     /// Everything that is decided without looking at the plan.
-    fn prepare(&self, ticket: Ticket, request: Request) -> Result<Prepared, Refusal> {
+    fn prepare(&self, ticket: Ticket, request: Request, reads_only: bool) -> Result<Prepared, Refusal> {
         let parts = &self.inner.parts;
         let unfit = |why: String| Refusal::new(Layer::Request, why);
         let notify = matches!(parts.phase, Phase::Notify);
@@ -74,6 +80,12 @@ impl Session {
         let permit = parts.grant.http(notify, &method, &target)?;
         let changing = permit.usage == Use::Change && !notify;
         let line = permit.entry.line(parts.grant.plugin());
+        if reads_only && permit.usage != Use::Read {
+            return Err(unfit(format!(
+                "{method} {target} is no read, and an ordinary HTTP client only reads: send it with `http.send` of the \
+                 contract, whose body the plan binds"
+            )));
+        }
         if changing {
             self.check_phase(
                 &format!("{method} {target}"),

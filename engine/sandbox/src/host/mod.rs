@@ -3,6 +3,7 @@
 //! Nothing is decided here: each function counts the call, turns the guest's words into the gate's, asks the gate, and
 //! turns the answer back. A plugin without a session (one that is only asked what it is) is refused everything.
 
+mod clients;
 mod files;
 mod http;
 mod kubernetes;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::bindings::{
     common, files as wit_files, host as wit_host, http as wit_http, kubernetes as wit_kubernetes,
@@ -35,6 +37,8 @@ pub(crate) struct State {
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     session: Option<Session>,
+    clients: clients::Clients,
+    http: WasiHttpCtx,
     settings: Arc<str>,
     time: CallTime,
     cancel: CancellationToken,
@@ -72,10 +76,13 @@ impl State {
         let wasi::Empty { ctx, seed, printed } = wasi::empty(&notebook, &time);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
+        let memory = usize::try_from(limits.memory.0).unwrap_or(usize::MAX);
         Self {
             wasi: ctx,
             table,
-            limiter: Limiter::new(usize::try_from(limits.memory.0).unwrap_or(usize::MAX)),
+            limiter: Limiter::new(memory),
+            clients: clients::Clients::new(session.clone(), &time, memory),
+            http: WasiHttpCtx::new(),
             session,
             settings,
             time,
@@ -123,6 +130,7 @@ impl common::Host for State {}
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     waiting::link(linker)?;
+    clients::link(linker)?;
     wit_host::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wit_kubernetes::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wit_http::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -21,6 +21,9 @@ pub use client::{HttpClients, HttpSettings};
 pub use connector::{Resolver, SystemResolver};
 pub use given::{GivenHttp, NoAnswer, Sent};
 
+/// A request's body beyond this is refused.
+pub(crate) const MOST_BODY: usize = 16 << 20;
+
 /// One request, in the words of plugin.wit. Nothing in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
