@@ -477,12 +477,7 @@ fn a_budget_that_does_not_let_go_is_a_failure_that_may_be_tried_again_and_says_h
         let (outcome, found) = recycled(&host, by_selector(extra.clone()), |_| ());
         let failure = outcome.unwrap_err();
         assert_eq!(failure.code, FailureCode::Unavailable);
-        for said in [
-            "worker-3",
-            "1 of 2 evicted",
-            "PodDisruptionBudget `workers`",
-            after,
-        ] {
+        for said in ["worker-3", "1 of 2 evicted", "disruption budget: workers", after] {
             assert!(failure.message.contains(said), "{extra}: {failure}");
         }
         assert_eq!(found.verdict, Verdict::No);

@@ -216,15 +216,10 @@ pub fn change(what: &Named, change: &Change) -> Result<Option<Object>, Failure> 
 
 /// Whether an eviction was refused by a PodDisruptionBudget: not now, and perhaps later.
 ///
-/// The host answers it with `denied`, as it does what no grant or role allows; what tells them apart is the budget in its
-/// words and the time after which to ask again.
+/// The host answers it with `denied`, as it does what no grant or role allows; what tells them apart is the host's words, and
+/// where the API server says it the time after which to ask again.
 pub fn is_budget(failure: &Failure) -> bool {
-    if failure.code != crate::FailureCode::Denied {
-        return false;
-    }
-    let said = failure.message.to_ascii_lowercase();
-    failure.extra.get("budgets").is_some()
-        || failure.retry_after_ms.is_some()
-        || said.contains("poddisruptionbudget")
-        || said.contains("disruption budget")
+    let said = |words: &str| failure.message.contains(words);
+    failure.code == crate::FailureCode::Denied
+        && (failure.retry_after_ms.is_some() || (said("for now") && said("disruption budget")))
 }

@@ -232,13 +232,11 @@ impl Cluster {
         }
         let holds = holds?;
         let name = &holds.name;
-        let mut failure = Failure::denied(format!(
-            "evicting `{}`: the PodDisruptionBudget `{name}` does not allow it now",
-            pod.name()
-        ))
-        .retry_after(5_000);
-        failure.extra = json!({ "budgets": [name] });
-        Some(failure)
+        let message = format!(
+            "evict {}: refused for now by its disruption budget: {name}",
+            pod.named().target()
+        );
+        Some(Failure::denied(message))
     }
 
     /// Makes the change, or says why not and whether it took effect.
