@@ -17,13 +17,14 @@ use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
 use stanch_tests::{Installed, Server, packed, sandbox};
 
-const SHIPPED: [(&str, PluginKind); 9] = [
+const SHIPPED: [(&str, PluginKind); 10] = [
     ("disk-usage", PluginKind::Diagnosis),
     ("disk-cleanup", PluginKind::Remediation),
     ("prometheus-query", PluginKind::Diagnosis),
     ("http-probe", PluginKind::Diagnosis),
     ("webhook", PluginKind::Notification),
     ("pod-state", PluginKind::Diagnosis),
+    ("pod-logs", PluginKind::Diagnosis),
     ("pod-recycle", PluginKind::Remediation),
     ("deployment-scale", PluginKind::Remediation),
     ("config-switch", PluginKind::Remediation),

@@ -61,6 +61,7 @@ pub use finding::{Evidence, Finding, Nothing, Outcome};
 pub use kind::{Diagnosis, Notification, Remediation};
 pub use plan::{Action, Plan};
 
+pub use stanch_contract::text;
 pub use stanch_contract::{Alert, AlertStatus, Digest, FailureCode, Point, Timestamp, Verdict};
 pub use {schemars, serde, serde_json};
 
