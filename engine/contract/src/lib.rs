@@ -30,4 +30,4 @@ pub use plan::{
     Population, Progress,
 };
 pub use time::Timestamp;
-pub use units::{ByteSize, Rate, Span};
+pub use units::{ByteSize, Rate, Share, Span};

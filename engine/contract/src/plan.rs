@@ -116,6 +116,12 @@ pub struct CanonicalAction {
 }
 
 impl CanonicalAction {
+    /// The Kubernetes namespace that is acted in; `None` where it is not in one.
+    pub fn namespace(&self) -> Option<&str> {
+        let (namespace, _) = self.target.strip_prefix("kubernetes:")?.split_once('/')?;
+        (namespace != "_").then_some(namespace)
+    }
+
     /// What the decision is about: verb, target, precondition, content and members, nothing that only explains.
     pub fn essence(&self) -> Value {
         json!({
@@ -316,6 +322,9 @@ pub enum ActionState {
     Refused {
         /// Who refused and why.
         detail: String,
+        /// It was turned away for now, as by a disruption budget or a rate limit: it may be sent again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_now: bool,
     },
     /// It was started and has no definite answer.
     Unknown {
@@ -325,6 +334,14 @@ pub enum ActionState {
 }
 
 impl ActionState {
+    /// A refusal for good.
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::Refused {
+            detail: detail.into(),
+            for_now: false,
+        }
+    }
+
     /// The contract's word.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -339,7 +356,7 @@ impl ActionState {
     pub fn detail(&self) -> &str {
         match self {
             Self::NotSent => "",
-            Self::Done { detail } | Self::Refused { detail } | Self::Unknown { detail } => detail,
+            Self::Done { detail } | Self::Refused { detail, .. } | Self::Unknown { detail } => detail,
         }
     }
 }

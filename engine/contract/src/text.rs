@@ -63,6 +63,56 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     inner.is_some() && found.is_some()
 }
 
+/// Of `known`, what was probably meant by `word`.
+pub fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // Of a word of two letters every other is a near miss.
+    let most = if word.chars().count() < 3 {
+        0
+    } else {
+        1 + word.chars().count() / 4
+    };
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= most && *candidate != word)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits between two words, a swap of two neighbours counting as one (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 4 {
+        return usize::MAX;
+    }
+    let width = b.len() + 1;
+    let mut table = vec![0_usize; (a.len() + 1) * width];
+    let at =
+        |table: &[usize], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or(usize::MAX - 8);
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let cost = if i == 0 {
+                j
+            } else if j == 0 {
+                i
+            } else {
+                let same = usize::from(a.get(i - 1) != b.get(j - 1));
+                let mut least = (at(&table, i - 1, j) + 1)
+                    .min(at(&table, i, j - 1) + 1)
+                    .min(at(&table, i - 1, j - 1) + same);
+                if i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1) {
+                    least = least.min(at(&table, i - 2, j - 2) + 1);
+                }
+                least
+            };
+            if let Some(cell) = table.get_mut(i * width + j) {
+                *cell = cost;
+            }
+        }
+    }
+    at(&table, a.len(), b.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +164,12 @@ mod tests {
     fn many_stars_take_no_time() {
         let text = "a".repeat(20_000);
         assert!(!fits(&format!("{}b", "a*".repeat(40)), &text));
+    }
+
+    #[test]
+    fn a_near_miss_is_recognised_and_a_far_one_is_not() {
+        assert_eq!(near("serverity", ["severity", "summary"]), Some("severity"));
+        assert_eq!(near("wehn", ["when", "with"]), Some("when"));
+        assert_eq!(near("colour", ["severity", "summary"]), None);
     }
 }

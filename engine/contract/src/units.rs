@@ -1,4 +1,4 @@
-//! Spans of time, sizes and rates, as runbooks and stanch.toml write them.
+//! Spans of time, sizes, rates and shares, as runbooks and stanch.toml write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -199,6 +199,66 @@ impl fmt::Display for Rate {
     }
 }
 
+/// A share of a whole, in millionths: more than nothing, at most all of it. Written `25%` or `12.5%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Share(u32);
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Self = Self(1_000_000);
+
+    /// This many hundredths, at most 100; 0 is 1.
+    pub const fn percent(percent: u32) -> Self {
+        let percent = if percent == 0 { 1 } else { percent };
+        Self(if percent > 100 {
+            1_000_000
+        } else {
+            percent * 10_000
+        })
+    }
+
+    /// How many whole ones of `total` it is, rounded down.
+    pub fn of(self, total: u32) -> u32 {
+        let part = u64::from(total) * u64::from(self.0) / 1_000_000;
+        u32::try_from(part).unwrap_or(u32::MAX)
+    }
+}
+
+impl FromStr for Share {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || UnitError {
+            text: text.chars().take(40).collect(),
+            what: "a share",
+            example: "a percentage of more than 0 and at most 100, as in `25%`",
+        };
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(rest) || rest.len() > 4 || whole.len() > 3 {
+            return Err(wrong());
+        }
+        let whole: u32 = whole.parse().map_err(|_| wrong())?;
+        let rest: u32 = format!("{rest:0<4}").parse().map_err(|_| wrong())?;
+        let millionths = whole * 10_000 + rest;
+        if millionths == 0 || millionths > Self::WHOLE.0 {
+            return Err(wrong());
+        }
+        Ok(Self(millionths))
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        if rest == 0 {
+            return write!(f, "{whole}%");
+        }
+        write!(f, "{whole}.{}%", format!("{rest:04}").trim_end_matches('0'))
+    }
+}
+
 macro_rules! as_text {
     ($($name:ident, $to_text:expr;)*) => {$(
         impl Serialize for $name {
@@ -220,6 +280,7 @@ as_text! {
     Span, |span| span.to_string();
     ByteSize, |size| format!("{}B", size.0);
     Rate, |rate| rate.to_string();
+    Share, |share| share.to_string();
 }
 
 #[cfg(test)]
@@ -273,5 +334,20 @@ mod tests {
         );
         assert!("0/1h".parse::<Rate>().is_err());
         assert!("3/0s".parse::<Rate>().is_err());
+    }
+
+    #[test]
+    fn a_share_is_read_written_and_rounded_down() {
+        for text in ["25%", "12.5%", "100%", "0.0001%"] {
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), text);
+        }
+        for text in [
+            "", "25", "0%", "0.0%", "100.1%", "-5%", ".5%", "5.%", "1e1%", "0.00001%",
+        ] {
+            assert!(text.parse::<Share>().is_err(), "{text}");
+        }
+        let quarter = Share::percent(25);
+        assert_eq!([0, 3, 4, 8, 11].map(|total| quarter.of(total)), [0, 0, 1, 2, 2]);
+        assert_eq!(Share::WHOLE.of(u32::MAX), u32::MAX);
     }
 }

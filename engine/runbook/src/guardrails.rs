@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use stanch_contract::plan::Capability;
-use stanch_contract::{ByteSize, PluginKey, Rate, Span};
+use stanch_contract::{ByteSize, PluginKey, Rate, Share, Span};
 
 /// What the operator allows one step, one runbook and the whole engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EngineGuardrails {
     /// Actions sent by the whole engine.
     pub actions: Rate,
@@ -20,6 +21,10 @@ pub struct EngineGuardrails {
     pub plugin_targets: BTreeMap<PluginKey, TargetCeilings>,
     /// What one step may do to files.
     pub files: FileCeilings,
+    /// The share of a population that one step may act on, from its second Kubernetes target on.
+    pub share: Share,
+    /// Ready members of a population that remain besides what is acted on at one time, from the second target on.
+    pub keep_ready: u32,
     /// How long a step over a limit is held and planned again before it fails.
     pub hold: Span,
     /// How long a step waits for a lock before the run escalates.
@@ -95,6 +100,8 @@ impl Default for EngineGuardrails {
                 items: 10_000,
                 bytes: ByteSize(100 << 30),
             },
+            share: Share::percent(25),
+            keep_ready: 1,
             hold: Span::from_secs(600),
             lock_wait: Span::from_secs(300),
             storm: Storm {
@@ -140,6 +147,8 @@ impl EngineGuardrails {
                 items: a.files.items.min(b.files.items),
                 bytes: a.files.bytes.min(b.files.bytes),
             },
+            share: a.share.min(b.share),
+            keep_ready: a.keep_ready.max(b.keep_ready),
             hold: a.hold.min(b.hold),
             lock_wait: a.lock_wait.min(b.lock_wait),
             storm: Storm {
@@ -173,16 +182,19 @@ mod tests {
     fn the_stricter_of_two_allows_nothing_that_either_forbids() {
         let then = EngineGuardrails {
             max_open: 2,
+            share: Share::percent(10),
             ..Default::default()
         };
         let mut now = EngineGuardrails {
             actions: "5/2m".parse().unwrap(),
+            keep_ready: 3,
             ..Default::default()
         };
         now.plugin_targets.insert("wide".into(), TargetCeilings::all(50));
         now.plugin_targets.insert("none".into(), TargetCeilings::all(0));
         for both in [then.stricter(&now), now.stricter(&then)] {
             assert_eq!(both.max_open, 2);
+            assert_eq!((both.share, both.keep_ready), (Share::percent(10), 3));
             assert_eq!(both.actions, "5/2m".parse().unwrap());
             // Raised after the run started: what was pinned still holds.
             assert_eq!(both.target_ceiling(&"wide".into(), Capability::Kubernetes), 3);

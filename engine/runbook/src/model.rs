@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stanch_contract::{Digest, PluginKey, Rate, Span, StepId};
+use stanch_contract::{Digest, PluginKey, Rate, Share, Span, StepId};
 
 use crate::expr::{Expr, Params, Template};
 use crate::matcher::Matcher;
@@ -347,8 +347,8 @@ pub struct Retry {
 pub struct Limits {
     /// Distinct things acted on.
     pub targets: Option<u32>,
-    /// Share of the population, 0 to 1.
-    pub share: Option<f64>,
+    /// Share of the population.
+    pub share: Option<Share>,
 }
 
 /// When a change is put back.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use stanch_contract::text::near;
 
 /// The widest line that is shown with what is wrong in it, in bytes.
 const MOST_WIDE: usize = 2_000;
@@ -349,22 +350,6 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Of `known`, what was probably meant by `word`.
-pub fn near<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // Of a word of two letters every other is a near miss.
-    let most = if word.chars().count() < 3 {
-        0
-    } else {
-        1 + word.chars().count() / 4
-    };
-    known
-        .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= most && *candidate != word)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 /// "did you mean `x`?", else the list of what there is.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
@@ -379,50 +364,9 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
     Some(format!("known here: {}{more}", shown.join(", ")))
 }
 
-/// Edits between two words, a swap of two neighbours counting as one (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 4 {
-        return usize::MAX;
-    }
-    let width = b.len() + 1;
-    let mut table = vec![0_usize; (a.len() + 1) * width];
-    let at =
-        |table: &[usize], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or(usize::MAX - 8);
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            let cost = if i == 0 {
-                j
-            } else if j == 0 {
-                i
-            } else {
-                let same = usize::from(a.get(i - 1) != b.get(j - 1));
-                let mut least = (at(&table, i - 1, j) + 1)
-                    .min(at(&table, i, j - 1) + 1)
-                    .min(at(&table, i - 1, j - 1) + same);
-                if i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1) {
-                    least = least.min(at(&table, i - 2, j - 2) + 1);
-                }
-                least
-            };
-            if let Some(cell) = table.get_mut(i * width + j) {
-                *cell = cost;
-            }
-        }
-    }
-    at(&table, a.len(), b.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_near_miss_is_recognised_and_a_far_one_is_not() {
-        assert_eq!(near("serverity", ["severity", "summary"]), Some("severity"));
-        assert_eq!(near("wehn", ["when", "with"]), Some("when"));
-        assert_eq!(near("colour", ["severity", "summary"]), None);
-    }
 
     #[test]
     fn a_span_is_cut_to_whole_characters() {

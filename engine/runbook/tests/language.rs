@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use common::{alert, catalogue, source};
 use serde_json::{Value, json};
-use stanch_contract::{Alert, RunId, Span, StepId};
+use stanch_contract::{Alert, RunId, Share, Span, StepId};
 use stanch_runbook::expr::{Answer, EvalError, Scope, StepResult};
 use stanch_runbook::model::{Mode, OnFailure, Severity, StepKind, Worker};
 use stanch_runbook::{Runbook, load};
@@ -72,7 +72,7 @@ fn what_a_file_says_is_in_the_runbook() {
     };
     assert_eq!(
         (restart.limits.targets, restart.limits.share),
-        (Some(3), Some(0.25))
+        (Some(3), Some(Share::percent(25)))
     );
     // In `ask` every change is asked for, with the step's own words where it has no question.
     assert_eq!(restart.approval.as_ref().unwrap().ask, "Restart the hung pods?");

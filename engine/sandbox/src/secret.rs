@@ -50,6 +50,11 @@ impl Secret {
         Ok(secret)
     }
 
+    /// A value that is only ever looked for and taken out, whatever is in it.
+    pub(crate) fn of_any(value: Vec<u8>) -> Self {
+        Self(value.into_boxed_slice())
+    }
+
     /// The value, for the place that sends it or signs with it.
     pub fn expose(&self) -> &[u8] {
         &self.0

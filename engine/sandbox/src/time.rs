@@ -79,16 +79,6 @@ pub(crate) struct Until {
     pub(crate) at: Timestamp,
 }
 
-impl Until {
-    /// So much later.
-    pub(crate) fn plus(self, more: Duration) -> Self {
-        Self {
-            instant: self.instant + more,
-            at: self.at.plus(span(more)),
-        }
-    }
-}
-
 impl CallTime {
     /// Of a call that begins now and may take so long.
     pub fn begin(time: &Time, wall: Span) -> Self {

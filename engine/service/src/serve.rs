@@ -36,6 +36,9 @@ const COLLECT: Duration = Duration::from_secs(3_600);
 /// How many may be connected at the same time where alerts come in. Few against the 1,024 open files that a process has
 /// where nobody says otherwise.
 const CONNECTIONS: usize = 512;
+/// How often clusters are asked whether they answer, and how long one may take.
+const PROBE: Duration = Duration::from_secs(60);
+const PROBE_TIME: Duration = Duration::from_secs(10);
 /// How many plugin calls run at the same time.
 const CALLS: u32 = 128;
 
@@ -173,6 +176,7 @@ async fn start_on(
     let health = Arc::new(Health::new(writable(&store)));
     let ending = CancellationToken::new();
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
+    let probed = metrics.clone();
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
     let live = Arc::new(Live::new(engine.clone(), reloader.clone()));
     let doors = vec![
@@ -181,6 +185,7 @@ async fn start_on(
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
+        tokio::spawn(probe(reloader.clone(), probed, ending.clone())),
     ];
     tracing::info!(%address, generation = reloader.current().load().generation, runs = engine.open_runs(), "serving");
     Ok(Served {
@@ -329,6 +334,29 @@ async fn follow(engine: Engine, reloader: Arc<Reloader>, ending: CancellationTok
                 Ok(()) => engine.reloaded(),
                 Err(_) => return,
             },
+            () = ending.cancelled() => return,
+        }
+    }
+}
+
+/// Asks the clusters whether they answer, now, after each change of what is loaded, and now and then.
+async fn probe(reloader: Arc<Reloader>, metrics: Arc<Metrics>, ending: CancellationToken) {
+    let mut generations = reloader.generations();
+    loop {
+        let clusters = reloader.clusters();
+        tokio::select! {
+            () = clusters.probe(tokio::time::Instant::now() + PROBE_TIME) => {}
+            () = ending.cancelled() => return,
+        }
+        let states = clusters.states();
+        metrics.clusters(
+            states
+                .iter()
+                .map(|state| (state.name.as_str(), state.problem.is_none())),
+        );
+        tokio::select! {
+            () = tokio::time::sleep(PROBE) => {}
+            changed = generations.changed() => if changed.is_err() { return },
             () = ending.cancelled() => return,
         }
     }

@@ -98,6 +98,8 @@ pub enum ProblemKind {
     Runbook,
     /// A plugin.
     Plugin,
+    /// A cluster.
+    Cluster,
 }
 
 impl Snapshot {
@@ -105,6 +107,7 @@ impl Snapshot {
     pub fn catalogue(&self, folder: &Folder) -> Catalogue {
         catalogue(
             folder,
+            &self.settings,
             self.plugins
                 .iter()
                 .map(|(key, installed)| (key, &installed.facts)),
@@ -112,14 +115,14 @@ impl Snapshot {
     }
 }
 
-/// Of these plugins, what the runbooks of a folder may use and what is withheld from them.
+/// Of these plugins, what the runbooks of a folder may use and what is withheld from them; and the clusters that there are.
 pub(crate) fn catalogue<'a>(
     folder: &Folder,
+    settings: &Settings,
     plugins: impl Iterator<Item = (&'a PluginKey, &'a PluginFacts)>,
 ) -> Catalogue {
     let mut catalogue = Catalogue {
-        // A cluster that the gate does not know cannot be acted on: `on` is told when the file loads.
-        clusters: Some(std::collections::BTreeSet::new()),
+        clusters: Some(settings.clusters.keys().cloned().collect()),
         ..Catalogue::default()
     };
     for (key, facts) in plugins {

@@ -5,6 +5,7 @@ use std::path::Path;
 use stanch_contract::plan::Capability;
 use stanch_contract::{ByteSize, Span};
 use stanch_runbook::model::Mode;
+use stanch_sandbox::kubernetes::{Access as ClusterAccess, ClusterSpec};
 use stanch_service::config::settings::{IntakeAuth, Role, SecretPlace};
 use stanch_service::config::{self, LoadErrors, Settings};
 
@@ -116,6 +117,27 @@ fn a_whole_file_says_what_it_says() {
             .target_ceiling(&"page".into(), Capability::Http),
         2
     );
+    assert_eq!(
+        (
+            settings.guardrails.share.to_string().as_str(),
+            settings.guardrails.keep_ready
+        ),
+        ("12.5%", 2)
+    );
+    assert_eq!(
+        settings.clusters["eu-b"],
+        ClusterSpec {
+            access: ClusterAccess::Kubeconfig {
+                path: "conf/clusters/eu-b.yaml".into(),
+                context: Some("prod".into())
+            },
+            impersonate: Some("system:serviceaccount:stanch:engine".into()),
+        }
+    );
+    assert_eq!(settings.clusters["here"].access, ClusterAccess::InCluster);
+    let recycle = settings.plugins[&"pod-recycle".into()].grant.spec();
+    assert_eq!(recycle.kubernetes[0].verbs, ["get", "list", "evict"]);
+    assert_eq!(recycle.kubernetes[0].selector.as_deref(), Some("app=worker"));
     let waf = &settings.plugins[&"waf-block".into()];
     assert_eq!(
         (waf.limits.calls, waf.limits.output),

@@ -75,6 +75,28 @@ pub fn status(status: &Status, width: usize) -> Page {
     for (label, text) in rows {
         page.beside(0, Piece::new(label, Style::Faint), 9, &text, Style::Plain);
     }
+    for cluster in &status.clusters {
+        let server = cluster.server.as_deref().unwrap_or("not reachable");
+        let acts_as = cluster
+            .acts_as
+            .as_ref()
+            .map(|user| format!(" as {user}"))
+            .unwrap_or_default();
+        let (word, tone, rest) = match (&cluster.problem, cluster.asked) {
+            (Some(problem), _) => ("DOES NOT ANSWER", Tone::Bad, format!("  {problem}")),
+            (None, Some(asked)) => {
+                let ago = words::length(words::between(asked, status.now));
+                ("answers", Tone::Good, format!("  asked {ago} ago"))
+            }
+            (None, None) => ("not asked yet", Tone::Plain, String::new()),
+        };
+        page.line([
+            Piece::new("Cluster  ", Style::Faint),
+            Piece::plain(format!("{}  {server}{acts_as}  ", cluster.name)),
+            Piece::new(word, Style::State(tone)),
+            Piece::plain(rest),
+        ]);
+    }
     problems(&mut page, &status.problems);
     page
 }

@@ -11,6 +11,13 @@ use crate::state::{Now, State};
 use crate::words::*;
 
 impl State {
+    /// The Kubernetes namespace that an action of the plan under way is in, for the pauses.
+    pub fn namespace_of(&self, key: &Key, action: u32) -> Option<String> {
+        let step = self.steps.iter().find(|step| step.id == key.step)?;
+        let action = step.side(key.side)?.action(action)?;
+        action.namespace().map(str::to_owned)
+    }
+
     /// The gate is about to send an action.
     pub(crate) fn action_starting(
         &mut self,
@@ -43,6 +50,7 @@ impl State {
         match work.progress.get(&action) {
             None => {}
             Some(ActionState::Unknown { .. }) if planned.repeat_safe => {}
+            Some(ActionState::Refused { for_now: true, .. }) => {}
             Some(state) => {
                 let state = state.as_str();
                 return Err(Refused::Stale(format!(

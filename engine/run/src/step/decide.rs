@@ -151,10 +151,11 @@ impl State {
         }
         locks.sort();
         locks.dedup();
-        let namespaces = planned.plan.actions.iter().filter_map(|action| {
-            let (namespace, _) = action.target.strip_prefix("kubernetes:")?.split_once('/')?;
-            Some(namespace.to_owned())
-        });
+        let namespaces = planned
+            .plan
+            .actions
+            .iter()
+            .filter_map(|action| action.namespace().map(str::to_owned));
         let unspent = work.reserved.saturating_sub(work.started);
         Ok(Claim {
             run: self.opened.run.clone(),

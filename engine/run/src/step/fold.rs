@@ -261,6 +261,10 @@ impl State {
                 if *state == ActionState::NotSent {
                     work.progress.remove(action);
                 }
+                // It may be sent again, under the same share of the budget.
+                if matches!(state, ActionState::Refused { for_now: true, .. }) {
+                    work.started = work.started.saturating_sub(1);
+                }
                 if let Some(answer) = answer {
                     work.answers.insert(*action, answer.clone());
                 }

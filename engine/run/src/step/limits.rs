@@ -1,9 +1,10 @@
-//! The limits of one step: how many things, how many files, how large. A plan over a limit is held whole, never trimmed.
+//! The limits of one step: how many things, which share of those that are alike, how many files, how large. A plan over a
+//! limit is held whole, never trimmed.
 
 use std::collections::BTreeMap;
 
 use stanch_contract::plan::Capability;
-use stanch_contract::{ByteSize, CheckedPlan};
+use stanch_contract::{ByteSize, CanonicalAction, CheckedPlan, Share};
 
 use crate::state::{Now, State};
 use crate::words::Side;
@@ -48,6 +49,19 @@ impl State {
                 "the plan acts on {targets} targets, and the runbook allows {most}"
             ));
         }
+        let at_once = change.batch.map(|batch| plan.split(batch.size).0);
+        let of_many = OfMany {
+            targets: counts.get(&Capability::Kubernetes).copied().unwrap_or(0),
+            at_once: at_once.as_ref().map_or(&plan.actions, |first| &first.actions),
+            shares: [
+                ("the engine", Some(guardrails.share)),
+                ("the runbook", change.limits.share),
+            ],
+            keep_ready: guardrails.keep_ready,
+        };
+        if let Some(message) = of_many.over(plan) {
+            return Some(message);
+        }
         let files = || {
             plan.actions
                 .iter()
@@ -70,5 +84,49 @@ impl State {
             ));
         }
         None
+    }
+}
+
+/// A step that acts on some of many objects that are alike. One is always allowed; from the second on it is what the host
+/// counted that decides, and what was not counted is not acted on.
+struct OfMany<'a> {
+    /// Distinct objects, of the whole step.
+    targets: u32,
+    /// What is acted on at one time: the next batch, or all.
+    at_once: &'a [CanonicalAction],
+    /// Whose share, and which.
+    shares: [(&'static str, Option<Share>); 2],
+    keep_ready: u32,
+}
+
+impl OfMany<'_> {
+    fn over(&self, plan: &CheckedPlan) -> Option<String> {
+        let targets = self.targets;
+        if targets < 2 {
+            return None;
+        }
+        let Some(population) = &plan.population else {
+            return Some(format!(
+                "the plan acts on {targets} objects and names no population, so nobody can say which share of all that is"
+            ));
+        };
+        let (what, total) = (&population.what, population.total);
+        for (whose, share) in self.shares {
+            let Some(share) = share else { continue };
+            let most = share.of(total).max(1);
+            if targets > most {
+                return Some(format!(
+                    "the plan acts on {targets} of {total} objects ({what}), and {whose} allows {share} of them, which is {most}"
+                ));
+            }
+        }
+        let besides = population.ready_besides(self.at_once);
+        (besides < self.keep_ready).then(|| {
+            format!(
+                "{besides} of {total} objects ({what}) would be Ready besides those that are acted on at one time, and the \
+                 engine keeps {}",
+                self.keep_ready
+            )
+        })
     }
 }

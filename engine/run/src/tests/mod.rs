@@ -4,6 +4,7 @@ mod basics;
 mod batch;
 mod endings;
 mod generated;
+mod objects;
 mod rules;
 mod shared;
 mod sim;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stanch_contract::plan::Capability;
 use stanch_contract::{
     ActionState, Alert, AlertStatus, CanonicalAction, ChangePlan, CheckedPlan, Digest, Failure, FailureCode,
-    Finding, Manifest, Outcome, PluginKey, PluginKind, Span, StepId, Timestamp, Verdict,
+    Finding, Manifest, Outcome, PluginKey, PluginKind, Population, Span, StepId, Timestamp, Verdict,
 };
 use stanch_runbook::model::Mode;
 use stanch_runbook::{Catalogue, EngineGuardrails, PluginFacts, Runbook, RunbookSource};
@@ -120,12 +120,16 @@ pub(crate) enum How {
     Fails(u32, FailureCode),
     /// That many are done, then somebody pauses everything.
     Pauses(u32),
+    /// That many are done, then somebody pauses this namespace.
+    PausesNamespace(u32, &'static str),
     /// That many are done, the next is sent and no answer comes.
     Loses(u32),
     /// That many are done, the next is sent, and the engine dies.
     Dies(u32),
     /// That many are done, the next is refused by the target, and the plugin fails with this.
     Refused(u32, FailureCode),
+    /// Each is turned away for now that many times, and then works.
+    TurnedAway(u32),
 }
 
 /// What the world does for one step.
@@ -143,6 +147,8 @@ pub(crate) struct Script {
     pub(crate) applies: VecDeque<How>,
     pub(crate) undo_applies: VecDeque<How>,
     pub(crate) repeat_safe: bool,
+    /// What the host counts.
+    pub(crate) population: Option<Population>,
     pub(crate) idle: bool,
 }
 
@@ -221,6 +227,10 @@ impl Sim {
             calls: Value::Null,
         };
         let state = State::open(book.clone(), &first).expect("opens");
+        let EventKind::RunOpened(opened) = &first.kind else {
+            unreachable!()
+        };
+        let guardrails = opened.guardrails.clone();
         let mut ledger = Ledger::default();
         ledger.apply(state.id(), &first);
         Self {
@@ -229,7 +239,7 @@ impl Sim {
             ledger,
             events: vec![first],
             now: Timestamp(START),
-            guardrails: EngineGuardrails::default(),
+            guardrails,
             scripts: BTreeMap::new(),
             sent: Vec::new(),
             calls: Vec::new(),
@@ -419,7 +429,13 @@ impl Sim {
             }
             Call::Diagnose => CallResult::Finding(finding(next(&mut script.looks, Ok(Verdict::Yes)))),
             Call::Verify(_) => CallResult::Finding(finding(next(&mut script.verify, Ok(Verdict::Yes)))),
-            Call::Plan => CallResult::Plan(plan(next(&mut script.plans, Ok(vec!["t1"])), repeat_safe, "do")),
+            Call::Plan => {
+                let mut made = plan(next(&mut script.plans, Ok(vec!["t1"])), repeat_safe, "do");
+                if let Ok(made) = &mut made {
+                    made.population.clone_from(&script.population);
+                }
+                CallResult::Plan(made)
+            }
             Call::PlanUndo(_) if key.slot == Slot::Own => {
                 let left = match next(&mut script.looks_back, Ok(Verdict::Yes)) {
                     Ok(Verdict::Yes) => Ok(vec![]),
@@ -462,7 +478,7 @@ impl Sim {
             .map(|(n, state, _)| (*n, state.clone()))
             .collect();
         let most = match &how {
-            How::Works | How::Pauses(_) => u32::MAX,
+            How::Works | How::Pauses(_) | How::PausesNamespace(..) | How::TurnedAway(_) => u32::MAX,
             How::Fails(n, _) | How::Loses(n) | How::Dies(n) | How::Refused(n, _) => *n,
         };
         for (n, action) in (0_u32..).zip(&apply.plan.actions) {
@@ -474,9 +490,15 @@ impl Sim {
             if n >= most && matches!(how, How::Fails(..)) {
                 break;
             }
-            if how == How::Pauses(n) {
+            let paused = match &how {
+                How::Pauses(after) if *after == n => Some(crate::ledger::PauseScope::All),
+                How::PausesNamespace(after, name) if *after == n => {
+                    Some(crate::ledger::PauseScope::Namespace((*name).to_owned()))
+                }
+                _ => None,
+            };
+            if let Some(scope) = paused {
                 let (by, reason, at) = ("eli".into(), "wait".into(), self.now);
-                let scope = crate::ledger::PauseScope::All;
                 self.ledger.pause(crate::ledger::Pause {
                     scope,
                     by,
@@ -487,8 +509,27 @@ impl Sim {
             let starting = Input::ActionStarting {
                 key: key.clone(),
                 action: n,
-                withhold: self.withhold(),
+                withhold: self.withhold(action),
             };
+            let away = if let How::TurnedAway(times) = how {
+                times
+            } else {
+                0
+            };
+            for _ in 0..away {
+                self.input(starting.clone()).expect("it may be tried again");
+                let state = ActionState::Refused {
+                    detail: "429".into(),
+                    for_now: true,
+                };
+                let (key, action, answer) = (key.clone(), n, None);
+                let _ = self.input(Input::ActionEnded {
+                    key,
+                    action,
+                    state,
+                    answer,
+                });
+            }
             if let Err(refused) = self.input(starting) {
                 let withheld = match refused {
                     Refused::Withheld { why, .. } => Some(why),
@@ -510,7 +551,7 @@ impl Sim {
                 How::Loses(_) if n >= most => ActionState::Unknown {
                     detail: "no answer".into(),
                 },
-                How::Refused(..) if n >= most => ActionState::Refused { detail: "409".into() },
+                How::Refused(..) if n >= most => ActionState::refused("409"),
                 _ => ActionState::Done { detail: "200".into() },
             };
             let stop = n >= most;
@@ -526,7 +567,7 @@ impl Sim {
             }
         }
         let result = match how {
-            How::Works | How::Pauses(_) => Ok(Outcome {
+            How::Works | How::Pauses(_) | How::PausesNamespace(..) | How::TurnedAway(_) => Ok(Outcome {
                 summary: "did it".into(),
                 evidence: vec![],
                 data: json!({}),
@@ -546,9 +587,10 @@ impl Sim {
         });
     }
 
-    fn withhold(&self) -> Option<Withheld> {
+    fn withhold(&self, action: &CanonicalAction) -> Option<Withheld> {
+        let acted_in: Vec<String> = action.namespace().map(str::to_owned).into_iter().collect();
         self.ledger
-            .paused(&self.book.name, &"change".into(), &[])
+            .paused(&self.book.name, &"change".into(), &acted_in)
             .map(|_| Withheld::Paused)
     }
 
@@ -655,7 +697,11 @@ fn plan(
     let targets = result.map_err(|code| Failure::new(code, "could not plan"))?;
     let actions = targets.iter().map(|target| CanonicalAction {
         dry_run: None,
-        capability: Capability::Http,
+        capability: if target.starts_with("kubernetes:") {
+            Capability::Kubernetes
+        } else {
+            Capability::Http
+        },
         verb: verb.into(),
         target: (*target).into(),
         identity: (*target).into(),

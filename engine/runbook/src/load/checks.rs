@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stanch_contract::{PluginKind, Span, StepId};
+use stanch_contract::{PluginKey, PluginKind, Span, StepId};
 
 use crate::expr::{Params, Part, StepFacts, Steps};
 use crate::load::fields::{Fields, Got};
@@ -98,7 +98,10 @@ pub(crate) fn question(
         .text("by_hand", &mut cx.problems)
         .map(|got| got.value.to_owned());
     let worker = match uses {
-        Some(uses) => worker(&uses, with, fields.at(), PluginKind::Diagnosis, before, place, cx),
+        Some(uses) => {
+            on_of_plugin(&uses, on.as_deref(), cx);
+            worker(&uses, with, fields.at(), PluginKind::Diagnosis, before, place, cx)
+        }
         None => {
             if let Some(with) = with {
                 let help = "name the plugin: `uses = \"…\"`".to_owned();
@@ -141,6 +144,30 @@ pub(crate) fn on(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<String>
         cx.problems.add(&got.at, message, "not in stanch.toml", help);
     }
     Some(got.value.to_owned())
+}
+
+/// A plugin that says it needs a cluster is bound to one: there is no default, so that nobody acts on the wrong one.
+pub(crate) fn on_of_plugin(uses: &Got<&str>, on: Option<&str>, cx: &mut Cx<'_>) {
+    let facts = cx.loader.catalogue.plugins.get(&PluginKey::from(uses.value));
+    let asks = facts.and_then(|facts| facts.manifest.asks.get("kubernetes")?.as_array());
+    if on.is_some() || asks.is_none_or(Vec::is_empty) {
+        return;
+    }
+    let names = cx
+        .loader
+        .catalogue
+        .clusters
+        .iter()
+        .flatten()
+        .map(|name| format!("`on = \"{name}\"`"));
+    let names: Vec<String> = names.collect();
+    let help = match names.as_slice() {
+        [] => "add `[clusters.NAME]` to stanch.toml, and `on = \"NAME\"` here".to_owned(),
+        [one] => format!("add {one}"),
+        several => format!("add one of {}", several.join(", ")),
+    };
+    let message = format!("`{}` works in a cluster, and it is not said in which", uses.value);
+    cx.problems.add(&uses.at, message, "without `on`", help);
 }
 
 /// A person needs no cluster: `by_hand` says where.

@@ -1,9 +1,9 @@
 //! `[[mitigation]]` and `[[resolution]]`: the steps, each looking (`ask`), changing (`do` with `uses`) or done by a person.
 
-use stanch_contract::{PluginKey, PluginKind, Span};
+use stanch_contract::{PluginKey, PluginKind, Share, Span};
 
 use crate::expr::{Part, StepFacts};
-use crate::load::checks::{id, on, on_of_person, question, worker};
+use crate::load::checks::{id, on, on_of_person, on_of_plugin, question, worker};
 use crate::load::defaults::{ApprovalKeys, approval, expires};
 use crate::load::fields::{Fields, Got};
 use crate::load::node::{Data, Node};
@@ -175,13 +175,14 @@ fn change_or_by_hand(
     let limits = limits(fields, cx);
     let batch = batch(fields, cx);
     let owner = fields.at().clone();
+    on_of_plugin(&uses, on.as_deref(), cx);
     let plugin = cx.plugin(&uses, PluginKind::Remediation);
     let verify = verify(
         fields,
         place,
         name,
         plugin.as_ref().map(|(key, facts)| (key, *facts)),
-        &uses,
+        (&uses, on.as_deref()),
         cx,
     );
     let undo = undo(fields, plugin.as_ref().map(|(key, facts)| (key, *facts)), cx);
@@ -322,24 +323,9 @@ fn limits(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Limits {
     limits.targets = inner
         .count("targets", 1, 1_000_000, &mut cx.problems)
         .map(|got| got.value);
-    if let Some(got) = inner.text("share", &mut cx.problems) {
-        let share = got
-            .value
-            .strip_suffix('%')
-            .and_then(|number| number.parse::<f64>().ok());
-        match share.filter(|share| *share > 0.0 && *share <= 100.0) {
-            Some(share) => limits.share = Some(share / 100.0),
-            None => {
-                let help = "write a percentage, as in `25%`".to_owned();
-                cx.problems.add(
-                    &got.at,
-                    format!("`share` cannot be `{}`", got.value),
-                    "cannot be read",
-                    help,
-                );
-            }
-        }
-    }
+    limits.share = inner
+        .parsed::<Share>("share", &mut cx.problems)
+        .map(|got| got.value);
     inner.finish(&mut cx.problems);
     limits
 }
@@ -408,7 +394,7 @@ fn verify(
     place: StepFacts,
     name: &str,
     plugin: Option<(&PluginKey, &PluginFacts)>,
-    uses: &Got<&str>,
+    (uses, on_of_step): (&Got<&str>, Option<&str>),
     cx: &mut Cx<'_>,
 ) -> Verify {
     let verifies = plugin.is_none_or(|(_, facts)| facts.manifest.verifies);
@@ -456,6 +442,7 @@ fn verify(
             if let Some(uses) = inner.text("uses", &mut cx.problems) {
                 asks_plugin = true;
                 let owner = inner.at().clone();
+                on_of_plugin(&uses, verify.on.as_deref().or(on_of_step), cx);
                 if let Some(Worker::Plugin { uses, with }) =
                     worker(&uses, with, &owner, PluginKind::Diagnosis, place, "`verify`", cx)
                 {

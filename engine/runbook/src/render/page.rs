@@ -285,7 +285,7 @@ fn limits(limits: &Limits) -> Option<String> {
         });
     }
     if let Some(share) = limits.share {
-        parts.push(format!("{}% of those there are", share * 100.0));
+        parts.push(format!("{share} of those there are"));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }

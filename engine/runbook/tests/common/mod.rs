@@ -93,6 +93,16 @@ pub(crate) fn catalogue() -> Catalogue {
             true,
         ),
     );
+    for (key, kind) in [
+        ("pod-state", PluginKind::Diagnosis),
+        ("pod-evict", PluginKind::Remediation),
+    ] {
+        let mut facts = plugin(kind, json!({"type": "object"}), false, true);
+        let asks =
+            json!({"kubernetes": [{"clusters": ["CLUSTER"], "verbs": ["get"], "resources": ["pods"]}]});
+        Arc::make_mut(&mut facts.manifest).asks = asks;
+        add(key, facts);
+    }
     add(
         "blind-change",
         plugin(PluginKind::Remediation, json!({"type": "object"}), false, false),

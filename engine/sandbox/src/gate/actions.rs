@@ -34,7 +34,11 @@ impl ChangingCall {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Admission {
     /// Send it, as this action; it is marked as under way.
-    Send(u32),
+    Send {
+        action: u32,
+        /// It was sent before, and has no definite answer.
+        again: bool,
+    },
     /// It was answered before.
     Replay(u32, Box<Reply>),
 }
@@ -106,23 +110,32 @@ impl Actions {
         self.set(action, Now::Free);
     }
 
-    /// What became of it. What was not sent can be tried again in the same call.
+    /// What became of it. What was not sent, or was turned away for now, can be tried again in the same call.
     pub(crate) fn end(&mut self, action: u32, state: &ActionState) {
-        let now = if *state == ActionState::NotSent {
-            Now::Free
-        } else {
-            Now::Ended(state.clone())
+        let now = match state {
+            ActionState::NotSent => Now::Free,
+            ActionState::Refused { for_now: true, .. } => {
+                if let Some(slot) = self.slot(action) {
+                    let (state, answer) = (state.clone(), None);
+                    slot.earlier = Some(EarlierAction { state, answer });
+                }
+                Now::Free
+            }
+            _ => Now::Ended(state.clone()),
         };
         self.set(action, now);
     }
 
     fn set(&mut self, action: u32, now: Now) {
-        if let Some(slot) = usize::try_from(action)
-            .ok()
-            .and_then(|index| self.0.get_mut(index))
-        {
+        if let Some(slot) = self.slot(action) {
             slot.now = now;
         }
+    }
+
+    fn slot(&mut self, action: u32) -> Option<&mut Slot> {
+        usize::try_from(action)
+            .ok()
+            .and_then(|index| self.0.get_mut(index))
     }
 
     /// What is known of each action; one that is missing was not sent.
@@ -146,18 +159,17 @@ impl Actions {
 
 impl Slot {
     fn admit(&mut self, number: u32, action: &CanonicalAction) -> Result<Admission, Refusal> {
+        let mut again = false;
         if let Some(earlier) = &self.earlier {
-            let kept = earlier.answer.as_deref().and_then(Reply::from_bytes);
             match &earlier.state {
-                ActionState::NotSent => {}
-                ActionState::Refused { .. } if kept.as_ref().is_some_and(Reply::is_for_now) => {}
+                ActionState::NotSent | ActionState::Refused { for_now: true, .. } => {}
                 ActionState::Done { .. } | ActionState::Refused { .. } => {
                     self.now = Now::Replayed;
-                    let reply =
-                        kept.unwrap_or_else(|| Reply::of_state(&earlier.state, &action.verb, &action.items));
+                    let kept = earlier.answer.as_deref().and_then(Reply::from_bytes);
+                    let reply = kept.unwrap_or_else(|| Reply::of_state(&earlier.state, action));
                     return Ok(Admission::Replay(number, Box::new(reply)));
                 }
-                ActionState::Unknown { .. } if action.repeat_safe => {}
+                ActionState::Unknown { .. } if action.repeat_safe => again = true,
                 ActionState::Unknown { detail } => {
                     let why = format!(
                         "{} {} is in doubt ({detail}) and not safe to repeat",
@@ -168,7 +180,10 @@ impl Slot {
             }
         }
         self.now = Now::UnderWay;
-        Ok(Admission::Send(number))
+        Ok(Admission::Send {
+            action: number,
+            again,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use stanch_contract::plan::{CanonicalAction, Capability};
 use stanch_contract::{ActionState, Failure, FailureCode};
 
 use crate::files::Removed;
@@ -54,6 +55,12 @@ pub(crate) enum Reply {
     Written,
     /// `files.remove`.
     Removed(Removed),
+    /// A change of a cluster, with the object as it is after it where the contract hands it over: JSON, secrets removed.
+    Object {
+        /// The object.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        json: Option<String>,
+    },
     /// The call failed.
     Failed {
         /// How.
@@ -87,6 +94,8 @@ impl Reply {
                     body,
                 }
             }
+            // A part of an object is none.
+            Self::Object { json: Some(json) } if json.len() > MOST_KEPT => &Self::Object { json: None },
             other => other,
         };
         serde_json::to_vec(kept).ok()
@@ -98,11 +107,13 @@ impl Reply {
     }
 
     /// What stands in for an answer that was not kept, as where a person settled the doubt.
-    pub(crate) fn of_state(state: &ActionState, verb: &str, items: &[String]) -> Self {
-        match (state, verb) {
-            (ActionState::Done { .. }, "write") => Self::Written,
-            (ActionState::Done { .. }, "remove") => {
-                let paths = items
+    pub(crate) fn of_state(state: &ActionState, action: &CanonicalAction) -> Self {
+        match (state, action.capability) {
+            (ActionState::Done { .. }, Capability::Kubernetes) => Self::Object { json: None },
+            (ActionState::Done { .. }, Capability::Files) if action.verb == "write" => Self::Written,
+            (ActionState::Done { .. }, Capability::Files) => {
+                let paths = action
+                    .items
                     .iter()
                     .filter_map(|item| item.rsplit_once('@'))
                     .map(|(path, _)| path.to_owned());
@@ -112,7 +123,7 @@ impl Reply {
                     refused: Vec::new(),
                 })
             }
-            (ActionState::Done { .. }, _) => Self::Http {
+            (ActionState::Done { .. }, Capability::Http) => Self::Http {
                 status: 200,
                 headers: Vec::new(),
                 body: String::new(),
@@ -124,11 +135,6 @@ impl Reply {
                 }
             }
         }
-    }
-
-    /// Whether the target turned it away for now, so that it may be sent again although it has a definite answer.
-    pub(crate) fn is_for_now(&self) -> bool {
-        matches!(self, Self::Http { status, .. } if effect(*status) == Effect::NotNow)
     }
 
     /// As the answer of `http.send`.
@@ -144,7 +150,7 @@ impl Reply {
                 body: STANDARD.decode(body).unwrap_or_default(),
             }),
             Self::Failed { failure } => Err(failure),
-            Self::Written | Self::Removed(_) => Err(mismatch()),
+            Self::Written | Self::Removed(_) | Self::Object { .. } => Err(mismatch()),
         }
     }
 
@@ -153,7 +159,7 @@ impl Reply {
         match self {
             Self::Written => Ok(()),
             Self::Failed { failure } => Err(failure),
-            Self::Http { .. } | Self::Removed(_) => Err(mismatch()),
+            Self::Http { .. } | Self::Removed(_) | Self::Object { .. } => Err(mismatch()),
         }
     }
 
@@ -162,7 +168,16 @@ impl Reply {
         match self {
             Self::Removed(removed) => Ok(removed),
             Self::Failed { failure } => Err(failure),
-            Self::Http { .. } | Self::Written => Err(mismatch()),
+            Self::Http { .. } | Self::Written | Self::Object { .. } => Err(mismatch()),
+        }
+    }
+
+    /// As the answer of a change of a cluster: the object, and `{}` where it is not known.
+    pub(crate) fn into_object(self) -> Result<String, Failure> {
+        match self {
+            Self::Object { json } => Ok(json.unwrap_or_else(|| "{}".to_owned())),
+            Self::Failed { failure } => Err(failure),
+            Self::Http { .. } | Self::Written | Self::Removed(_) => Err(mismatch()),
         }
     }
 }
@@ -226,20 +241,38 @@ mod tests {
         let done = ActionState::Done {
             detail: String::new(),
         };
-        assert!(Reply::of_state(&done, "POST", &[]).into_http().is_ok());
-        assert!(Reply::of_state(&done, "write", &[]).into_written().is_ok());
-        let removed = Reply::of_state(&done, "remove", &["a/b@c@5".into()])
-            .into_removed()
-            .unwrap();
+        let action = |capability, verb: &str, items: &[&str]| CanonicalAction {
+            capability,
+            verb: verb.into(),
+            target: String::new(),
+            identity: String::new(),
+            expect: None,
+            content: None,
+            items: items.iter().map(|item| (*item).to_owned()).collect(),
+            bytes: None,
+            repeat_safe: false,
+            before: None,
+            dry_run: None,
+            reason: String::new(),
+        };
+        let (post, write) = (
+            action(Capability::Http, "POST", &[]),
+            action(Capability::Files, "write", &[]),
+        );
+        assert!(Reply::of_state(&done, &post).into_http().is_ok());
+        assert!(Reply::of_state(&done, &write).into_written().is_ok());
+        let remove = action(Capability::Files, "remove", &["a/b@c@5"]);
+        let removed = Reply::of_state(&done, &remove).into_removed().unwrap();
         assert_eq!(removed.paths, ["a/b@c"]);
-        let refused = ActionState::Refused { detail: "no".into() };
+        let patch = action(Capability::Kubernetes, "patch", &[]);
+        assert_eq!(Reply::of_state(&done, &patch).into_object().unwrap(), "{}");
+        let refused = ActionState::refused("no");
         assert_eq!(
-            Reply::of_state(&refused, "POST", &[])
-                .into_http()
-                .unwrap_err()
-                .code,
+            Reply::of_state(&refused, &post).into_http().unwrap_err().code,
             FailureCode::Denied
         );
+        assert!(Reply::of_state(&refused, &patch).into_object().is_err());
+        assert!(Reply::Object { json: None }.into_http().is_err());
         assert!(Reply::Written.into_http().is_err());
     }
 }

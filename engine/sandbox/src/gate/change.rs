@@ -39,9 +39,17 @@ impl Performed {
     }
 }
 
-/// The sending itself, which gets the action as it was planned, with its precondition.
+/// An action whose turn it is.
+pub(super) struct Turn {
+    /// As it was planned, with its precondition.
+    pub(super) action: CanonicalAction,
+    /// It was sent before and had no definite answer: what is found now may be its own effect.
+    pub(super) again: bool,
+}
+
+/// The sending itself.
 pub(super) type Perform =
-    Box<dyn FnOnce(CanonicalAction) -> Pin<Box<dyn Future<Output = Performed> + Send>> + Send + 'static>;
+    Box<dyn FnOnce(Turn) -> Pin<Box<dyn Future<Output = Performed> + Send>> + Send + 'static>;
 
 impl Session {
     /// Refuses a change outside of an apply.
@@ -77,7 +85,7 @@ impl Session {
             ));
         };
         let admission = self.state().actions.admit(&apply.plan.actions, &call);
-        let action = match admission {
+        let (action, again) = match admission {
             Err(refusal) => return Err(self.refuse(ticket, refusal)),
             Ok(Admission::Replay(action, reply)) => {
                 self.note(ticket, |call| {
@@ -86,14 +94,14 @@ impl Session {
                 });
                 return Ok(*reply);
             }
-            Ok(Admission::Send(action)) => action,
+            Ok(Admission::Send { action, again }) => (action, again),
         };
         self.note(ticket, |call| call.action = Some(action));
         let session = self.clone();
         let task = self
             .inner
             .tasks
-            .spawn(async move { session.carry_out(ticket, action, until, perform).await });
+            .spawn(async move { session.carry_out(ticket, (action, again), until, perform).await });
         let what = format!("{} {}", call.verb, call.target);
         match self.inner.parts.time.within(until, task).await {
             Some(Ok(reply)) => reply,
@@ -111,7 +119,7 @@ impl Session {
     async fn carry_out(
         &self,
         ticket: Ticket,
-        number: u32,
+        (number, again): (u32, bool),
         until: Until,
         perform: Perform,
     ) -> Result<Reply, Failure> {
@@ -135,7 +143,7 @@ impl Session {
             // Nobody waits for it any more, and nothing was sent: better a definite answer than a late effect.
             Performed::failed(ActionState::NotSent, timed_out(&format!("{what} was not sent")))
         } else {
-            perform(action).await
+            perform(Turn { action, again }).await
         };
         let kept = if performed.state == ActionState::NotSent {
             None

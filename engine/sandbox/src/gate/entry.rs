@@ -1,4 +1,5 @@
-//! One table of a grant, checked line by line: `[[plugins.NAME.grant.http]]`, `.notify` and `.files`.
+//! One table of a grant, checked line by line: `[[plugins.NAME.grant.http]]`, `.notify` and `.files`. Those of `.kubernetes`
+//! are in [`super::kubernetes::entry`].
 
 use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
@@ -42,7 +43,7 @@ pub(crate) struct FilesGrant {
 }
 
 /// The key that is wrong, and what would be right.
-pub(super) type Wrong = (&'static str, String);
+pub(in crate::gate) type Wrong = (&'static str, String);
 
 impl HttpGrant {
     pub(super) fn http(spec: &HttpGrantSpec) -> Result<Self, Wrong> {

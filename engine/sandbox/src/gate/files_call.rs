@@ -157,8 +157,8 @@ impl Session {
             content: Some(format!("sha256:{digest}")),
             items: Vec::new(),
         };
-        let perform: Perform = Box::new(move |action| {
-            Box::pin(in_folder(granted, action, move |folder, path, action| {
+        let perform: Perform = Box::new(move |turn| {
+            Box::pin(in_folder(granted, turn.action, move |folder, path, action| {
                 written(folder, path, &content, action)
             }))
         });
@@ -183,8 +183,8 @@ impl Session {
             content: None,
             items: removals.iter().map(|removal| removal.item.to_string()).collect(),
         };
-        let perform: Perform = Box::new(move |action| {
-            Box::pin(in_folder(granted, action, move |folder, _, _| {
+        let perform: Perform = Box::new(move |turn| {
+            Box::pin(in_folder(granted, turn.action, move |folder, _, _| {
                 removed(alter::remove(folder, &removals))
             }))
         });
@@ -325,7 +325,7 @@ fn removed(removed: Removed) -> Performed {
     }
     let detail = stanch_contract::text::clean_line_to(&summary, 300);
     let state = if removed.paths.is_empty() {
-        ActionState::Refused { detail }
+        ActionState::refused(detail)
     } else {
         ActionState::Done { detail }
     };
@@ -356,20 +356,13 @@ fn written(folder: &Folder, path: &FilePath, content: &[u8], action: &CanonicalA
         Ok(Written::Already) => done("it had this content already"),
         Ok(Written::Changed(why)) => {
             let message = format!("`{path}` was not written: {why}");
-            let state = ActionState::Refused {
-                detail: message.clone(),
-            };
+            let state = ActionState::refused(message.clone());
             Performed::failed(state, Failure::new(FailureCode::Conflict, message))
         }
         // The new content is put in place by one rename as the last step: an error before it left the old file.
         Err(error) => {
             let failure = failure("written", path, &error);
-            Performed::failed(
-                ActionState::Refused {
-                    detail: failure.message.clone(),
-                },
-                failure,
-            )
+            Performed::failed(ActionState::refused(failure.message.clone()), failure)
         }
     }
 }

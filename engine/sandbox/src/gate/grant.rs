@@ -9,6 +9,8 @@ use http::Method;
 use stanch_contract::{Digest, PluginKey};
 
 use super::entry::{FilesGrant, HttpGrant};
+use super::kubernetes::entry::KubernetesGrant;
+use super::kubernetes::permit::{Permit, Wanted, permit};
 use super::record::{Layer, Refusal};
 use super::spec::{Access, GrantSpec};
 use crate::http::address::AddressPolicy;
@@ -36,6 +38,7 @@ pub struct Grant {
     http: Vec<HttpGrant>,
     notify: Vec<HttpGrant>,
     files: Vec<FilesGrant>,
+    kubernetes: Vec<KubernetesGrant>,
     /// What it is narrowed by.
     then: Option<Arc<Grant>>,
 }
@@ -65,15 +68,6 @@ impl Grant {
     /// # Errors
     /// The first line that is wrong.
     pub fn new(plugin: PluginKey, spec: GrantSpec) -> Result<Self, GrantError> {
-        if !spec.kubernetes.is_empty() {
-            let why = "this version has no kubernetes capability: remove the table".to_owned();
-            return Err(GrantError {
-                table: "kubernetes",
-                index: 0,
-                key: "kubernetes",
-                why,
-            });
-        }
         let each = |index| move |(key, why)| (index, key, why);
         let http = spec
             .http
@@ -100,12 +94,21 @@ impl Grant {
             }
             files.push(entry);
         }
+        let kubernetes = spec
+            .kubernetes
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| KubernetesGrant::new(entry).map_err(each(index)));
+        let kubernetes = kubernetes
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| in_table("kubernetes", e))?;
         Ok(Self {
             plugin,
             spec,
             http,
             notify,
             files,
+            kubernetes,
             then: None,
         })
     }
@@ -119,6 +122,7 @@ impl Grant {
             http: Vec::new(),
             notify: Vec::new(),
             files: Vec::new(),
+            kubernetes: Vec::new(),
             then: None,
         }
     }
@@ -261,6 +265,25 @@ impl Grant {
             }
         }
         Ok(entry)
+    }
+}
+
+impl Grant {
+    /// What the grant says of this call of a cluster. Where labels decide, [`Permit::covers`] has the last word.
+    pub(crate) fn kubernetes(&self, wanted: &Wanted<'_>) -> Result<Permit<'_>, Refusal> {
+        let permit = permit(&self.plugin, &self.kubernetes, wanted)?;
+        let then = self
+            .then
+            .as_ref()
+            .map(|then| then.kubernetes(wanted).map_err(narrowed));
+        Ok(permit.narrowed_by(then.transpose()?))
+    }
+
+    /// Whether it could cover anything in this cluster.
+    pub(crate) fn knows_cluster(&self, cluster: &str) -> bool {
+        self.kubernetes
+            .iter()
+            .any(|entry| entry.clusters.iter().any(|name| name == cluster))
     }
 }
 

@@ -65,9 +65,10 @@ pub(super) fn of_answer(
     let mut performed = Performed {
         state: match effect(status.as_u16()) {
             Effect::Done => ActionState::Done { detail: said.clone() },
-            Effect::Refused => ActionState::Refused { detail: said.clone() },
+            Effect::Refused => ActionState::refused(said.clone()),
             Effect::NotNow => ActionState::Refused {
                 detail: format!("{said}: turned away for now"),
+                for_now: true,
             },
             Effect::Unknown => ActionState::Unknown {
                 detail: format!("{said}, which may come after the effect"),

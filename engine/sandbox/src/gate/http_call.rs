@@ -227,7 +227,7 @@ impl Session {
     /// The sending of a change, for [`Session::change`].
     fn sending(&self, prepared: Prepared, until: Until) -> Perform {
         let session = self.clone();
-        Box::new(move |action| Box::pin(async move { session.send_change(prepared, action, until).await }))
+        Box::new(move |turn| Box::pin(async move { session.send_change(prepared, turn.action, until).await }))
     }
 
     async fn send_change(&self, prepared: Prepared, action: CanonicalAction, until: Until) -> Performed {

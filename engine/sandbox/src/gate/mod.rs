@@ -9,7 +9,7 @@
 //! hides data in requests that it may send.
 
 mod actions;
-mod answer;
+pub(crate) mod answer;
 mod change;
 mod entry;
 pub mod facilities;
@@ -17,6 +17,7 @@ mod files_call;
 pub mod grant;
 mod http_answer;
 mod http_call;
+mod kubernetes;
 pub mod phase;
 pub mod plan;
 pub mod record;
@@ -26,7 +27,7 @@ pub mod spec;
 pub use facilities::Facilities;
 pub use grant::{Grant, GrantError};
 pub use phase::{ActionLog, Apply, EarlierAction, Phase, Stop};
-pub use plan::{PlanRefusal, check_plan};
+pub use plan::{Cause, PlanRefusal, check_plan};
 pub use record::{AnswerRecord, Decision, Layer, Ledger, RecordedCall, Refusal};
 pub use session::{Session, SessionParts};
 pub use spec::{

@@ -4,18 +4,24 @@
 //! A plan that breaks a rule is refused whole, never trimmed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stanch_contract::plan::{Action, CanonicalAction, Capability, ChangePlan, CheckedPlan};
-use stanch_contract::{ByteSize, Digest, Timestamp, text};
+use stanch_contract::{ByteSize, Digest, FailureCode, Population, Timestamp, text};
+use tokio::time::Instant;
 
 use super::entry::method;
 use super::facilities::Facilities;
 use super::grant::{Grant, Use};
+use super::kubernetes::plan::{Checked, Ground};
 use super::record::{Layer, Refusal};
+use crate::files::Folders;
 use crate::files::folder::{Folder, reason};
 use crate::files::path::{FilePath, Item};
 use crate::http::content;
 use crate::http::target::HttpTarget;
+use crate::kubernetes::cluster::Cluster;
+use crate::secret::Redactor;
 
 /// A plan with more actions is refused; the operator's guardrails are far below.
 const MOST_ACTIONS: usize = 256;
@@ -23,6 +29,8 @@ const MOST_ACTIONS: usize = 256;
 const MOST_ITEMS: usize = 100_000;
 /// The content of one action, in bytes.
 const MOST_CONTENT: usize = 1 << 20;
+/// A plan that cannot be checked in this time is not one that can be applied.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Why a plan is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +41,42 @@ pub struct PlanRefusal {
     pub what: String,
     /// Which layer refused, why, and what would allow it.
     pub refusal: Refusal,
-    /// The plan was overtaken by the world (a file is gone or changed): planning again may give one that is not refused.
-    pub stale: bool,
+    /// What it rests on.
+    pub cause: Cause,
+}
+
+/// What a refusal of a plan rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A rule: the same plan is refused again.
+    Rule,
+    /// The plan was overtaken by the world (a file or an object is gone or changed): planning again may give one that is not
+    /// refused.
+    Stale,
+    /// What it is about could not be looked at: so it failed.
+    Away(FailureCode),
+}
+
+/// Why an action does not fit.
+pub(super) struct Unfit {
+    pub(super) refusal: Refusal,
+    pub(super) cause: Cause,
+}
+
+/// By a rule.
+pub(super) fn unfit(refusal: Refusal) -> Unfit {
+    Unfit {
+        refusal,
+        cause: Cause::Rule,
+    }
+}
+
+/// Overtaken by the world.
+pub(super) fn stale(why: String) -> Unfit {
+    Unfit {
+        refusal: Refusal::new(Layer::Plan, why).hint("a new plan"),
+        cause: Cause::Stale,
+    }
 }
 
 impl std::fmt::Display for PlanRefusal {
@@ -56,7 +98,8 @@ impl std::error::Error for PlanRefusal {}
 
 /// Checks a plan against the grant and puts it into canonical form.
 ///
-/// `on` is the cluster of stanch.toml that the step is bound to; `idempotent` is the manifest's promise that a repeat under one idempotency key has no second effect.
+/// `on` is the cluster of stanch.toml that the step is bound to; `idempotent` is the manifest's promise that a repeat under one
+/// idempotency key has no second effect.
 ///
 /// # Errors
 /// The first rule that the plan breaks.
@@ -67,59 +110,57 @@ pub async fn check_plan(
     on: Option<&str>,
     idempotent: bool,
 ) -> Result<CheckedPlan, PlanRefusal> {
-    let whole = |why: String| PlanRefusal {
+    let whole = |unfit: Unfit| PlanRefusal {
         action: None,
         what: String::new(),
-        refusal: Refusal::new(Layer::Limit, why),
-        stale: false,
+        refusal: unfit.refusal,
+        cause: unfit.cause,
     };
+    let limit = |why: String| whole(unfit(Refusal::new(Layer::Limit, why)));
     if plan.actions.len() > MOST_ACTIONS {
-        return Err(whole(format!(
+        return Err(limit(format!(
             "it has {} actions, and at most {MOST_ACTIONS} are looked at",
             plan.actions.len()
         )));
     }
     let items: usize = plan.actions.iter().map(|action| action.items.len()).sum();
     if items > MOST_ITEMS {
-        return Err(whole(format!(
+        return Err(limit(format!(
             "it names {items} files, and at most {MOST_ITEMS} are looked at"
         )));
     }
-    if on.is_none()
-        && let Some(at) = plan
-            .actions
-            .iter()
-            .position(|action| action.target.starts_with("kubernetes:"))
-    {
-        let why = "the step is bound to no cluster";
-        return Err(PlanRefusal {
-            action: u32::try_from(at).ok(),
-            what: plan.actions.get(at).map(named).unwrap_or_default(),
-            refusal: Refusal::new(Layer::Grant, why).hint("`on = \"CLUSTER\"` in the step"),
-            stale: false,
-        });
-    }
-    let (grant, facilities) = (grant.clone(), facilities.clone());
-    // Files are looked at, which blocks.
-    let checked = tokio::task::spawn_blocking(move || check(plan, &grant, &facilities, idempotent)).await;
-    checked.unwrap_or_else(|error| Err(whole(format!("it could not be checked: {error}"))))
-}
-
-fn check(
-    plan: ChangePlan,
-    grant: &Grant,
-    facilities: &Facilities,
-    idempotent: bool,
-) -> Result<CheckedPlan, PlanRefusal> {
-    let mut actions: Vec<CanonicalAction> = Vec::with_capacity(plan.actions.len());
+    let until = Instant::now() + LONGEST;
+    let cluster = cluster_of(&plan, facilities, on)?;
+    let ground = cluster.as_deref().map(|cluster| Ground {
+        grant,
+        cluster,
+        until,
+    });
+    let (mut actions, mut objects): (Vec<CanonicalAction>, Vec<Checked>) = (Vec::new(), Vec::new());
     for (index, offered) in plan.actions.iter().enumerate() {
-        let refuse = |(refusal, stale): (Refusal, bool)| PlanRefusal {
+        let refuse = |unfit: Unfit| PlanRefusal {
             action: u32::try_from(index).ok(),
             what: named(offered),
-            refusal,
-            stale,
+            refusal: unfit.refusal,
+            cause: unfit.cause,
         };
-        let mut action = canonical(offered, grant, facilities).map_err(refuse)?;
+        if offered
+            .content
+            .as_ref()
+            .is_some_and(|content| content.len() > MOST_CONTENT)
+        {
+            let why = "its content is larger than 1 MiB";
+            return Err(refuse(unfit(Refusal::new(Layer::Limit, why))));
+        }
+        let mut action = match &ground {
+            Some(ground) if is_of_a_cluster(offered) => {
+                let checked = Box::pin(ground.canonical(offered)).await.map_err(refuse)?;
+                let action = checked.action.clone();
+                objects.push(checked);
+                action
+            }
+            _ => canonical(offered, grant, facilities).await.map_err(refuse)?,
+        };
         action.repeat_safe |= idempotent;
         // The gate finds the action that a call is by these; two that are alike in them could not be told apart.
         let alike = |other: &&CanonicalAction| {
@@ -130,67 +171,129 @@ fn check(
         };
         if let Some(first) = actions.iter().position(|other| alike(&other)) {
             let why = format!("it is the same as action {}: each is sent once", first + 1);
-            return Err(refuse((Refusal::new(Layer::Plan, why), false)));
+            return Err(refuse(unfit(Refusal::new(Layer::Plan, why))));
         }
         actions.push(action);
     }
+    let population = match (&plan.population, &ground) {
+        (Some(named), Some(ground)) if !objects.is_empty() => {
+            counted(ground, named, &objects).await.map_err(whole)?
+        }
+        _ => None,
+    };
+    let redactor = secrets_of(grant, facilities);
+    for action in &mut actions {
+        action.before = action.before.take().map(|before| redactor.text(before));
+        action.dry_run = action.dry_run.take().map(|dry_run| redactor.text(dry_run));
+    }
     Ok(CheckedPlan {
-        population: None,
+        population,
         summary: text::clean_to(&plan.summary, 500),
         actions,
         offered: plan,
     })
 }
 
-/// An action, for messages.
+/// The action, for messages.
 fn named(offered: &Action) -> String {
     text::clean_line_to(&format!("{} {}", offered.verb, offered.target), 200)
 }
 
-type Refused = (Refusal, bool);
-
-fn request(why: impl Into<String>) -> Refused {
-    (Refusal::new(Layer::Request, why), false)
+fn is_of_a_cluster(offered: &Action) -> bool {
+    offered.target.starts_with("kubernetes:")
 }
 
-fn canonical(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
-    if offered
-        .content
-        .as_ref()
-        .is_some_and(|content| content.len() > MOST_CONTENT)
-    {
-        return Err((
-            Refusal::new(Layer::Limit, "its content is larger than 1 MiB"),
-            false,
+/// The cluster that the plan's objects are in; `None` where it has none.
+fn cluster_of(
+    plan: &ChangePlan,
+    facilities: &Facilities,
+    on: Option<&str>,
+) -> Result<Option<Arc<Cluster>>, PlanRefusal> {
+    let mut numbered = (0_u32..).zip(&plan.actions);
+    let Some((at, first)) = numbered.find(|(_, action)| is_of_a_cluster(action)) else {
+        return Ok(None);
+    };
+    let refuse = |refusal: Refusal, cause| PlanRefusal {
+        action: Some(at),
+        what: named(first),
+        refusal,
+        cause,
+    };
+    let Some(on) = on else {
+        let refusal = Refusal::new(Layer::Grant, "the step is bound to no cluster");
+        return Err(refuse(
+            refusal.hint("`on = \"CLUSTER\"` in the step"),
+            Cause::Rule,
         ));
+    };
+    match facilities.clusters.get(on) {
+        Ok(cluster) => Ok(Some(cluster)),
+        Err(why) => Err(refuse(
+            Refusal::new(Layer::Plan, why),
+            Cause::Away(FailureCode::Unavailable),
+        )),
     }
-    if offered.target.starts_with("file:") {
-        return match offered.verb.as_str() {
-            "remove" => remove(offered, grant, facilities),
-            "write" => write(offered, grant, facilities),
-            _ => Err(request("the verb for a file is `write` or `remove`")),
-        };
-    }
-    if offered.target.starts_with("kubernetes:") {
-        let why = "this version has no kubernetes capability";
-        return Err((Refusal::new(Layer::Grant, why), false));
-    }
-    http(offered, grant, facilities)
 }
 
-fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
+/// The population. Of a plan with one target no share is taken, so it may do without where it cannot be counted now.
+async fn counted(ground: &Ground<'_>, named: &str, objects: &[Checked]) -> Result<Option<Population>, Unfit> {
+    let one =
+        |checked: &Checked| checked.action.identity == objects.first().map_or("", |one| &one.action.identity);
+    match Box::pin(ground.population(named, objects)).await {
+        Ok(population) => Ok(Some(population)),
+        Err(Unfit {
+            cause: Cause::Away(_),
+            ..
+        }) if objects.iter().all(one) => Ok(None),
+        Err(unfit) => Err(unfit),
+    }
+}
+
+fn secrets_of(grant: &Grant, facilities: &Facilities) -> Redactor {
+    let names = grant.secret_names();
+    let secrets: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| facilities.secrets.get(name))
+        .collect();
+    Redactor::new(secrets.iter().map(AsRef::as_ref))
+}
+
+fn request(why: impl Into<String>) -> Unfit {
+    unfit(Refusal::new(Layer::Request, why))
+}
+
+async fn canonical(
+    offered: &Action,
+    grant: &Arc<Grant>,
+    facilities: &Facilities,
+) -> Result<CanonicalAction, Unfit> {
+    if !offered.target.starts_with("file:") {
+        return http(offered, grant, facilities);
+    }
+    let look: fn(&Action, &Grant, &Folders) -> Result<CanonicalAction, Unfit> = match offered.verb.as_str() {
+        "remove" => remove,
+        "write" => write,
+        _ => return Err(request("the verb for a file is `write` or `remove`")),
+    };
+    // Files are looked at, which blocks.
+    let (offered, grant, folders) = (offered.clone(), grant.clone(), facilities.folders.clone());
+    let checked = tokio::task::spawn_blocking(move || look(&offered, &grant, &folders)).await;
+    checked.unwrap_or_else(|error| {
+        Err(unfit(Refusal::new(
+            Layer::Limit,
+            format!("it could not be checked: {error}"),
+        )))
+    })
+}
+
+fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Unfit> {
     let method = method(&offered.verb).map_err(request)?;
     let target = HttpTarget::parse(&offered.target).map_err(|error| request(error.to_string()))?;
-    let permit = grant
-        .http(false, &method, &target)
-        .map_err(|refusal| (refusal, false))?;
+    let permit = grant.http(false, &method, &target).map_err(unfit)?;
     if permit.usage == Use::Read {
         let why = "the grant has it under `read`: it is sent without being planned";
-        return Err((
-            Refusal::new(Layer::Grant, why)
-                .hint(format!("`change` in {}", permit.entry.line(grant.plugin()))),
-            false,
-        ));
+        let hint = format!("`change` in {}", permit.entry.line(grant.plugin()));
+        return Err(unfit(Refusal::new(Layer::Grant, why).hint(hint)));
     }
     for name in permit
         .entry
@@ -200,9 +303,8 @@ fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<Cano
     {
         if facilities.secrets.get(name).is_none() {
             let why = crate::secret::MissingSecret(name.to_owned()).to_string();
-            return Err((
+            return Err(unfit(
                 Refusal::new(Layer::Grant, why).hint(format!("`{name}` in [secrets]")),
-                false,
             ));
         }
     }
@@ -264,38 +366,23 @@ pub(crate) fn modified_ms(expect: &str) -> Result<i64, String> {
     })
 }
 
-fn open(
-    offered: &Action,
-    grant: &Grant,
-    facilities: &Facilities,
-) -> Result<(FilePath, Folder, String), Refused> {
+fn open(offered: &Action, grant: &Grant, folders: &Folders) -> Result<(FilePath, Folder, String), Unfit> {
     let path = FilePath::of_target(&offered.target).map_err(|error| request(error.to_string()))?;
-    let entry = grant
-        .files(path.at(), Use::Change)
-        .map_err(|refusal| (refusal, false))?;
-    let folder = facilities.folders.open(&entry.path).map_err(|error| {
-        (
-            Refusal::new(
-                Layer::Grant,
-                format!(
-                    "the granted folder `{}` cannot be opened: {}",
-                    path.at(),
-                    reason(&error)
-                ),
-            ),
-            false,
-        )
+    let entry = grant.files(path.at(), Use::Change).map_err(unfit)?;
+    let folder = folders.open(&entry.path).map_err(|error| {
+        let why = format!(
+            "the granted folder `{}` cannot be opened: {}",
+            path.at(),
+            reason(&error)
+        );
+        unfit(Refusal::new(Layer::Grant, why))
     })?;
     let identity = folder.real.to_string_lossy().into_owned();
     Ok((path, folder, identity))
 }
 
-fn stale(why: String) -> Refused {
-    (Refusal::new(Layer::Plan, why).hint("a new plan"), true)
-}
-
-fn remove(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
-    let (target, folder, identity) = open(offered, grant, facilities)?;
+fn remove(offered: &Action, grant: &Grant, folders: &Folders) -> Result<CanonicalAction, Unfit> {
+    let (target, folder, identity) = open(offered, grant, folders)?;
     if offered.content.is_some() || offered.expect.is_some() {
         return Err(request(
             "a removal has neither content nor expect: its items say what is expected",
@@ -367,8 +454,8 @@ fn remove(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<Ca
     })
 }
 
-fn write(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<CanonicalAction, Refused> {
-    let (target, folder, identity) = open(offered, grant, facilities)?;
+fn write(offered: &Action, grant: &Grant, folders: &Folders) -> Result<CanonicalAction, Unfit> {
+    let (target, folder, identity) = open(offered, grant, folders)?;
     if !offered.items.is_empty() {
         return Err(request("a write has no items"));
     }

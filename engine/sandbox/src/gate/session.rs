@@ -1,9 +1,9 @@
 //! One plugin call at the gate: counts its calls, decides on them, and writes each down.
 //!
-//! The functions that a plugin calls are in `http_call` and `files_call`; how a change is carried out, whatever it is, in
+//! The functions that a plugin calls are in `http_call`, `files_call` and `kubernetes`; how a change is carried out, whatever it is, in
 //! `change`. A session outlives the plugin's store: what was sent is followed to its end when the plugin is gone.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use stanch_contract::plan::Capability;
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::actions::Actions;
 use super::files_call::Scans;
 use super::{AnswerRecord, Decision, Facilities, Grant, Layer, Ledger, Phase, RecordedCall, Refusal};
-use crate::secret::Redactor;
+use crate::secret::{Redactor, Secret};
 use crate::time::CallTime;
 
 /// Contents that one session keeps for the journal, in bytes: all together, and each.
@@ -54,8 +54,16 @@ pub struct Session {
 pub(super) struct Inner {
     pub(super) parts: SessionParts,
     state: Mutex<State>,
-    redactor: OnceLock<Arc<Redactor>>,
+    redactor: Mutex<Redaction>,
     pub(super) tasks: TaskTracker,
+}
+
+/// What is taken out of everything that leaves the session.
+#[derive(Default)]
+struct Redaction {
+    /// What was learned in it, besides the secrets of the grant.
+    learned: Vec<Secret>,
+    built: Option<Arc<Redactor>>,
 }
 
 /// What changes during a session. Locked for moments, never over a wait.
@@ -92,37 +100,40 @@ impl Session {
             inner: Arc::new(Inner {
                 parts,
                 state,
-                redactor: OnceLock::new(),
+                redactor: Mutex::default(),
                 tasks: TaskTracker::new(),
             }),
         }
     }
 
-    /// Takes the values of the grant's secrets out of what the plugin logs and answers.
+    /// Takes the values of the grant's secrets, and of those that were read in this session, out of what the plugin logs and
+    /// answers.
     pub fn redactor(&self) -> Arc<Redactor> {
-        let build = || {
-            let parts = &self.inner.parts;
-            let names = parts.grant.secret_names();
-            let secrets: Vec<_> = names
-                .into_iter()
-                .filter_map(|name| parts.facilities.secrets.get(name))
-                .collect();
-            Arc::new(Redactor::new(secrets.iter().map(AsRef::as_ref)))
-        };
-        self.inner.redactor.get_or_init(build).clone()
+        let mut redaction = self.redaction();
+        if let Some(built) = &redaction.built {
+            return built.clone();
+        }
+        let parts = &self.inner.parts;
+        let names = parts.grant.secret_names();
+        let secrets: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| parts.facilities.secrets.get(name))
+            .collect();
+        let known = secrets.iter().map(AsRef::as_ref).chain(&redaction.learned);
+        let built = Arc::new(Redactor::new(known));
+        redaction.built = Some(built.clone());
+        built
     }
 
-    /// Any function of the interface `kubernetes`: refused and recorded, because this version has no clusters.
-    pub fn kubernetes(&self, verb: &str, target: &str) -> Failure {
-        let ticket = match self.begin(Capability::Kubernetes, verb, target) {
-            Ok(ticket) => ticket,
-            Err(failure) => return failure,
-        };
-        let why = format!(
-            "`{}` asked for kubernetes, and this version has none",
-            self.inner.parts.grant.plugin()
-        );
-        self.refuse(ticket, Refusal::new(Layer::Grant, why))
+    /// More that is secret from now on.
+    pub(super) fn learn(&self, secrets: Vec<Secret>) {
+        let mut redaction = self.redaction();
+        redaction.learned.extend(secrets);
+        redaction.built = None;
+    }
+
+    fn redaction(&self) -> MutexGuard<'_, Redaction> {
+        self.inner.redactor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the session: waits for changes under way to end, each within its own limit, and hands over what was recorded.
@@ -223,6 +234,16 @@ impl Session {
             summary: text::clean_line_to(summary, 300),
             digest,
             bytes,
+        };
+        self.note(ticket, |call| call.answer = Some(answer));
+    }
+
+    /// Writes an answer down by its digest alone: what is in it is kept nowhere.
+    pub(super) fn answered_unkept(&self, ticket: Ticket, summary: &str, content: &[u8]) {
+        let answer = AnswerRecord {
+            summary: text::clean_line_to(summary, 300),
+            digest: Some(Digest::of(content)),
+            bytes: content.len() as u64,
         };
         self.note(ticket, |call| call.answer = Some(answer));
     }

@@ -44,6 +44,23 @@ pub struct KubernetesGrantSpec {
     pub selector: Option<String>,
 }
 
+impl std::fmt::Display for KubernetesGrantSpec {
+    /// In words: `get, evict pods named worker-* where app=worker in inference of eu-b`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verbs.join(", "), self.resources.join(", "))?;
+        if !self.names.is_empty() {
+            write!(f, " named {}", self.names.join(", "))?;
+        }
+        if let Some(selector) = &self.selector {
+            write!(f, " where {selector}")?;
+        }
+        if !self.namespaces.is_empty() {
+            write!(f, " in {}", self.namespaces.join(", "))?;
+        }
+        write!(f, " of {}", self.clusters.join(", "))
+    }
+}
+
 /// One `[[plugins.NAME.grant.http]]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

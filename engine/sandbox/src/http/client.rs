@@ -19,10 +19,10 @@ use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use stanch_contract::{Digest, FailureCode, PluginKey};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::address::AddressPolicy;
-use super::connector::{ConnectError, Connector, Resolver, Stream, SystemResolver, host, permitted};
+use super::connector::{ConnectError, Connector, Resolver, Stream, SystemResolver, Trust, host, permitted};
 use super::given::{GivenHttp, NoAnswer, Sent};
 use super::roots::Roots;
 use super::target::HttpTarget;
@@ -84,8 +84,21 @@ pub(crate) struct PoolKey(pub(crate) PluginKey, pub(crate) Digest);
 
 #[derive(Clone)]
 struct Pool {
-    reads: Client<Connector, Full<Bytes>>,
+    reads: Reads,
     connector: Connector,
+}
+
+/// A pool of connections for reads.
+pub(crate) type Reads = Client<Connector, Full<Bytes>>;
+
+/// An empty pool over this connector.
+pub(crate) fn pooled(connector: Connector) -> Reads {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(MOST_IDLE)
+        .http1_max_buf_size(MOST_HEADER_BYTES)
+        .build(connector)
 }
 
 /// A request that passed the gate.
@@ -117,22 +130,27 @@ pub(crate) enum Missing {
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     /// Nothing of the request was written.
-    NotSent(NotSent),
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
     /// Some of the request was written, or all of it.
+    #[error("{why}")]
     Lost { code: FailureCode, why: String },
 }
 
 /// Why nothing was written.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSent {
     /// The connector refused or failed.
+    #[error(transparent)]
     Connect(ConnectError),
     /// Time was up before there was a connection.
+    #[error("no connection in time")]
     TooLate,
     /// The connection was closed before the request was written.
+    #[error("{0}")]
     Closed(String),
 }
 
@@ -201,14 +219,15 @@ impl Connections {
             *used = now;
             return pool.clone();
         }
-        let connector = Connector::new(policy.clone(), self.resolver.clone(), self.roots.clone());
-        let reads = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MOST_IDLE)
-            .http1_max_buf_size(MOST_HEADER_BYTES)
-            .build(connector.clone());
-        let pool = Pool { reads, connector };
+        let connector = Connector::new(
+            policy.clone(),
+            self.resolver.clone(),
+            Trust::Roots(self.roots.clone()),
+        );
+        let pool = Pool {
+            reads: pooled(connector.clone()),
+            connector,
+        };
         if pools.by_key.len() >= MOST_POOLS
             && let Some(oldest) = pools
                 .by_key
@@ -237,7 +256,7 @@ impl Connections {
             Ok(Err(error)) => return Err(of_pool(error)),
             Err(_) => return Err(too_late()),
         };
-        Ok(collect(answer, most, until).await)
+        Ok(collect(answer, most, until.instant).await)
     }
 
     async fn change(
@@ -250,18 +269,8 @@ impl Connections {
         linger: Duration,
     ) -> Result<Answer, SendError> {
         let connector = self.pool(key, policy).connector;
-        let request = build(request)?;
-        let stream = match timeout_at(until.instant, connector.connect(request.uri())).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(SendError::NotSent(NotSent::Connect(error))),
-            Err(_) => return Err(SendError::NotSent(NotSent::TooLate)),
-        };
-        let until = until.plus(linger);
-        let answer = match timeout_at(until.instant, send_once(stream, request)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(too_late()),
-        };
-        Ok(collect(answer, most, until).await)
+        let answer = send_alone(&connector, build(request)?, until.instant, linger).await?;
+        Ok(collect(answer, most, until.instant + linger).await)
     }
 }
 
@@ -292,7 +301,7 @@ async fn given(
         body: &body,
     };
     match world.exchange(sent, until.at).await {
-        Ok(answer) => Ok(collect(answer.map(Full::new), most, until).await),
+        Ok(answer) => Ok(collect(answer.map(Full::new), most, until.instant).await),
         Err(NoAnswer::Unresolved(why)) => {
             Err(SendError::NotSent(NotSent::Connect(ConnectError::Unresolved {
                 host,
@@ -311,6 +320,29 @@ async fn given(
     }
 }
 
+/// Sends a request over a connection of its own, begun before `until` or not at all; the answer has `linger` longer.
+pub(crate) async fn send_alone(
+    connector: &Connector,
+    request: Request<Full<Bytes>>,
+    until: Instant,
+    linger: Duration,
+) -> Result<http::Response<Incoming>, SendError> {
+    let stream = match timeout_at(until, connector.connect(request.uri())).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(SendError::NotSent(NotSent::Connect(error))),
+        Err(_) => return Err(SendError::NotSent(NotSent::TooLate)),
+    };
+    match timeout_at(until + linger, send_once(stream, request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(too_late()),
+    }
+}
+
+/// The header that says who sends.
+pub(crate) fn agent() -> HeaderValue {
+    HeaderValue::from_static(concat!("stanch/", env!("CARGO_PKG_VERSION")))
+}
+
 fn build(request: Outgoing) -> Result<Request<Full<Bytes>>, SendError> {
     let unfit = |why: String| SendError::NotSent(NotSent::Closed(why));
     let uri: Uri = request
@@ -325,8 +357,7 @@ fn build(request: Outgoing) -> Result<Request<Full<Bytes>>, SendError> {
     built
         .headers_mut()
         .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let agent = HeaderValue::from_static(concat!("stanch/", env!("CARGO_PKG_VERSION")));
-    built.headers_mut().entry(USER_AGENT).or_insert(agent);
+    built.headers_mut().entry(USER_AGENT).or_insert(agent());
     Ok(built)
 }
 
@@ -374,7 +405,7 @@ fn of_connection(error: hyper::client::conn::TrySendError<Request<Full<Bytes>>>)
     }
 }
 
-fn of_pool(error: hyper_util::client::legacy::Error) -> SendError {
+pub(crate) fn of_pool(error: hyper_util::client::legacy::Error) -> SendError {
     if error.is_connect() {
         return SendError::NotSent(
             match error
@@ -392,7 +423,7 @@ fn of_pool(error: hyper_util::client::legacy::Error) -> SendError {
     }
 }
 
-fn too_late() -> SendError {
+pub(crate) fn too_late() -> SendError {
     SendError::Lost {
         code: FailureCode::Timeout,
         why: "no answer in time".to_owned(),
@@ -400,7 +431,7 @@ fn too_late() -> SendError {
 }
 
 /// An error with its causes.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -411,7 +442,8 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn collect<B>(answer: http::Response<B>, most: u64, until: Until) -> Answer
+/// The answer with its body, as far as it came and may be handed over.
+pub(crate) async fn collect<B>(answer: http::Response<B>, most: u64, until: Instant) -> Answer
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error,
@@ -425,7 +457,7 @@ where
     let mut missing =
         encoding.map(|value| Missing::Compressed(String::from_utf8_lossy(value.as_bytes()).into_owned()));
     while missing.is_none() {
-        match timeout_at(until.instant, incoming.frame()).await {
+        match timeout_at(until, incoming.frame()).await {
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
                 let left = usize::try_from(most)

@@ -2,7 +2,8 @@
 //!
 //! A name is resolved once; the addresses are put into canonical form and filtered; one that is left is connected to. Nothing
 //! resolves again between the check and the connection, so a name that changes its answer changes nothing. Proxy environment
-//! variables are not read. TLS trusts the system's roots and what the operator adds, and names the host of the URL.
+//! variables are not read. TLS trusts the system's roots and what the operator adds, and names the host of the URL; of a
+//! cluster, whom and what its kubeconfig says.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -97,21 +98,33 @@ pub(crate) enum ConnectError {
     },
 }
 
+/// Whom TLS trusts.
+#[derive(Clone)]
+pub(crate) enum Trust {
+    /// These roots, for the host of the URL.
+    Roots(Arc<Roots>),
+    /// Whom this configuration does, with its client certificate; for this name, or the host of the URL.
+    Given {
+        config: Arc<ClientConfig>,
+        name: Option<String>,
+    },
+}
+
 /// Opens connections under one address policy. Cheap to clone; clones share the TLS sessions.
 #[derive(Clone)]
 pub(crate) struct Connector {
     policy: Arc<AddressPolicy>,
     resolver: Arc<dyn Resolver>,
-    roots: Arc<Roots>,
+    trust: Trust,
     tls: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
 impl Connector {
-    pub(crate) fn new(policy: AddressPolicy, resolver: Arc<dyn Resolver>, roots: Arc<Roots>) -> Self {
+    pub(crate) fn new(policy: AddressPolicy, resolver: Arc<dyn Resolver>, trust: Trust) -> Self {
         Self {
             policy: Arc::new(policy),
             resolver,
-            roots,
+            trust,
             tls: Arc::new(OnceCell::new()),
         }
     }
@@ -135,7 +148,11 @@ impl Connector {
             .get_or_try_init(|| self.tls_config())
             .await
             .map_err(failed)?;
-        let name = ServerName::try_from(host.clone()).map_err(|error| failed(error.to_string()))?;
+        let named = match &self.trust {
+            Trust::Given { name: Some(name), .. } => name.clone(),
+            _ => host.clone(),
+        };
+        let name = ServerName::try_from(named).map_err(|error| failed(error.to_string()))?;
         let stream = TlsConnector::from(config.clone()).connect(name, stream).await;
         Ok(Stream::Tls(Box::new(
             stream.map_err(|error| failed(error.to_string()))?,
@@ -152,7 +169,10 @@ impl Connector {
 
     /// The configuration of this connector alone: TLS sessions are not shared between installations.
     async fn tls_config(&self) -> Result<Arc<ClientConfig>, String> {
-        let mut config = self.roots.config().await?;
+        let mut config = match &self.trust {
+            Trust::Roots(roots) => roots.config().await?,
+            Trust::Given { config, .. } => ClientConfig::clone(config),
+        };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(32);
         Ok(Arc::new(config))

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use stanch_contract::{Action, Digest, FailureCode};
 use stanch_sandbox::files::Entry;
-use stanch_sandbox::gate::{Access, FilesGrantSpec, GrantSpec};
+use stanch_sandbox::gate::{Access, Cause, FilesGrantSpec, GrantSpec};
 use tempfile::TempDir;
 
 use crate::world::*;
@@ -220,7 +220,7 @@ async fn changes_go_through_no_link_not_even_one_that_stays_inside() {
         "scratch/within@1700000000000",
     ] {
         let refusal = check(remove(&[item])).await.unwrap_err();
-        assert!(!refusal.stale, "{item}: {refusal}");
+        assert_eq!(refusal.cause, Cause::Rule, "{item}: {refusal}");
     }
     assert!(check(write("scratch/within/new", "x", None)).await.is_err());
     assert!(check(write("scratch/relative/new", "x", None)).await.is_err());

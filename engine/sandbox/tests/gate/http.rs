@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use stanch_contract::FailureCode;
 use stanch_sandbox::gate::{Decision, GrantSpec, Layer, NotifyGrantSpec, Phase, SignSpec};
 use stanch_sandbox::http::{HttpSettings, Request, sign};
+use stanch_sandbox::kubernetes::Object;
 use stanch_sandbox::secret::Secret;
 
 use crate::world::*;
@@ -249,7 +250,13 @@ async fn each_call_is_recorded_with_its_decision_and_answer() {
     let session = world.reading();
     session.http_send(get(&server.url("/a/%62?q"))).await.unwrap();
     session.http_send(get(&server.url("/b"))).await.unwrap_err();
-    session.kubernetes("evict", "kubernetes:ns/_/pods/a");
+    let pod = Object {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: Some("ns".into()),
+        name: "a".into(),
+    };
+    session.kubernetes_evict(pod, None).await.unwrap_err();
     let ledger = session.finish().await;
     let [sent, refused, kubernetes] = &ledger.calls[..] else {
         panic!("{:?}", ledger.calls)

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use stanch_contract::{ByteSize, PluginKey};
 use stanch_sandbox::gate::{
-    Access, FilesGrantSpec, Grant, GrantError, GrantSpec, HttpGrantSpec, NotifyGrantSpec, SignSpec,
+    Access, FilesGrantSpec, Grant, GrantError, GrantSpec, HttpGrantSpec, KubernetesGrantSpec,
+    NotifyGrantSpec, SignSpec,
 };
 
+use super::clusters::Known;
 use super::values::{self, Names};
 use stanch_runbook::reading::{At, Data, Fields, Got, Node, Problems, wrong_type};
 
@@ -16,7 +18,7 @@ pub(super) fn grant(
     key: &PluginKey,
     fields: &mut Fields<'_, '_>,
     base: &Path,
-    names: &Names,
+    (names, known): (&Names, &Known),
     problems: &mut Problems<'_>,
 ) -> Option<Grant> {
     let before = problems.count();
@@ -71,7 +73,22 @@ pub(super) fn grant(
         places.insert(("notify", whole.notify.len()), node);
         whole.notify.push(spec);
     }
-    values::not_yet(fields, &["kubernetes"], problems);
+    for node in fields.tables("kubernetes", &format!("plugins.{key}.grant.kubernetes"), problems) {
+        let Some(spec) = kubernetes(key, node, known, problems) else {
+            continue;
+        };
+        check(
+            key,
+            GrantSpec {
+                kubernetes: vec![spec.clone()],
+                ..GrantSpec::default()
+            },
+            |_| Some(node),
+            problems,
+        );
+        places.insert(("kubernetes", whole.kubernetes.len()), node);
+        whole.kubernetes.push(spec);
+    }
     if problems.count() > before {
         return None;
     }
@@ -197,6 +214,39 @@ fn notify(
         max_response,
         sign,
     })
+}
+
+fn kubernetes(
+    key: &PluginKey,
+    node: &Node<'_>,
+    known: &Known,
+    problems: &mut Problems<'_>,
+) -> Option<KubernetesGrantSpec> {
+    let mut fields = Fields::of(node, format!("`[[plugins.{key}.grant.kubernetes]]`"), problems)?;
+    for (needed, example) in [
+        ("clusters", "clusters = [\"eu-b\"]"),
+        ("verbs", "verbs = [\"get\", \"list\"]"),
+        ("resources", "resources = [\"pods\"]"),
+    ] {
+        if !fields.has(needed) {
+            fields.missing(needed, example, problems);
+        }
+    }
+    let clusters = fields.texts("clusters", problems).unwrap_or_default();
+    clusters.iter().for_each(|name| known.check(name, problems));
+    let spec = KubernetesGrantSpec {
+        clusters: clusters.iter().map(|name| name.value.to_owned()).collect(),
+        verbs: words(&mut fields, "verbs", problems),
+        resources: words(&mut fields, "resources", problems),
+        namespaces: words(&mut fields, "namespaces", problems),
+        names: words(&mut fields, "names", problems),
+        selector: fields
+            .text("selector", problems)
+            .map(|selector| selector.value.to_owned()),
+    };
+    fields.finish(problems);
+    let whole = [&spec.clusters, &spec.verbs, &spec.resources];
+    whole.iter().all(|words| !words.is_empty()).then_some(spec)
 }
 
 fn words(fields: &mut Fields<'_, '_>, key: &'static str, problems: &mut Problems<'_>) -> Vec<String> {

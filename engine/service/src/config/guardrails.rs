@@ -1,6 +1,6 @@
 //! `[guardrails]`: engine-wide; what a runbook cannot loosen.
 
-use stanch_contract::{ByteSize, Rate, Span};
+use stanch_contract::{ByteSize, Rate, Share, Span};
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::guardrails::TargetCeilings;
 
@@ -73,7 +73,12 @@ pub(super) fn guardrails(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) 
     if let Some(most) = fields.count("max_open", 1, 1_000_000, problems) {
         guardrails.max_open = most.value;
     }
-    super::values::not_yet(&mut fields, &["share", "keep_ready"], problems);
+    if let Some(share) = fields.parsed::<Share>("share", problems) {
+        guardrails.share = share.value;
+    }
+    if let Some(keep) = fields.count("keep_ready", 0, 1_000_000, problems) {
+        guardrails.keep_ready = keep.value;
+    }
     fields.finish(problems);
     guardrails
 }

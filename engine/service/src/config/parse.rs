@@ -7,7 +7,7 @@ use stanch_contract::Digest;
 
 use super::settings::Settings;
 use super::values::Names;
-use super::{folders, guardrails, people, plugins, secrets, server, values};
+use super::{clusters, folders, guardrails, people, plugins, secrets, server, values};
 use stanch_runbook::LoadErrors;
 use stanch_runbook::reading::{self, At, Fields, Problems};
 
@@ -36,8 +36,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let users = people::users(&mut top, &mut problems);
     let break_glass = people::break_glass(&mut top, &mut problems);
     let mut guardrails = guardrails::guardrails(&mut top, &mut problems);
-    let plugins = plugins::plugins(&mut top, base, &names, &mut problems);
-    values::not_yet(&mut top, &["clusters"], &mut problems);
+    let (clusters, known) = clusters::clusters(&mut top, base, &mut problems);
+    let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
     server::beyond_loopback(&server, &intakes, &mut problems);
     top.finish(&mut problems);
     problems.finish()?;
@@ -58,6 +58,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
         folders,
         vars,
         secrets,
+        clusters,
         intakes: intakes.into_iter().map(|intake| intake.value.into()).collect(),
         users,
         break_glass,

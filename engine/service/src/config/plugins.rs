@@ -8,6 +8,7 @@ use stanch_contract::{ByteSize, Digest, PluginKey, Span};
 use stanch_sandbox::Limits;
 use stanch_sandbox::gate::Grant;
 
+use super::clusters::Known;
 use super::grants;
 use super::guardrails::MOST_TARGETS;
 use super::settings::PluginSettings;
@@ -18,6 +19,7 @@ pub(super) fn plugins(
     top: &mut Fields<'_, '_>,
     base: &Path,
     names: &Names,
+    known: &Known,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<PluginKey, PluginSettings> {
     let mut plugins = BTreeMap::new();
@@ -48,7 +50,7 @@ pub(super) fn plugins(
         let Some(mut fields) = Fields::of(&entry.node, &what, problems) else {
             continue;
         };
-        let plugin = plugin(&key, &mut fields, base, names, problems);
+        let plugin = plugin(&key, &mut fields, base, names, known, problems);
         fields.finish(problems);
         if let Some(plugin) = plugin {
             plugins.insert(key, plugin);
@@ -62,6 +64,7 @@ fn plugin(
     fields: &mut Fields<'_, '_>,
     base: &Path,
     names: &Names,
+    known: &Known,
     problems: &mut Problems<'_>,
 ) -> Option<PluginSettings> {
     let source = fields.needed_text("source", &format!("source = \"plugins/{key}.wasm\""), problems);
@@ -91,7 +94,7 @@ fn plugin(
         None => Grant::nothing(key.clone()),
         Some(node) => {
             let mut fields = Fields::of(node, format!("`plugins.{key}.grant`"), problems)?;
-            let grant = grants::grant(key, &mut fields, base, names, problems);
+            let grant = grants::grant(key, &mut fields, base, (names, known), problems);
             fields.finish(problems);
             grant?
         }

@@ -15,6 +15,7 @@ use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
 use stanch_sandbox::Limits;
 use stanch_sandbox::gate::Grant;
+use stanch_sandbox::kubernetes::ClusterSpec;
 
 /// All of stanch.toml.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub vars: Value,
     /// `[secrets]`, by name: where the values are.
     pub secrets: BTreeMap<String, SecretPlace>,
+    /// `[clusters]`, by name: how each is reached.
+    pub clusters: BTreeMap<String, ClusterSpec>,
     /// `[[intake]]`.
     pub intakes: Vec<Arc<Intake>>,
     /// `[[users]]`.

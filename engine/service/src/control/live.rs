@@ -17,14 +17,16 @@ use stanch_contract::{Alert, PlanDigest, RunId, StepId, Timestamp};
 use stanch_journal::{AlertFilter, Disk};
 use stanch_run::Actor;
 use stanch_run::words::OnCancel;
+use stanch_sandbox::kubernetes::ClusterState;
 
 use self::listing::{find, list};
 use self::plugins::plugins;
 use self::refusals::{dry_run, journal, not_durable, not_started, refused};
 use super::types::{
-    Accepted, AnswerCheck, ByHand, CancelRun, Code, ConditionView, Decide, DryRun, ExplainRequest,
-    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest,
-    RunFilter, RunSummary, RunView, RunbookExplanation, Settle, StartRun, Status, StoreHealth, UndoRun,
+    Accepted, AnswerCheck, ByHand, CancelRun, ClusterView, Code, ConditionView, Decide, DryRun,
+    ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
+    RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation, Settle, StartRun, Status,
+    StoreHealth, UndoRun,
 };
 use super::{Answer, Control};
 use crate::clock;
@@ -129,6 +131,13 @@ impl Control for Live {
             runbooks: u32::try_from(snapshot.runbooks.len()).unwrap_or(u32::MAX),
             plugins: u32::try_from(snapshot.plugins.len()).unwrap_or(u32::MAX),
             problems: snapshot.problems.clone(),
+            clusters: self
+                .reloader
+                .clusters()
+                .states()
+                .into_iter()
+                .map(cluster)
+                .collect(),
             pauses: self.engine.pauses(),
             storm: self.engine.storms(),
             open_runs: u32::try_from(self.engine.open_runs()).unwrap_or(u32::MAX),
@@ -318,5 +327,22 @@ impl Control for Live {
     async fn rollback(&self, _: &Actor, request: RollbackRequest) -> Answer<Reloaded> {
         let back = self.reloader.rollback(request.generation).await;
         back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))
+    }
+}
+
+fn cluster(state: ClusterState) -> ClusterView {
+    let ClusterState {
+        name,
+        server,
+        acts_as,
+        asked,
+        problem,
+    } = state;
+    ClusterView {
+        name,
+        server,
+        acts_as,
+        asked,
+        problem,
     }
 }

@@ -9,7 +9,7 @@ use stanch_run::command::{ApplyCall, Call, PluginCall};
 use stanch_run::input::CallResult;
 use stanch_run::words::Withheld;
 use stanch_run::{Input, State};
-use stanch_sandbox::gate::{self, Apply, EarlierAction, Ledger, PlanRefusal};
+use stanch_sandbox::gate::{self, Apply, Cause, EarlierAction, Ledger, PlanRefusal};
 use stanch_sandbox::{CallContext, CallReport, Installation};
 use tokio_util::sync::CancellationToken;
 
@@ -170,8 +170,10 @@ async fn checked(
 /// A plan that the gate does not let pass, in the run's words: one that was overtaken by the world is made again.
 fn refused_plan(refused: &PlanRefusal) -> Failure {
     let mut failure = refused.refusal.to_failure();
-    if refused.stale {
-        failure.code = FailureCode::Conflict;
+    match refused.cause {
+        Cause::Rule => {}
+        Cause::Stale => failure.code = FailureCode::Conflict,
+        Cause::Away(code) => failure.code = code,
     }
     failure.message = refused.to_string();
     if let Some(hint) = &refused.refusal.allow_hint {

@@ -309,7 +309,7 @@ impl Task {
                         drop(reply.send(Err((None, why))));
                         continue;
                     }
-                    let withhold = self.withhold(&key);
+                    let withhold = self.withhold(&key, action);
                     match self.handle(Input::ActionStarting {
                         key,
                         action,
@@ -444,15 +444,16 @@ impl Task {
     }
 
     /// Why an action must not be sent, whatever the run says.
-    fn withhold(&self, key: &stanch_run::Key) -> Option<Withheld> {
+    fn withhold(&self, key: &stanch_run::Key, action: u32) -> Option<Withheld> {
         if self.draining {
             return Some(Withheld::Stopping);
         }
         let plugin = plugin_of(self.state.runbook(), &key.step)?;
+        let acted_in: Vec<String> = self.state.namespace_of(key, action).into_iter().collect();
         let board = self.engine.inner.board.lock();
         board
             .ledger
-            .paused(&self.state.opened().runbook, plugin, &[])
+            .paused(&self.state.opened().runbook, plugin, &acted_in)
             .map(|_| Withheld::Paused)
     }
 

@@ -561,8 +561,11 @@ impl<'t> Stage<'t> {
     fn letter(&mut self, letter: Letter) {
         match letter {
             Letter::Starting { key, action, reply } => {
-                let plugin = self.live.as_ref().and_then(|live| live.applying(&key));
-                let withhold = plugin.and_then(|(plugin, _)| self.withheld(plugin));
+                let applying = self.live.as_ref().and_then(|live| live.applying(&key));
+                let withhold = applying.and_then(|(plugin, plan)| {
+                    let acted = usize::try_from(action).ok().and_then(|at| plan.actions.get(at));
+                    self.withheld(plugin, acted)
+                });
                 let starting = Input::ActionStarting {
                     key,
                     action,
@@ -601,10 +604,12 @@ impl<'t> Stage<'t> {
         }
     }
 
-    /// Why an action of this plugin must not be sent, whatever the run says.
-    fn withheld(&self, plugin: &PluginKey) -> Option<Withheld> {
+    /// Why this action of this plugin must not be sent, whatever the run says.
+    fn withheld(&self, plugin: &PluginKey, action: Option<&CanonicalAction>) -> Option<Withheld> {
+        let namespace = action.and_then(CanonicalAction::namespace);
+        let namespaces: Vec<String> = namespace.map(str::to_owned).into_iter().collect();
         self.ledger
-            .paused(&self.book.name, plugin, &[])
+            .paused(&self.book.name, plugin, &namespaces)
             .map(|_| Withheld::Paused)
     }
 
@@ -671,7 +676,7 @@ impl<'t> Stage<'t> {
             .as_ref()
             .is_some_and(|failure| matches!(failure.code, FailureCode::Timeout | FailureCode::Trap));
         let result = |result, withheld| CallResult::Applied { result, withheld };
-        for (action, _) in (0_u32..).zip(&apply.plan.actions) {
+        for (action, acted) in (0_u32..).zip(&apply.plan.actions) {
             let earlier = apply
                 .earlier
                 .iter()
@@ -686,7 +691,7 @@ impl<'t> Stage<'t> {
             if failure.is_some() && !loses {
                 break;
             }
-            let withhold = self.withheld(&call.plugin);
+            let withhold = self.withheld(&call.plugin, Some(acted));
             let starting = Input::ActionStarting {
                 key: call.key.clone(),
                 action,

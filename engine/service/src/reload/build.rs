@@ -7,6 +7,7 @@ use std::sync::Arc;
 use stanch_contract::{Digest, PluginKey, Timestamp};
 use stanch_runbook::PluginFacts;
 use stanch_runbook::index::Index;
+use stanch_sandbox::kubernetes::ClusterProblem;
 use stanch_sandbox::{Installation, InstallationParts};
 
 use super::disk::{self, Content, Disk};
@@ -79,6 +80,7 @@ impl Builder {
         let path = self.parts.path.clone();
         let settings = Arc::new(self.file.first(&path, &mut self.disk, now.0)?);
         self.parts.secrets.refresh(&settings.secrets);
+        self.parts.facilities.clusters.refresh(&settings.clusters).await;
         self.settings = Some(Arc::clone(&settings));
         let found = self.find(&settings, now);
         self.mark = Some(self.mark_of(&found));
@@ -96,11 +98,13 @@ impl Builder {
             Look::New(settings) => (Arc::from(settings), false),
             Look::Same | Look::Wrong => (newest, true),
         };
-        self.parts.secrets.refresh(if before.held.is_some() {
-            &before.settings.secrets
+        let in_force = if before.held.is_some() {
+            &before.settings
         } else {
-            &settings.secrets
-        });
+            &settings
+        };
+        self.parts.secrets.refresh(&in_force.secrets);
+        self.parts.facilities.clusters.refresh(&in_force.clusters).await;
         self.settings = Some(Arc::clone(&settings));
         let found = self.find(&settings, now);
         let mark = Some(self.mark_of(&found));
@@ -162,6 +166,9 @@ impl Builder {
         for (folder, why) in &found.closed {
             all.extend_from_slice(format!("{folder} {why}").as_bytes());
         }
+        for problem in self.parts.facilities.clusters.problems() {
+            all.extend_from_slice(format!("{problem:?}").as_bytes());
+        }
         Digest::of(&all)
     }
 
@@ -188,6 +195,7 @@ impl Builder {
         let (outcomes, held) = off_the_loop(work);
 
         let mut problems: Vec<Problem> = self.file.problems().to_vec();
+        self.cluster_problems(&settings, &mut problems);
         let chosen = choose(&candidates, &held);
         plugin_problems(&settings, &candidates, &held, &mut problems);
         let closed = self.of_closed_folders(&settings, &closed, &mut problems);
@@ -205,6 +213,27 @@ impl Builder {
             index: Arc::clone(&self.index),
             plugins,
             problems,
+        }
+    }
+
+    /// Clusters that cannot be used as the file says. One that does not answer is none of them.
+    fn cluster_problems(&self, settings: &Settings, problems: &mut Vec<Problem>) {
+        for ClusterProblem { name, why, kept } in self.parts.facilities.clusters.problems() {
+            let path = settings.path.clone();
+            let stays = if kept {
+                "  what was read before stays\n"
+            } else {
+                ""
+            };
+            problems.push(Problem {
+                kind: ProblemKind::Cluster,
+                rendered: format!("{}: `[clusters.{name}]`: {why}\n{stays}", path.display()),
+                path,
+                name,
+                message: why,
+                kept: None,
+                since: Timestamp::default(),
+            });
         }
     }
 

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use stanch_contract::Timestamp;
 use stanch_sandbox::Sandbox;
 use stanch_sandbox::gate::Facilities;
+use stanch_sandbox::kubernetes::Clusters;
 use tokio::sync::{Mutex, watch as channel};
 
 use crate::clock;
@@ -167,6 +168,11 @@ impl Reloader {
         &self.current
     }
 
+    /// The operator's clusters.
+    pub fn clusters(&self) -> &Clusters {
+        &self.parts.facilities.clusters
+    }
+
     /// Says each time that another generation is loaded.
     pub fn generations(&self) -> channel::Receiver<u64> {
         self.generations.subscribe()
@@ -225,7 +231,7 @@ impl Reloader {
             changes,
             problems: snapshot.problems.clone(),
         };
-        self.put(&mut state, snapshot);
+        self.put(&mut state, snapshot).await;
         reloaded
     }
 
@@ -280,12 +286,17 @@ impl Reloader {
             changes,
             problems: snapshot.problems.clone(),
         };
-        self.put(&mut state, snapshot);
+        self.put(&mut state, snapshot).await;
         Ok(reloaded)
     }
 
-    fn put(&self, state: &mut State, next: Snapshot) {
+    async fn put(&self, state: &mut State, next: Snapshot) {
         self.parts.secrets.refresh(&next.settings.secrets);
+        self.parts
+            .facilities
+            .clusters
+            .refresh(&next.settings.clusters)
+            .await;
         tell(&self.parts.metrics, &next);
         let generation = next.generation;
         let swapped = generation != state.latest;
@@ -325,7 +336,7 @@ fn say(problems: &[Problem], before: &[Problem]) {
 }
 
 fn tell(metrics: &Metrics, snapshot: &Snapshot) {
-    use crate::snapshot::ProblemKind::{Plugin, Runbook, Settings};
+    use crate::snapshot::ProblemKind::{Cluster, Plugin, Runbook, Settings};
     let count = |kind| {
         snapshot
             .problems
@@ -341,6 +352,7 @@ fn tell(metrics: &Metrics, snapshot: &Snapshot) {
             ("settings", count(Settings)),
             ("runbook", count(Runbook)),
             ("plugin", count(Plugin)),
+            ("cluster", count(Cluster)),
         ],
     });
 }

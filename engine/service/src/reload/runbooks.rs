@@ -88,7 +88,7 @@ impl<'a> Ground<'a> {
         let catalogues = settings
             .folders
             .iter()
-            .map(|folder| catalogue(folder, plugins.iter()))
+            .map(|folder| catalogue(folder, settings, plugins.iter()))
             .collect();
         Self { settings, catalogues }
     }

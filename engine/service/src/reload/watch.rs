@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher as _};
+use stanch_sandbox::kubernetes::Access;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -146,7 +147,7 @@ impl Watcher {
     }
 }
 
-/// The folders whose changes matter: those of stanch.toml, the runbooks, the plugins and the secrets, and where links lead
+/// The folders whose changes matter: those of stanch.toml, the runbooks, the plugins, the secrets and the kubeconfigs, and where links lead
 /// out of them, those that they lead to.
 pub(super) fn folders(path: &Path, settings: &Settings) -> Vec<PathBuf> {
     let mut found = BTreeSet::new();
@@ -164,6 +165,11 @@ pub(super) fn folders(path: &Path, settings: &Settings) -> Vec<PathBuf> {
     settings.plugins.values().for_each(|plugin| file(&plugin.path));
     for place in settings.secrets.values() {
         if let SecretPlace::File(path) = place {
+            file(path);
+        }
+    }
+    for cluster in settings.clusters.values() {
+        if let Access::Kubeconfig { path, .. } = &cluster.access {
             file(path);
         }
     }

@@ -238,6 +238,9 @@ fn actions(out: &mut Out, name: &str, plan: &PlanView) {
         if let Some(before) = &view.action.before {
             out.line(&format!("    - before: {}", code(before)));
         }
+        if let Some(dry_run) = &view.action.dry_run {
+            out.line(&format!("    - the server's dry run: {}", code(dry_run)));
+        }
         if let Some(content) = &view.action.content {
             out.line(&format!("    - content: {}", code(content)));
         }

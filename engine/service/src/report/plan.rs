@@ -1,7 +1,7 @@
 //! A plan and the question about it. What the host knows comes first; what the plugin says comes last and is labelled.
 
 use stanch_contract::plan::Capability;
-use stanch_contract::{ActionState, Timestamp};
+use stanch_contract::{ActionState, CanonicalAction, Timestamp};
 
 use super::page::{Page, Piece, Style};
 use super::{Detail, words};
@@ -159,6 +159,9 @@ fn action(page: &mut Page, label: &str, view: &ActionView, started: bool, detail
     if started && detail == Detail::Short {
         return;
     }
+    if let Some(dry_run) = &action.dry_run {
+        page.text(indent, &format!("server's dry run: {dry_run}"), Style::Plain);
+    }
     if let Some(expect) = &action.expect {
         page.text(indent, &format!("only while {expect}"), Style::Faint);
     }
@@ -226,15 +229,15 @@ pub(super) fn touches(plan: &PlanView) -> String {
     if let Some(bytes) = plan.bytes {
         text.push_str(&format!(", {}", words::bytes(bytes)));
     }
-    match &plan.population {
-        None => {}
-        Some(all) => match all.count {
-            Some(count) => text.push_str(&format!("; of {count} alike ({})", all.what)),
-            None => text.push_str(&format!(
-                "; how many are alike could not be counted ({})",
-                all.what
-            )),
-        },
+    if let Some(all) = &plan.population {
+        let actions: Vec<CanonicalAction> = plan.actions.iter().map(|view| view.action.clone()).collect();
+        text.push_str(&format!(
+            "; of {} alike ({}), {} of them Ready, {} Ready besides these",
+            all.total,
+            all.what,
+            all.ready,
+            all.ready_besides(&actions)
+        ));
     }
     text
 }

@@ -101,6 +101,60 @@ fn plan(step: &StepId) -> PlanView {
     }
 }
 
+/// Two pods of eight that are evicted from a cluster, one at a time.
+pub(super) fn evicting() -> RunView {
+    let mut run = asked();
+    let pod = |name: &str, before: &str, dry_run: &str| {
+        let target = format!("kubernetes:inference/_/pods/{name}");
+        CanonicalAction {
+            capability: Capability::Kubernetes,
+            verb: "evict".into(),
+            identity: format!("4c1f/{target}"),
+            target,
+            expect: Some("uid:6d0e7c1a-1f0b-4d5e-9a52-0a7c2a8f6c11".into()),
+            content: None,
+            items: vec![],
+            bytes: None,
+            repeat_safe: true,
+            before: Some(before.into()),
+            dry_run: Some(dry_run.into()),
+            reason: "accepted 40 requests, answered none for 6 minutes".into(),
+        }
+    };
+    let hung = "Running, Ready since 2026-11-23T21:40:02Z, on gpu-3, created 2026-11-23T21:38:55Z, of ReplicaSet worker-5d9";
+    let budget = "refused now by its disruption budget: The disruption budget worker needs 7 healthy pods and has 7 currently";
+    let actions = [
+        pod("worker-5d9-x2kfp", hung, "the server would evict it now"),
+        pod("worker-5d9-lq8vd", hung, budget),
+    ];
+    for step in &mut run.steps {
+        let Some(plan) = &mut step.plan else { continue };
+        plan.population = Some(stanch_contract::Population {
+            what: "kubernetes:inference/_/pods?app=worker".into(),
+            total: 8,
+            ready: 7,
+            ready_targets: actions.iter().map(|action| action.identity.clone()).collect(),
+        });
+        (plan.targets, plan.items, plan.bytes) = (2, 0, None);
+        plan.actions = actions
+            .iter()
+            .map(|action| ActionView {
+                action: action.clone(),
+                sending: false,
+                progress: ActionState::NotSent,
+            })
+            .collect();
+        step.on = Some("eu-b".into());
+        step.batch = Some(crate::control::types::BatchView {
+            size: 1,
+            done: 0,
+            of: 2,
+        });
+        plan.plugin_says = "Recycles what takes requests and answers none.".into();
+    }
+    run
+}
+
 fn step(id: &str, phase: ChangePhase, what: &str, state: StepState) -> StepView {
     StepView {
         id: id.into(),
@@ -372,12 +426,7 @@ pub(super) fn recovering() -> RunView {
 /// The target refused, and the run ended.
 pub(super) fn failed() -> RunView {
     let mut run = decided();
-    progress(
-        &mut run,
-        ActionState::Refused {
-            detail: "permission denied".into(),
-        },
-    );
+    progress(&mut run, ActionState::refused("permission denied"));
     run.steps[0].state = StepState::Failed {
         why: "the folder `scratch/old` cannot be written: permission denied".into(),
     };

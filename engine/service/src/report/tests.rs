@@ -37,6 +37,22 @@ fn a_question_says_how_bad_what_was_found_and_what_would_be_done_in_that_order()
 }
 
 #[test]
+fn a_question_about_objects_says_what_the_host_read_what_the_server_would_do_and_how_many_are_left() {
+    let page = shown(&evicting());
+    assert_snapshot!(page);
+    for words in [
+        "before: Running, Ready since",
+        "server's dry run: the server would evict it now",
+        "2 targets; of 8 alike",
+        "5 Ready besides these",
+        "in cluster eu-b",
+        "1 target at a time",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[test]
 fn all_of_a_question_is_shown_on_demand() {
     let run = asked();
     let page = run_page(&run, run.now, 96, Detail::All).to_plain();

@@ -56,6 +56,11 @@ struct Word {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClusterLabels {
+    cluster: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
     version: &'static str,
 }
@@ -143,6 +148,7 @@ pub struct Metrics {
     reloads: Family<Word, Counter>,
     problems: Family<Word, Gauge>,
     loaded: Family<Word, Gauge>,
+    clusters: Family<ClusterLabels, Gauge>,
 }
 
 impl fmt::Debug for Metrics {
@@ -192,6 +198,7 @@ impl Metrics {
             reloads: Family::default(),
             problems: Family::default(),
             loaded: Family::default(),
+            clusters: Family::default(),
         };
         metrics.register();
         metrics
@@ -322,6 +329,11 @@ impl Metrics {
             self.problems.clone(),
         );
         r.register("loaded", "What is loaded, by kind", self.loaded.clone());
+        r.register(
+            "cluster_up",
+            "1 where the cluster answered when it was last asked",
+            self.clusters.clone(),
+        );
     }
 
     /// Where the readings come from.
@@ -474,7 +486,18 @@ pub struct Loaded {
     /// Plugins.
     pub plugins: usize,
     /// Files that do not load, by kind.
-    pub problems: [(&'static str, usize); 3],
+    pub problems: [(&'static str, usize); 4],
+}
+
+impl Metrics {
+    /// How the clusters are: each by its name, and whether it answers.
+    pub fn clusters<'a>(&self, states: impl IntoIterator<Item = (&'a str, bool)>) {
+        self.clusters.clear();
+        for (name, is_up) in states.into_iter().take(MOST_KEYS) {
+            let labels = ClusterLabels { cluster: name.into() };
+            self.clusters.get_or_create(&labels).set(i64::from(is_up));
+        }
+    }
 }
 
 fn gauge(count: u64) -> i64 {
@@ -493,6 +516,8 @@ mod tests {
         metrics.intake_refused("/alerts", "credentials");
         metrics.plugin_call("disk-usage", "ok", Duration::from_millis(3));
         metrics.run_closed("healed", false, Duration::from_secs(4));
+        metrics.clusters([("gone", true)]);
+        metrics.clusters([("eu-b", true), ("us-a", false)]);
         metrics.read_from(Box::new(|| Readings {
             runs_open: 7,
             ..Readings::default()
@@ -507,12 +532,15 @@ mod tests {
             "stanch_plugin_call_seconds_count{plugin=\"disk-usage\"} 1",
             "stanch_runs_closed_total{ending=\"healed\",escalated=\"false\"} 1",
             "stanch_runs_open 7",
+            "stanch_cluster_up{cluster=\"eu-b\"} 1",
+            "stanch_cluster_up{cluster=\"us-a\"} 0",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
                 "{line} is not in\n{text}"
             );
         }
+        assert!(!text.contains("cluster=\"gone\""), "{text}");
     }
 
     #[test]

@@ -372,7 +372,7 @@ pub(crate) fn attempt(made: wit::AttemptMade) -> WireAttempt {
         let detail = progress.detail;
         let state = match progress.state.as_str() {
             "done" => ActionState::Done { detail },
-            "refused" => ActionState::Refused { detail },
+            "refused" => ActionState::refused(detail),
             "not-sent" => ActionState::NotSent,
             // A state of a later version is no definite answer.
             _ => ActionState::Unknown { detail },

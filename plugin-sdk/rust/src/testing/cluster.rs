@@ -474,7 +474,7 @@ fn state_of(failure: &Failure) -> ActionState {
     let detail = failure.to_string();
     match failure.code {
         FailureCode::Denied | FailureCode::NotFound | FailureCode::Conflict | FailureCode::InvalidParams => {
-            ActionState::Refused { detail }
+            ActionState::refused(detail)
         }
         _ => ActionState::Unknown { detail },
     }

@@ -1,7 +1,5 @@
 //! The fake host's gate: read-only, unless a plan is being applied or a message delivered.
 
-use std::collections::BTreeSet;
-
 use stanch_contract::plan::{Action, ActionState, ChangePlan};
 use stanch_contract::{FailureCode, Outcome};
 
@@ -15,8 +13,6 @@ pub(crate) struct Gate {
     pub(super) outcome: Option<Outcome>,
     pub(super) notifying: bool,
     applying: bool,
-    /// Actions that were turned away for now: they may be sent again.
-    not_now: BTreeSet<usize>,
 }
 
 impl Default for Gate {
@@ -34,7 +30,6 @@ impl Default for Gate {
             outcome: None,
             notifying: false,
             applying: false,
-            not_now: BTreeSet::new(),
         }
     }
 }
@@ -43,7 +38,6 @@ impl Gate {
     pub(super) fn open(&mut self, plan: &ChangePlan) {
         self.plan = plan.clone();
         self.progress = vec![ActionState::NotSent; plan.actions.len()];
-        self.not_now.clear();
         self.applying = true;
     }
 
@@ -67,17 +61,13 @@ impl Gate {
             .actions
             .iter()
             .zip(&self.progress)
-            .enumerate()
-            .position(|(index, (action, state))| {
-                (*state == ActionState::NotSent || self.not_now.contains(&index)) && same(action, call)
-            })
+            .position(|(action, state)| may_be_sent(state) && same(action, call))
             .ok_or_else(|| {
                 Failure::denied(format!(
                     "`{} {}` is not an unused action of the plan",
                     call.verb, call.target
                 ))
             })?;
-        self.not_now.remove(&index);
         let detail = "no answer".into();
         self.ended(index, ActionState::Unknown { detail });
         Ok(Some(index))
@@ -91,8 +81,13 @@ impl Gate {
     /// The target turned it away for now.
     pub(super) fn not_now(&mut self, index: usize, failure: &Failure) {
         let detail = failure.to_string();
-        self.ended(index, ActionState::Refused { detail });
-        self.not_now.insert(index);
+        self.ended(
+            index,
+            ActionState::Refused {
+                detail,
+                for_now: true,
+            },
+        );
     }
 
     pub(super) fn answered(&mut self, index: usize, answer: &Result<Response, Failure>) {
@@ -100,12 +95,8 @@ impl Gate {
             Ok(response) if response.is_success() => ActionState::Done {
                 detail: response.status.to_string(),
             },
-            Ok(response) => ActionState::Refused {
-                detail: response.status.to_string(),
-            },
-            Err(failure) if failure.code == FailureCode::Denied => ActionState::Refused {
-                detail: failure.to_string(),
-            },
+            Ok(response) => ActionState::refused(response.status.to_string()),
+            Err(failure) if failure.code == FailureCode::Denied => ActionState::refused(failure.to_string()),
             Err(failure) => ActionState::Unknown {
                 detail: failure.to_string(),
             },
@@ -125,6 +116,14 @@ impl Gate {
             *slot = state;
         }
     }
+}
+
+/// What was turned away for now may be sent again.
+fn may_be_sent(state: &ActionState) -> bool {
+    matches!(
+        state,
+        ActionState::NotSent | ActionState::Refused { for_now: true, .. }
+    )
 }
 
 fn same(planned: &Action, call: &Action) -> bool {

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `http` | {method, url, headers: {…}, body, timeout_ms} |
 //! | `usage`, `scan`, `read`, `write`, `remove` | the functions of `files`: a folder; {folder, recursive, from}; {path, limit}; {path, content}; {folder, files: [{path, kind, bytes, modified_ms}]} |
-//! | `kubernetes` | {verb, api_version, kind, namespace, name} |
+//! | `kubernetes` | {verb, api_version, kind, namespace, name}; list: labels, fields, limit, from; logs: container, previous, tail; delete, evict: grace; patch: how, body; create: body; scale: replicas |
 //! | `log`, `print`, `complain` | a text to `host.log`, standard output, standard error |
 //! | `now`, `wall`, `monotonic`, `random` | read a clock, or so many random bytes; the answer is among the calls |
 //! | `settings`, `remaining`, `cancelled`, `environment` | what there is; the answer is among the calls |

@@ -211,10 +211,37 @@ fn cluster(with: &Value) -> Result<Value, Failure> {
         namespace: with["namespace"].as_str().map(str::to_owned),
         name: text(&with["name"]),
     };
-    match with["verb"].as_str() {
-        Some("delete") => kubernetes::delete(&what, None).map(|()| Value::Null),
-        Some("evict") => kubernetes::evict(&what, None).map(|()| Value::Null),
-        Some("scale") => kubernetes::scale(&what, 0).map(|()| Value::Null),
-        _ => kubernetes::get(&what).map(Value::String),
+    let number = |name: &str| with[name].as_u64().map(|number| number as u32);
+    let object = |json: String| serde_json::from_str(&json).unwrap_or(Value::String(json));
+    match with["verb"].as_str().unwrap_or("get") {
+        "list" => {
+            let query = kubernetes::Query {
+                api_version: what.api_version,
+                kind: what.kind,
+                namespace: what.namespace,
+                label_selector: with["labels"].as_str().map(str::to_owned),
+                field_selector: with["fields"].as_str().map(str::to_owned),
+                limit: number("limit"),
+                continue_from: with["from"].as_str().map(str::to_owned),
+            };
+            let page = kubernetes::find(&query)?;
+            Ok(json!({ "items": page.items.into_iter().map(object).collect::<Vec<_>>(), "next": page.next }))
+        }
+        "logs" => {
+            let tail = number("tail").unwrap_or(100);
+            kubernetes::logs(&what, with["container"].as_str(), with["previous"] == true, tail)
+                .map(Value::String)
+        }
+        "delete" => kubernetes::delete(&what, number("grace")).map(|()| Value::Null),
+        "evict" => kubernetes::evict(&what, number("grace")).map(|()| Value::Null),
+        "patch" => kubernetes::patch(
+            &what,
+            with["how"].as_str().unwrap_or("merge"),
+            &with["body"].to_string(),
+        )
+        .map(object),
+        "create" => kubernetes::create(&what, &with["body"].to_string()).map(object),
+        "scale" => kubernetes::scale(&what, number("replicas").unwrap_or(0)).map(|()| Value::Null),
+        _ => kubernetes::get(&what).map(object),
     }
 }

@@ -8,6 +8,12 @@ use stanch_contract::{ChangePlan, CheckedPlan};
 use super::super::phase::{ActionLog, Stop};
 use super::*;
 
+/// The first action, for the first time.
+const SEND: Admission = Admission::Send {
+    action: 0,
+    again: false,
+};
+
 struct NoLog;
 
 #[async_trait]
@@ -91,10 +97,7 @@ fn each_action_is_sent_once() {
     );
     let mut actions = Actions::new(&apply);
     let post = call("POST", "https://a/", Some("{}"), &[]);
-    assert_eq!(
-        actions.admit(&apply.plan.actions, &post).unwrap(),
-        Admission::Send(0)
-    );
+    assert_eq!(actions.admit(&apply.plan.actions, &post).unwrap(), SEND);
     assert!(
         actions
             .admit(&apply.plan.actions, &post)
@@ -122,18 +125,12 @@ fn what_was_not_sent_can_be_tried_again() {
     let mut actions = Actions::new(&apply);
     let post = call("POST", "https://a/", Some("{}"), &[]);
     for _ in 0..2 {
-        assert_eq!(
-            actions.admit(&apply.plan.actions, &post).unwrap(),
-            Admission::Send(0)
-        );
+        assert_eq!(actions.admit(&apply.plan.actions, &post).unwrap(), SEND);
         actions.end(0, &ActionState::NotSent);
     }
     actions.admit(&apply.plan.actions, &post).unwrap();
     actions.release(0);
-    assert_eq!(
-        actions.admit(&apply.plan.actions, &post).unwrap(),
-        Admission::Send(0)
-    );
+    assert_eq!(actions.admit(&apply.plan.actions, &post).unwrap(), SEND);
     actions.end(
         0,
         &ActionState::Unknown {
@@ -196,7 +193,11 @@ fn a_call_that_is_not_in_the_plan_is_refused_with_what_differs() {
 #[test]
 fn a_repeat_gets_the_definite_answer_and_is_not_sent() {
     let done = || ActionState::Done { detail: "200".into() };
-    let refused = || ActionState::Refused { detail: "409".into() };
+    let refused = || ActionState::refused("409");
+    let for_now = || ActionState::Refused {
+        detail: "429".into(),
+        for_now: true,
+    };
     let http = |status| Reply::Http {
         status,
         headers: vec![],
@@ -207,7 +208,7 @@ fn a_repeat_gets_the_definite_answer_and_is_not_sent() {
         (done(), None, Some(http(200))),
         (refused(), Some(http(409)), Some(http(409))),
         // Turned away for now: definite, and may be sent again.
-        (refused(), Some(http(429)), None),
+        (for_now(), Some(http(429)), None),
         (ActionState::NotSent, None, None),
     ];
     for (state, kept, expected) in table {
@@ -229,9 +230,38 @@ fn a_repeat_gets_the_definite_answer_and_is_not_sent() {
                         .is_err()
                 );
             }
-            None => assert_eq!(admission, Admission::Send(0), "{state:?}"),
+            None => assert_eq!(admission, SEND, "{state:?}"),
         }
     }
+}
+
+#[test]
+fn what_was_turned_away_for_now_can_be_tried_again_in_the_same_call() {
+    let apply = apply(
+        vec![action("POST", "https://a/", Some("{}"), &[])],
+        BTreeMap::new(),
+    );
+    let mut actions = Actions::new(&apply);
+    let post = call("POST", "https://a/", Some("{}"), &[]);
+    let for_now = ActionState::Refused {
+        detail: "429".into(),
+        for_now: true,
+    };
+    for _ in 0..3 {
+        assert_eq!(actions.admit(&apply.plan.actions, &post).unwrap(), SEND);
+        assert!(
+            actions.admit(&apply.plan.actions, &post).is_err(),
+            "it is under way"
+        );
+        actions.end(0, &for_now);
+        assert_eq!(actions.progress().get(&0), Some(&for_now));
+    }
+    actions.admit(&apply.plan.actions, &post).unwrap();
+    actions.end(0, &ActionState::refused("403"));
+    assert!(
+        actions.admit(&apply.plan.actions, &post).is_err(),
+        "a refusal for good is one"
+    );
 }
 
 #[test]
@@ -260,7 +290,10 @@ fn what_is_in_doubt_is_sent_again_only_if_repeat_safe() {
         Actions::new(&safe_apply)
             .admit(&safe_apply.plan.actions, &post)
             .unwrap(),
-        Admission::Send(0)
+        Admission::Send {
+            action: 0,
+            again: true
+        }
     );
 }
 
@@ -295,17 +328,18 @@ proptest! {
     /// Whatever a plugin calls in whatever order, and however each call ends: no action is sent again after it may have had an
     /// effect, and nothing is sent that is not an action.
     #[test]
-    fn no_order_of_calls_sends_an_action_twice(steps in prop::collection::vec((0..4_u32, 0..4_u8, prop::bool::ANY), 0..60)) {
+    fn no_order_of_calls_sends_an_action_twice(steps in prop::collection::vec((0..4_u32, 0..5_u8, prop::bool::ANY), 0..60)) {
         let names = ["a", "b", "c"];
         let planned = names.map(|name| action("DELETE", &format!("https://h/{name}"), None, &[]));
         let apply = apply(planned.to_vec(), BTreeMap::new());
         let mut actions = Actions::new(&apply);
         let mut may_have_had_an_effect = [false; 3];
         let mut under_way = Vec::new();
+        let for_now = ActionState::Refused { detail: String::new(), for_now: true };
         for (which, ending, ends_now) in steps {
             let target = names.get(which as usize).unwrap_or(&"beyond");
             match actions.admit(&apply.plan.actions, &call("DELETE", &format!("https://h/{target}"), None, &[])) {
-                Ok(Admission::Send(number)) => {
+                Ok(Admission::Send { action: number, .. }) => {
                     prop_assert_eq!(number, which);
                     prop_assert!(!may_have_had_an_effect[number as usize]);
                     may_have_had_an_effect[number as usize] = true;
@@ -323,6 +357,7 @@ proptest! {
                     0 => actions.end(number, &ActionState::Done { detail }),
                     1 => actions.end(number, &ActionState::Unknown { detail }),
                     2 => actions.end(number, &ActionState::NotSent),
+                    3 => actions.end(number, &for_now),
                     _ => actions.release(number),
                 }
                 may_have_had_an_effect[number as usize] = ending < 2;

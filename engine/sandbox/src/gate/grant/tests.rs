@@ -152,9 +152,10 @@ fn folders_signatures_and_kubernetes_are_checked_too() {
         kubernetes: vec![Default::default()],
         ..Default::default()
     };
+    let error = Grant::new("p".into(), kubernetes).unwrap_err();
     assert_eq!(
-        Grant::new("p".into(), kubernetes).unwrap_err().table,
-        "kubernetes"
+        (error.table, error.index, error.key),
+        ("kubernetes", 0, "clusters")
     );
 }
 

@@ -32,6 +32,9 @@ pub struct Status {
     pub plugins: u32,
     /// Files that do not load; the last good version of each stays.
     pub problems: Vec<FileProblem>,
+    /// The clusters, by name.
+    #[serde(default)]
+    pub clusters: Vec<ClusterView>,
     /// What is stopped.
     pub pauses: Vec<Pause>,
     /// Whether there are too many alerts: diagnosis only.
@@ -44,6 +47,21 @@ pub struct Status {
     pub stuck_runs: BTreeMap<RunId, String>,
     /// The journal.
     pub store: StoreHealth,
+}
+
+/// How a cluster is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Its name in stanch.toml.
+    pub name: String,
+    /// The server's URL; absent where what it is reached by cannot be read.
+    pub server: Option<String>,
+    /// Who is acted as, where it is not who logs in.
+    pub acts_as: Option<String>,
+    /// When it was last asked something.
+    pub asked: Option<Timestamp>,
+    /// Why it does not answer or cannot be reached; absent where nothing is wrong, as far as is known.
+    pub problem: Option<String>,
 }
 
 /// How the journal is.

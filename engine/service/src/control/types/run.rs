@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{
     ActionState, AlertStatus, CanonicalAction, Digest, Failure, Finding, Outcome, PlanDigest, PluginKey,
-    RunId, Span, StepId, Timestamp, Verdict,
+    Population, RunId, Span, StepId, Timestamp, Verdict,
 };
 use stanch_runbook::model::{ChangePhase, Mode, Severity};
 use stanch_sandbox::LogLevel;
@@ -253,23 +253,14 @@ pub struct PlanView {
     pub items: u64,
     /// Their bytes, where the host knows.
     pub bytes: Option<u64>,
-    /// The things like those acted on, and how many the host counted.
-    pub population: Option<PopulationView>,
+    /// The things like those acted on, as the host counted them.
+    pub population: Option<Population>,
     /// The parameters, evaluated.
     pub params: Value,
     /// The plugin's own sentence: not checked by anybody.
     pub plugin_says: String,
     /// When it was made.
     pub made_at: Timestamp,
-}
-
-/// The things like those acted on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PopulationView {
-    /// What they are.
-    pub what: String,
-    /// How many the host counted; absent: it could not.
-    pub count: Option<u64>,
 }
 
 /// When a change is put back.

@@ -305,7 +305,7 @@ fn plan_view(
         targets: u32::try_from(checked.targets().len()).unwrap_or(u32::MAX),
         items,
         bytes: (!bytes.is_empty()).then(|| bytes.iter().sum()),
-        population: None,
+        population: checked.population.clone(),
         params: params.clone(),
         plugin_says: checked.summary.clone(),
         made_at,

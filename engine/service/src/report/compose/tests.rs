@@ -243,7 +243,7 @@ impl Driven {
                 }),
             ),
             World::Refuses => (
-                Some(ActionState::Refused { detail }),
+                Some(ActionState::refused(detail)),
                 Err(Failure::new(FailureCode::Denied, "it was refused")),
             ),
             World::Silent => (None, Err(Failure::new(FailureCode::Timeout, "no answer came"))),
