@@ -132,9 +132,12 @@ impl CanonicalAction {
 
     /// Whether this is `of` with the same or fewer members: what may be applied under a yes to `of`.
     fn is_within(&self, of: &Self) -> bool {
+        self.expect == of.expect && self.is_within_but_for_expect(of)
+    }
+
+    fn is_within_but_for_expect(&self, of: &Self) -> bool {
         self.verb == of.verb
             && self.target == of.target
-            && self.expect == of.expect
             && self.content == of.content
             && (self.items == of.items
                 || (!self.items.is_empty() && self.items.iter().all(|item| of.items.contains(item))))
@@ -219,10 +222,24 @@ impl CheckedPlan {
 
     /// How a fresh plan compares with the one that was decided on.
     pub fn compare(&self, fresh: &Self) -> Comparison {
+        self.compare_by(fresh, CanonicalAction::is_within)
+    }
+
+    /// As [`CheckedPlan::compare`], of a plan that was made before the stage before it was applied: what must hold for it
+    /// (`expect`) is what the host read since.
+    pub fn compare_after_a_stage(&self, fresh: &Self) -> Comparison {
+        self.compare_by(fresh, CanonicalAction::is_within_but_for_expect)
+    }
+
+    fn compare_by(
+        &self,
+        fresh: &Self,
+        is_within: fn(&CanonicalAction, &CanonicalAction) -> bool,
+    ) -> Comparison {
         let mut left: Vec<&CanonicalAction> = self.actions.iter().collect();
         let mut smaller = false;
         for action in &fresh.actions {
-            let Some(at) = left.iter().position(|of| action.is_within(of)) else {
+            let Some(at) = left.iter().position(|of| is_within(action, of)) else {
                 return Comparison::Different;
             };
             let of = left.remove(at);

@@ -38,7 +38,7 @@ pub use opened::{Opened, Pin};
 pub use scope::idempotency_key;
 pub use state::{FoldError, Now, Phase, State};
 pub use step::Stage;
-pub use view::{BatchView, CheckView, OpenQuestion, QuestionKind, RunView, StepView};
+pub use view::{BatchView, CheckView, OpenQuestion, QuestionKind, RampView, RunView, StepView};
 pub use words::*;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{
-    ActionState, Alert, CheckedPlan, Finding, Outcome, PlanDigest, RunId, StepId, Timestamp,
+    ActionState, Alert, CheckedPlan, Finding, Outcome, PlanDigest, RunId, Span, StepId, Timestamp,
 };
 use stanch_runbook::model::{ChangePhase, StepKind, Worker};
 
@@ -113,6 +113,9 @@ pub struct StepView {
     /// How far its batches are.
     #[serde(default)]
     pub batch: Option<BatchView>,
+    /// How far its stages are.
+    #[serde(default)]
+    pub ramp: Option<RampView>,
     /// What is in the way, where it waits for something.
     pub guard: Option<Guard>,
     /// When it is tried again, where it waits for that.
@@ -144,6 +147,17 @@ pub struct BatchView {
     pub of: usize,
     /// At a time.
     pub size: u32,
+}
+
+/// How far a step is that makes its change in stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RampView {
+    /// Stages that were applied and verified, or had nothing to do.
+    pub done: usize,
+    /// Stages in all.
+    pub of: usize,
+    /// Time between a stage that was applied and its verify.
+    pub hold: Span,
 }
 
 /// What kind of answer is wanted.
@@ -200,6 +214,7 @@ fn standing_of_work(work: &Work) -> Standing {
         Stage::Applying => Standing::Applying,
         Stage::Waiting { .. } => Standing::Retrying,
         Stage::Between { .. } => Standing::BetweenBatches,
+        Stage::Holding { .. } => Standing::Holding,
         Stage::Interrupted => Standing::Interrupted,
         Stage::Doubting { .. } => Standing::InDoubt,
         Stage::Settled { .. } => Standing::Settled,
@@ -317,6 +332,7 @@ impl State {
             locks: step.locks.clone(),
             on: self.step_model(index).and_then(|step| step.on.clone()),
             batch: self.batch_view(index),
+            ramp: self.ramp_view(index),
             guard: match work.stage {
                 Stage::Held { .. } => Some(Guard::Limits),
                 _ => work.waits.as_ref().map(|waits| waits.guard),
@@ -324,7 +340,7 @@ impl State {
             again_at: match work.stage {
                 Stage::Waiting { until, .. } => Some(until),
                 Stage::Held { next } => Some(next),
-                Stage::Between { until } => Some(until),
+                Stage::Between { until } | Stage::Holding { until } => Some(until),
                 _ => None,
             },
             params: work.params.clone(),
@@ -355,6 +371,20 @@ impl State {
             _ => step.work.batch_progress().0,
         };
         Some(BatchView { done, of, size })
+    }
+
+    fn ramp_view(&self, index: usize) -> Option<RampView> {
+        let ramp = self.change(index)?.ramp?;
+        let step = self.steps.get(index)?;
+        let done = match step.end {
+            Some(End::Done) if step.work.ahead.is_empty() => ramp.stages,
+            _ => step.work.stage_now(),
+        };
+        Some(RampView {
+            done,
+            of: ramp.stages,
+            hold: ramp.hold,
+        })
     }
 
     /// What people are asked.

@@ -76,6 +76,8 @@ words! {
         Retrying = "waiting to try again",
         /// A batch was verified; until the next.
         BetweenBatches = "between batches",
+        /// A stage was applied; until it is verified.
+        Holding = "holding",
         /// Something took effect, and something is in the way of the rest.
         Interrupted = "interrupted",
         /// Actions were started and have no definite answer.
@@ -186,6 +188,10 @@ words! {
         Retry = "retry",
         /// The time between two batches is over.
         Batch = "batch",
+        /// A stage was held long enough to be verified.
+        Stage = "stage",
+        /// A stage was verified too long ago to go on to the next: it is verified again.
+        Stale = "stale",
         /// A held step is planned again.
         Hold = "hold",
         /// `guardrails.lock_wait`: still waiting for a lock.

@@ -305,6 +305,8 @@ pub struct Change {
     pub limits: Limits,
     /// A few targets at a time.
     pub batch: Option<Batch>,
+    /// In stages, instead of all at once; `with` is then the list of the stages' parameters.
+    pub ramp: Option<Ramp>,
     /// When it is undone.
     pub undo: Undo,
     /// Who is asked; absent in `auto` where the step names none.
@@ -319,6 +321,15 @@ pub struct Batch {
     /// Distinct targets of one batch; at least 1.
     pub size: u32,
     /// Time between a batch that was verified and the next.
+    pub hold: Span,
+}
+
+/// Stages of one change, each planned, applied, held and verified before the next. One decision covers all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ramp {
+    /// How many; at least 2.
+    pub stages: usize,
+    /// Time between a stage that was applied and its verify.
     pub hold: Span,
 }
 

@@ -236,8 +236,8 @@ impl State {
                 let before = self.steps.get(index).map(|step| &step.work);
                 let summary = match before.filter(|work| work.batches > 0) {
                     Some(work) => {
-                        let (done, all) = work.batch_progress();
-                        format!("{done} of {all} done; the alerts are resolved, the rest was not started")
+                        let done = work.done_of_all();
+                        format!("{done}; the alerts are resolved, the rest was not started")
                     }
                     None => "the alerts were resolved before anything was sent".to_owned(),
                 };
@@ -319,6 +319,7 @@ impl State {
                 },
             );
         }
+        self.restarted_between_stages(now, out);
         self.recovery_was_unwatched(now, out);
     }
 }

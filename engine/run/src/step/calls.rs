@@ -188,10 +188,12 @@ impl State {
             .and_then(|work| work.planned.as_ref())
             .filter(|_| is_fresh);
         let fresh = before.map(|before| {
-            if before.params == params {
-                before.plan.compare(&plan)
-            } else {
+            if before.params != params {
                 Comparison::Different
+            } else if side == Side::Do && step.work.is_later_stage() {
+                before.plan.compare_after_a_stage(&plan)
+            } else {
+                before.plan.compare(&plan)
             }
         });
         let kind = match side {
@@ -250,7 +252,7 @@ impl State {
             settings: pin.settings,
             params: &params,
         };
-        let digest = PlanDigest::new(&basis, &plan.actions);
+        let digest = PlanDigest::new(&basis, &self.decided_actions(index, side, plan));
         Some((params, digest))
     }
 

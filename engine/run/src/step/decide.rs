@@ -134,11 +134,13 @@ impl State {
             .transpose()?;
         let own = own.map(|name| format!("lock:{name}"));
         let mut locks: Vec<String> = own.iter().cloned().collect();
+        let later = work.later_plans().flat_map(|plan| plan.targets());
         locks.extend(
             planned
                 .plan
                 .targets()
-                .iter()
+                .into_iter()
+                .chain(later)
                 .map(|(kind, identity)| format!("{}:{identity}", kind.as_str())),
         );
         if side == Side::Undo {
@@ -168,6 +170,9 @@ impl State {
             actions: if side == Side::Do {
                 let next = change.batch.filter(|_| work.stage != Stage::Interrupted);
                 let most = next.map_or_else(|| work.left(), |batch| most_of(&planned.plan, batch.size));
+                // A ramp is not to stop half-way because of the rate.
+                let later: usize = work.later_plans().map(|plan| plan.actions.len()).sum();
+                let most = most.saturating_add(u32::try_from(later).unwrap_or(u32::MAX));
                 most.saturating_sub(unspent)
             } else {
                 0

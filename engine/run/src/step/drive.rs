@@ -72,6 +72,9 @@ impl State {
             Stage::Between { until } if now.at >= until => {
                 self.timer_due(index, side, Timer::Batch, now, out)
             }
+            Stage::Holding { until } if now.at >= until => {
+                self.timer_due(index, side, Timer::Stage, now, out)
+            }
             Stage::Interrupted => self.lock_wait(index, side, now, out),
             Stage::Doubting { since, verify_over } => self.doubt(index, side, since, verify_over, now, out),
             Stage::Settled { happened, go_on } => self.settled(index, side, happened, go_on, now, out),
@@ -202,9 +205,8 @@ impl State {
                 if work.question.is_some() {
                     return self.lapse(index, Side::Do, Lapse::Resolved, now, out);
                 }
-                let (done, all) = work.batch_progress();
-                let summary =
-                    format!("{done} of {all} done; the alerts are resolved, the rest was not started");
+                let done = work.done_of_all();
+                let summary = format!("{done}; the alerts are resolved, the rest was not started");
                 self.skip(index, Skip::Resolved, summary, now, out)
             }
             _ if work.touched() && !cancelled => false,
@@ -423,7 +425,8 @@ impl State {
                     true
                 }
                 // A conflict after half of it, and nothing is left to do: it is applied.
-                Side::Do if work.touched() => {
+                // Nor is there anything to do for a stage that others follow.
+                Side::Do if work.touched() || !work.ahead.is_empty() => {
                     self.emit(
                         now,
                         out,

@@ -20,7 +20,9 @@ impl State {
         let shadow = self.opened.shadow;
         let verify = self.verify_parts(index);
         let (verifies, verifies_undo) = (verify.0, self.undo_is_verified(index));
-        let batch = self.change(index).and_then(|change| change.batch);
+        let (batch, ramp) = self
+            .change(index)
+            .map_or((None, None), |change| (change.batch, change.ramp));
         let until = self.person_until(index, at);
         let (is_look, by_person) = match self.step_model(index).map(|step| &step.kind) {
             Some(StepKind::Look { worker, .. }) => {
@@ -35,6 +37,7 @@ impl State {
         match kind {
             EventKind::StepStarted { params, .. } => {
                 step.work.params.clone_from(params);
+                step.work.stages = ramp.map_or(0, |ramp| ramp.stages);
                 if step.end.is_some() {
                     step.looking_again = true;
                     step.work.turn += 1;
@@ -89,15 +92,24 @@ impl State {
                     params: params.clone(),
                     digest: *digest,
                 };
+                let work = &mut step.work;
                 let empty = planned.plan.actions.is_empty();
-                if shadow && !empty {
-                    let (summary, data) = (planned.plan.summary.clone(), planned.plan.offered.data.clone());
-                    step.work.planned = Some(planned);
-                    self.end_step(index, at, End::Planned, Answer::Planned, &summary, data);
-                    return;
+                if work.stages > 0 && fresh.is_none() {
+                    if !work.draft(planned) {
+                        return;
+                    }
+                    work.take_drafts();
+                    work.go(Stage::Weighing);
+                } else if shadow && !empty {
+                    work.planned = Some(planned);
+                } else {
+                    work.replace_plan(planned, *fresh, empty, batch.map(|batch| batch.size));
                 }
-                step.work
-                    .replace_plan(planned, *fresh, empty, batch.map(|batch| batch.size));
+                let only = work.planned.as_ref().filter(|_| shadow);
+                if let Some(Planned { plan, .. }) = only.filter(|only| !only.plan.actions.is_empty()) {
+                    let (summary, data) = (plan.summary.clone(), plan.offered.data.clone());
+                    self.end_step(index, at, End::Planned, Answer::Planned, &summary, data);
+                }
             }
             EventKind::UndoPlanned {
                 plan,
@@ -277,8 +289,12 @@ impl State {
                 }
                 // What verify said before this was applied counts only where it ended a doubt.
                 work.own = work.own.filter(|verdict| *verdict == Verdict::Yes);
-                work.go(match side {
-                    Side::Undo if !verifies_undo => Stage::Applied,
+                let held = ramp.filter(|ramp| *side == Side::Do && ramp.hold > Span::ZERO);
+                work.go(match (side, held) {
+                    (Side::Undo, _) if !verifies_undo => Stage::Applied,
+                    (_, Some(ramp)) => Stage::Holding {
+                        until: at.plus(ramp.hold),
+                    },
                     _ => Stage::Verifying { since: at },
                 });
             }
@@ -304,6 +320,9 @@ impl State {
                         if over || (holds(verify.0, work.own) && holds(verify.1, work.also)) {
                             if let (true, Some(batch)) = (work.rest.is_some(), batch) {
                                 return work.next_batch(at.plus(batch.hold));
+                            }
+                            if !work.ahead.is_empty() {
+                                return work.next_stage(at);
                             }
                             let data = work.outcome.as_ref().map(|o| o.data.clone()).unwrap_or_default();
                             let note = work.note.clone();
@@ -358,6 +377,12 @@ impl State {
                 match (timer, work.stage.clone()) {
                     (Timer::Retry, Stage::Waiting { then, .. }) => work.begin(then, at),
                     (Timer::Batch, Stage::Between { .. }) => work.go(Stage::Weighing),
+                    (Timer::Stage, Stage::Holding { .. }) => {
+                        work.own = None;
+                        work.also = None;
+                        work.go(Stage::Verifying { since: at });
+                    }
+                    (Timer::Stale, _) => work.back_to_verify(at),
                     (Timer::Hold, _) => work.go(Stage::Planning),
                     (Timer::LockWait, _) => {
                         let message = work.note.clone();
@@ -550,14 +575,16 @@ impl Work {
             // Held after the yes, and planned again: the yes to the whole covers a part of it.
             decision.digest = planned.digest;
         }
+        if let (Some(Comparison::Same | Comparison::Subset), Some(decision), Some(planned)) =
+            (fresh, self.decision.as_mut(), &self.planned)
+        {
+            // A yes to the whole covers a part of it.
+            decision.digest = planned.digest;
+        }
         match fresh {
             Some(Comparison::Same | Comparison::Subset) if !empty => {
                 self.attempt += 1;
                 self.outcome = None;
-                if let (Some(decision), Some(planned)) = (self.decision.as_mut(), &self.planned) {
-                    // A yes to the whole covers a part of it.
-                    decision.digest = planned.digest;
-                }
                 self.progress.clear();
                 self.answers.clear();
                 if let (Some(size), Some(planned)) = (batch, self.planned.as_mut()) {
@@ -570,7 +597,18 @@ impl Work {
             Some(Comparison::Different) => {
                 self.replans += 1;
                 self.decision = None;
-                self.go(Stage::Weighing);
+                match self
+                    .planned
+                    .as_ref()
+                    .filter(|_| self.stages > 0 && !self.touched())
+                {
+                    // The other stages were planned with what does not hold any more.
+                    Some(planned) => {
+                        self.params = planned.params.clone();
+                        self.go(Stage::Planning);
+                    }
+                    None => self.go(Stage::Weighing),
+                }
             }
             _ => self.go(Stage::Weighing),
         }
@@ -603,6 +641,12 @@ impl Work {
             let done = std::mem::replace(&mut planned.plan, rest);
             self.earlier.push((done, std::mem::take(&mut self.progress)));
         }
+        self.close_batch();
+        self.go(Stage::Between { until });
+    }
+
+    /// The next batch, or stage, begins with nothing of the one before.
+    pub(super) fn close_batch(&mut self) {
         self.answers.clear();
         self.own = None;
         self.also = None;
@@ -611,7 +655,6 @@ impl Work {
         self.attempts_before = self.attempt;
         self.resends = 0;
         self.deaths = 0;
-        self.go(Stage::Between { until });
     }
 
     fn settle(&mut self, happened: bool) {

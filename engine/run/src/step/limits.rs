@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use stanch_contract::plan::Capability;
 use stanch_contract::{ByteSize, CanonicalAction, CheckedPlan, Share};
+use stanch_runbook::EngineGuardrails;
 
 use crate::state::{Now, State};
 use crate::words::Side;
@@ -24,10 +25,12 @@ impl State {
         }
         let change = self.change(index)?;
         // The limit is of the step: what was done under it before counts.
-        let sent = self.steps.get(index)?.work.sent_targets();
+        let work = &self.steps.get(index)?.work;
+        let sent = work.sent_targets();
         let guardrails = self.guardrails(now);
         let mut counts: BTreeMap<Capability, u32> = BTreeMap::new();
         let mut targets: Vec<(Capability, &str)> = plan.targets();
+        targets.extend(work.later_plans().flat_map(CheckedPlan::targets));
         targets.extend(sent.iter().map(|(kind, name)| (*kind, name.as_str())));
         targets.sort_unstable();
         targets.dedup();
@@ -62,29 +65,35 @@ impl State {
         if let Some(message) = of_many.over(plan) {
             return Some(message);
         }
-        let files = || {
-            plan.actions
-                .iter()
-                .filter(|action| action.capability == Capability::Files)
-        };
-        let items: u64 = files()
-            .map(|action| u64::try_from(action.items.len()).unwrap_or(u64::MAX))
-            .sum();
-        if items > guardrails.files.items {
-            return Some(format!(
-                "the plan acts on {items} files, and the engine allows {} in one step",
-                guardrails.files.items
-            ));
-        }
-        let bytes = ByteSize(files().filter_map(|action| action.bytes).sum());
-        if bytes > guardrails.files.bytes {
-            return Some(format!(
-                "the plan acts on {bytes} of files, and the engine allows {} in one step",
-                guardrails.files.bytes
-            ));
-        }
-        None
+        // At one time: a stage acts when the one before is done.
+        let mut plans = std::iter::once(plan).chain(work.later_plans());
+        plans.find_map(|plan| over_files(plan, &guardrails))
     }
+}
+
+fn over_files(plan: &CheckedPlan, guardrails: &EngineGuardrails) -> Option<String> {
+    let files = || {
+        plan.actions
+            .iter()
+            .filter(|action| action.capability == Capability::Files)
+    };
+    let items: u64 = files()
+        .map(|action| u64::try_from(action.items.len()).unwrap_or(u64::MAX))
+        .sum();
+    if items > guardrails.files.items {
+        return Some(format!(
+            "the plan acts on {items} files, and the engine allows {} in one step",
+            guardrails.files.items
+        ));
+    }
+    let bytes = ByteSize(files().filter_map(|action| action.bytes).sum());
+    if bytes > guardrails.files.bytes {
+        return Some(format!(
+            "the plan acts on {bytes} of files, and the engine allows {} in one step",
+            guardrails.files.bytes
+        ));
+    }
+    None
 }
 
 /// A step that acts on some of many objects that are alike. One is always allowed; from the second on it is what the host

@@ -10,6 +10,7 @@ mod doubt;
 mod drive;
 pub(crate) mod fold;
 mod limits;
+mod ramp;
 mod refresh;
 mod undo;
 mod want;
@@ -76,6 +77,11 @@ pub enum Stage {
     },
     /// A batch was verified; until the next.
     Between {
+        /// When.
+        until: Timestamp,
+    },
+    /// A stage of a ramp was applied; until it is verified.
+    Holding {
         /// When.
         until: Timestamp,
     },
@@ -190,10 +196,20 @@ pub(crate) struct Work {
     pub(crate) earlier: Vec<(CheckedPlan, Progress)>,
     /// What is left of the plan after the batch that is applied now.
     pub(crate) rest: Option<CheckedPlan>,
+    /// Stages of a ramp: how many there are; 0 without one. They count as batches.
+    pub(crate) stages: usize,
+    /// Stages that were planned, until all are.
+    pub(crate) drafts: Vec<Planned>,
+    /// The stages after the one that is applied now.
+    pub(crate) ahead: Vec<Planned>,
+    /// When the stage before was verified.
+    pub(crate) verified_at: Option<Timestamp>,
     /// Batches that were applied and verified.
     pub(crate) batches: u32,
     /// How many of `earlier` are of those batches.
     pub(crate) before_batch: usize,
+    /// How many of `earlier` are of those before the last of them.
+    pub(crate) before_last: usize,
     /// The attempts of those batches.
     pub(crate) attempts_before: u32,
     pub(crate) outcome: Option<Outcome>,
@@ -230,8 +246,13 @@ impl Work {
             answers: BTreeMap::new(),
             earlier: Vec::new(),
             rest: None,
+            stages: 0,
+            drafts: Vec::new(),
+            ahead: Vec::new(),
+            verified_at: None,
             batches: 0,
             before_batch: 0,
+            before_last: 0,
             attempts_before: 0,
             outcome: None,
             own: None,
@@ -270,18 +291,25 @@ impl Work {
 
     /// Something took effect, or may have.
     pub(crate) fn touched(&self) -> bool {
-        !self.earlier.is_empty() || !self.done().is_empty() || !self.unknown().is_empty()
+        self.earlier_touched(0) || !self.done().is_empty() || !self.unknown().is_empty()
+    }
+
+    /// Something took effect under one of `earlier`, from this one on. A stage may have had nothing to do.
+    fn earlier_touched(&self, first: usize) -> bool {
+        let mut earlier = self.earlier.iter().skip(first);
+        earlier.any(|(_, progress)| !progress.is_empty())
     }
 
     /// Something of the batch that is applied now took effect, or may have; without batches, of the whole plan.
     pub(crate) fn batch_touched(&self) -> bool {
-        self.earlier.len() > self.before_batch || !self.done().is_empty() || !self.unknown().is_empty()
+        self.earlier_touched(self.before_batch) || !self.done().is_empty() || !self.unknown().is_empty()
     }
 
     /// Batches before were applied and verified, and nothing is left for this one.
     pub(crate) fn nothing_left(&self) -> bool {
         let empty = |planned: &Planned| planned.plan.actions.is_empty();
-        self.batches > 0 && !self.batch_touched() && self.planned.as_ref().is_none_or(empty)
+        let batched = self.batches > 0 && self.stages == 0;
+        batched && !self.batch_touched() && self.planned.as_ref().is_none_or(empty)
     }
 
     /// How many targets are done, and how many there are in all batches.
@@ -332,7 +360,12 @@ impl Work {
 
     /// What was tried, under all plans and in all batches.
     pub(crate) fn made(&self) -> Option<AttemptMade> {
-        self.made_since(0, None)
+        let mut made = self.made_since(0, None)?;
+        // What was there before is what the first stage found.
+        if let Some((first, _)) = self.earlier.first().filter(|_| self.stages > 0) {
+            made.plan.offered.data.clone_from(&first.offered.data);
+        }
+        Some(made)
     }
 
     /// What was tried in the batch that is applied now; without batches, all.
@@ -340,12 +373,17 @@ impl Work {
         self.made_since(self.before_batch, None)
     }
 
-    /// What was tried, and what will be in later batches.
+    /// What was tried, and what will be in later batches and stages.
     pub(crate) fn whole(&self) -> Option<AttemptMade> {
-        self.made_since(0, self.rest.as_ref())
+        let ahead = self.ahead.iter().map(|planned| &planned.plan);
+        self.made_since(0, self.rest.iter().chain(ahead))
     }
 
-    fn made_since(&self, first: usize, rest: Option<&CheckedPlan>) -> Option<AttemptMade> {
+    fn made_since<'a>(
+        &'a self,
+        first: usize,
+        later: impl IntoIterator<Item = &'a CheckedPlan>,
+    ) -> Option<AttemptMade> {
         let current = self
             .planned
             .as_ref()
@@ -357,7 +395,7 @@ impl Work {
             .skip(first)
             .map(|(plan, progress)| (plan, progress))
             .chain(current)
-            .chain(rest.map(|rest| (rest, &none)))
+            .chain(later.into_iter().map(|later| (later, &none)))
             .collect();
         let (last, _) = parts.last()?;
         let mut plan = CheckedPlan {

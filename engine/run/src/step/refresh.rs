@@ -34,6 +34,9 @@ impl State {
         out: &mut Vec<Event>,
     ) -> bool {
         let touched = self.steps.get(index).is_some_and(|step| step.work.touched());
+        if side == Side::Do && self.verify_stage_again(index, now, out) {
+            return true;
+        }
         if side == Side::Undo || touched {
             return false;
         }

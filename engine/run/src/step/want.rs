@@ -59,13 +59,8 @@ impl State {
                     earlier: work.known(),
                 };
                 let call = Call::Apply(Box::new(apply));
-                commands.push(self.call(
-                    key(Slot::Apply),
-                    change.uses.clone(),
-                    work,
-                    planned.params.clone(),
-                    call,
-                ));
+                let params = self.of_stage(index, side, planned.params.clone());
+                commands.push(self.call(key(Slot::Apply), change.uses.clone(), work, params, call));
             }
             Stage::Doubting {
                 verify_over: false, ..
@@ -128,7 +123,7 @@ impl State {
         let index = self.steps.iter().position(|step| step.id == key.step);
         let batched = index
             .and_then(|index| self.change(index))
-            .is_some_and(|change| change.batch.is_some());
+            .is_some_and(|change| change.batch.is_some() || change.ramp.is_some());
         let batch = (batched && key.side == Side::Do).then_some(work.batches + 1);
         let idempotency = idempotency_key(&self.opened.run, &key.step, key.side, batch);
         let model = index.and_then(|index| self.step_model(index));
@@ -162,6 +157,7 @@ impl State {
         let (Some(work), Some(params)) = (step.side(side), self.plan_params(index, side)) else {
             return;
         };
+        let params = self.of_stage(index, side, params);
         let call = match side {
             Side::Do => Call::Plan,
             Side::Undo => match step.work.made() {
@@ -190,7 +186,8 @@ impl State {
                 Side::Do => Call::Verify(made),
                 Side::Undo => Call::PlanUndo(made),
             };
-            commands.push(self.call(key, change.uses.clone(), work, planned.params.clone(), call));
+            let params = self.of_stage(index, side, planned.params.clone());
+            commands.push(self.call(key, change.uses.clone(), work, params, call));
         }
     }
 
@@ -226,7 +223,7 @@ impl State {
                 due.extend(until.map(|until| until.plus(Span::from_millis(1))));
             }
             Stage::Held { next } => due.push(*next),
-            Stage::Between { until } => due.push(*until),
+            Stage::Between { until } | Stage::Holding { until } => due.push(*until),
             Stage::Asking => due.extend(work.question.as_ref().map(|question| question.expires)),
             Stage::Verifying { since }
             | Stage::Doubting {

@@ -57,6 +57,8 @@ struct OneStep {
     approval: bool,
     retry: bool,
     repeat_safe: bool,
+    /// All at once, a few at a time, or in stages.
+    parts: u8,
     how: How,
     undo_how: How,
     verify: Vec<u8>,
@@ -82,6 +84,7 @@ fn one_step() -> impl Strategy<Value = OneStep> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        0_u8..4,
     );
     let second = (
         how(),
@@ -90,13 +93,14 @@ fn one_step() -> impl Strategy<Value = OneStep> {
         prop::collection::vec(0_u8..5, 0..4),
     );
     (first, second).prop_map(
-        |((kind, stop, undo, approval, retry, repeat_safe), (how, undo_how, verify, plans))| OneStep {
+        |((kind, stop, undo, approval, retry, repeat_safe, parts), (how, undo_how, verify, plans))| OneStep {
             kind,
             on_failure: if stop { "stop" } else { "continue" },
             undo,
             approval,
             retry,
             repeat_safe,
+            parts,
             how,
             undo_how,
             verify,
@@ -155,6 +159,11 @@ impl World {
             if step.approval {
                 body.push_str("approval = { ask = \"May it?\" }\n");
             }
+            body.push_str(match step.parts {
+                0 | 1 => "",
+                2 => "batch = { size = 1, hold = \"20s\" }\n",
+                _ => "ramp = { with = [{ weight = 1 }, { weight = 2 }, { weight = 3 }], hold = \"30s\" }\n",
+            });
             if step.retry {
                 body.push_str("retry = { times = 2, every = \"5s\" }\n");
             }

@@ -5,6 +5,7 @@ mod batch;
 mod endings;
 mod generated;
 mod objects;
+mod ramp;
 mod rules;
 mod shared;
 mod sim;

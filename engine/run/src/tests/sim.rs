@@ -172,6 +172,8 @@ pub(crate) struct Sim {
     pub(crate) sent: Vec<(String, Side, String)>,
     /// Every plugin call that was begun: step and what for.
     pub(crate) calls: Vec<(String, Slot)>,
+    /// What each of them was handed.
+    pub(crate) handed: Vec<(String, Slot, Value)>,
     pub(crate) told: Vec<(String, String)>,
     /// Notification plugins that do not answer.
     pub(crate) deaf: Vec<PluginKey>,
@@ -243,6 +245,7 @@ impl Sim {
             scripts: BTreeMap::new(),
             sent: Vec::new(),
             calls: Vec::new(),
+            handed: Vec::new(),
             told: Vec::new(),
             deaf: Vec::new(),
             done: Vec::new(),
@@ -417,6 +420,8 @@ impl Sim {
 
     fn call(&mut self, call: PluginCall) {
         self.calls.push((call.key.step.0.clone(), call.key.slot));
+        self.handed
+            .push((call.key.step.0.clone(), call.key.slot, call.params.clone()));
         let key = call.key.clone();
         let script = self.scripts.entry(key.step.clone()).or_default();
         if script.idle {

@@ -112,6 +112,12 @@ impl Params {
         }
     }
 
+    /// One list of several: what they are is evaluated together.
+    pub(crate) fn list(all: Vec<(Value, Tree)>) -> Self {
+        let (sources, trees) = all.into_iter().unzip();
+        Self::new(Value::Array(sources), Tree::List(trees))
+    }
+
     /// As the runbook wrote them, as JSON.
     pub fn source(&self) -> &Value {
         &self.source

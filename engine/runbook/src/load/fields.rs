@@ -69,19 +69,6 @@ impl<'n, 't> Fields<'n, 't> {
         self.table.get(key).is_some()
     }
 
-    /// Keys of the language that this version of the engine does not have.
-    pub fn not_yet(&mut self, keys: &[&'static str], problems: &mut Problems<'_>) {
-        for key in keys {
-            if let Some(entry) = self.later(key) {
-                let message = format!(
-                    "`{key}` is part of the language, but this version of the engine does not have it yet"
-                );
-                let help = "leave it out for this version".to_owned();
-                problems.add(&entry.key_at, message, "not yet", help);
-            }
-        }
-    }
-
     /// A key that is known, and that nobody is told to write instead of another.
     pub fn later(&mut self, key: &'static str) -> Option<&'n Entry<'t>> {
         self.later.push(key);

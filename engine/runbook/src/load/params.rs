@@ -198,6 +198,56 @@ pub(crate) fn params(
     readable: &Readable<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Params> {
+    checked(with, loader, readable, problems).map(|(source, tree)| Params::new(source, tree))
+}
+
+/// The parameters of each stage of a ramp, as one list: the step's own, and in their place what the stage says.
+pub(crate) fn stages<'t>(
+    with: &With<'_, 't>,
+    stages: &[Node<'t>],
+    loader: &Loader<'_>,
+    readable: &Readable<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Params> {
+    let mut all = Vec::new();
+    for stage in stages {
+        let node = merged(with, stage, problems)?;
+        let of_stage = With {
+            node: Some(&node),
+            owner: &stage.at,
+            plugin: with.plugin,
+        };
+        // What is wrong with the step's own would be wrong in each: told once.
+        all.push(checked(&of_stage, loader, readable, problems)?);
+    }
+    Some(Params::list(all))
+}
+
+fn merged<'t>(with: &With<'_, 't>, stage: &Node<'t>, problems: &mut Problems<'_>) -> Option<Node<'t>> {
+    let Data::Table(own) = &stage.data else {
+        return crate::load::fields::wrong_type(stage, "a stage", "a table of parameters", problems);
+    };
+    let mut table = match with.node.map(|node| (node, &node.data)) {
+        None => Table::default(),
+        Some((_, Data::Table(table))) => table.clone(),
+        Some((node, _)) => {
+            return crate::load::fields::wrong_type(node, "`with`", "a table of parameters", problems);
+        }
+    };
+    table.entries.retain(|entry| own.get(&entry.key).is_none());
+    table.entries.extend(own.entries.iter().cloned());
+    Some(Node {
+        at: stage.at.clone(),
+        data: Data::Table(table),
+    })
+}
+
+fn checked(
+    with: &With<'_, '_>,
+    loader: &Loader<'_>,
+    readable: &Readable<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<(Value, Tree)> {
     let empty = Node {
         at: with.owner.clone(),
         data: Data::Table(Table::default()),
@@ -230,7 +280,7 @@ pub(crate) fn params(
         }
         None => {}
     }
-    (problems.count() == before).then(|| Params::new(source, tree))
+    (problems.count() == before).then_some((source, tree))
 }
 
 /// A value that is not known at load.

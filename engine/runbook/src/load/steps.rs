@@ -5,14 +5,17 @@ use stanch_contract::{PluginKey, PluginKind, Share, Span};
 use crate::expr::{Part, StepFacts};
 use crate::load::checks::{id, on, on_of_person, on_of_plugin, question, worker};
 use crate::load::defaults::{ApprovalKeys, approval, expires};
-use crate::load::fields::{Fields, Got};
+use crate::load::fields::{Fields, Got, wrong_type};
 use crate::load::node::{Data, Node};
+use crate::load::params::With;
 use crate::load::{Cx, params, text};
 use crate::model::{
-    Batch, Change, Limits, Mode, OnFailure, Origin, Retry, Step, StepKind, Undo, Verify, Worker,
+    Batch, Change, Limits, Mode, OnFailure, Origin, Ramp, Retry, Step, StepKind, Undo, Verify, Worker,
 };
 use crate::source::PluginFacts;
 
+/// The most stages of a ramp.
+const MOST_STAGES: usize = 20;
 /// The plugin's own verify is asked for at most this long.
 const VERIFY_WITHIN: Span = Span::from_secs(120);
 /// This often.
@@ -34,7 +37,6 @@ pub(crate) fn steps(top: &mut Fields<'_, '_>, part: Part, cx: &mut Cx<'_>) -> Ve
 
 fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) -> Option<Step> {
     let mut fields = Fields::of(node, what, &mut cx.problems)?;
-    fields.not_yet(&["ramp"], &mut cx.problems);
     let id = id(&mut fields, cx);
     let name = match &id {
         Some(id) => format!("{}.{id}", place.part.word()),
@@ -117,7 +119,15 @@ struct Read {
 
 /// `ask`: looks only, between changes.
 fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'_>) -> Read {
-    for key in ["limits", "batch", "undo", "approval", "verify", "after_resolved"] {
+    for key in [
+        "limits",
+        "batch",
+        "ramp",
+        "undo",
+        "approval",
+        "verify",
+        "after_resolved",
+    ] {
         let help = "a step that only looks changes nothing; take it away, or write `do` instead of `ask`";
         fields.not_here(key, "has no meaning in a step with `ask`", help, &mut cx.problems);
     }
@@ -174,6 +184,7 @@ fn change_or_by_hand(
     let with = fields.node("with");
     let limits = limits(fields, cx);
     let batch = batch(fields, cx);
+    let ramp = ramp(fields, cx);
     let owner = fields.at().clone();
     on_of_plugin(&uses, on.as_deref(), cx);
     let plugin = cx.plugin(&uses, PluginKind::Remediation);
@@ -186,18 +197,34 @@ fn change_or_by_hand(
         cx,
     );
     let undo = undo(fields, plugin.as_ref().map(|(key, facts)| (key, *facts)), cx);
-    let worker =
-        plugin.and_then(|_| worker(&uses, with, &owner, PluginKind::Remediation, place, "a step", cx));
+    let worker = match (&plugin, &ramp) {
+        (None, _) => None,
+        (Some((key, _)), Some((_, stages))) => {
+            let with = With {
+                node: with,
+                owner: &owner,
+                plugin: key,
+            };
+            let readable = cx.known.in_run(Some(place), "a step");
+            params::stages(&with, stages, cx.loader, &readable, &mut cx.problems)
+                .map(|with| (key.clone(), with))
+        }
+        (Some(_), None) => match worker(&uses, with, &owner, PluginKind::Remediation, place, "a step", cx) {
+            Some(Worker::Plugin { uses, with }) => Some((uses, with)),
+            _ => None,
+        },
+    };
     let question = ask.or_else(|| what.as_deref().map(as_question));
     let approval = (has_approval || cx.mode != Mode::Auto)
         .then(|| approval(&own, question.unwrap_or_default(), waits, name, cx));
     let kind = match (what, worker) {
-        (Some(what), Some(Worker::Plugin { uses, with })) => Some(StepKind::Change(Box::new(Change {
+        (Some(what), Some((uses, with))) => Some(StepKind::Change(Box::new(Change {
             what,
             uses,
             with,
             limits,
             batch,
+            ramp: ramp.map(|(ramp, _)| ramp),
             undo,
             approval,
             verify,
@@ -245,7 +272,7 @@ fn done_by_hand(
 ) -> Option<StepKind> {
     let why = "has no meaning in a step that is done by hand: it has no plan";
     on_of_person(fields, cx);
-    for key in ["undo", "limits", "batch", "retry"] {
+    for key in ["undo", "limits", "batch", "ramp", "retry"] {
         fields.not_here(
             key,
             why,
@@ -344,6 +371,49 @@ fn batch(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Batch> {
         size: size?.value,
         hold: hold?.value,
     })
+}
+
+/// `ramp`: in stages, each with parameters of its own.
+fn ramp<'n, 't>(fields: &mut Fields<'n, 't>, cx: &mut Cx<'_>) -> Option<(Ramp, &'n [Node<'t>])> {
+    let entry = fields.entry("ramp")?;
+    if fields.has("batch") {
+        let message = "`ramp` and `batch` in one step: the stages or the targets come one after the other";
+        let help = "keep one of them, or make two steps of it".to_owned();
+        cx.problems.add(&entry.key_at, message, "besides `batch`", help);
+    }
+    let mut inner = Fields::of(&entry.node, "`ramp`", &mut cx.problems)?;
+    let stages = inner.node("with");
+    let hold: Option<Got<Span>> = inner.needed_parsed("hold", "hold = \"2m\"", &mut cx.problems);
+    let stages = match stages.map(|node| (node, &node.data)) {
+        None => {
+            inner.missing(
+                "with",
+                "with = [{ weight = 10 }, { weight = 100 }]",
+                &mut cx.problems,
+            );
+            None
+        }
+        Some((node, Data::List(stages))) if !(2..=MOST_STAGES).contains(&stages.len()) => {
+            let help = format!("write 2 to {MOST_STAGES} stages; one alone is the step's `with`");
+            cx.problems
+                .add(&node.at, "`with` is out of range", "so many stages", help);
+            None
+        }
+        Some((_, Data::List(stages))) => Some(stages.as_slice()),
+        Some((node, _)) => wrong_type(
+            node,
+            "`with`",
+            "a list with the parameters of each stage",
+            &mut cx.problems,
+        ),
+    };
+    inner.finish(&mut cx.problems);
+    let stages = stages?;
+    let ramp = Ramp {
+        stages: stages.len(),
+        hold: hold?.value,
+    };
+    Some((ramp, stages))
 }
 
 fn undo(fields: &mut Fields<'_, '_>, plugin: Option<(&PluginKey, &PluginFacts)>, cx: &mut Cx<'_>) -> Undo {

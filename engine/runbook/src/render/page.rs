@@ -9,7 +9,7 @@ use stanch_contract::Span;
 use crate::expr::Params;
 use crate::expr::severity_word;
 use crate::model::{
-    Approval, Batch, Change, Check, Limits, Mode, OnFailure, Runbook, Step, StepKind, Verify, Worker,
+    Approval, Batch, Change, Check, Limits, Mode, OnFailure, Ramp, Runbook, Step, StepKind, Verify, Worker,
 };
 
 /// Lines are collected; writing to a String cannot fail.
@@ -172,9 +172,47 @@ fn looks(page: &mut Page, worker: &Worker) {
     }
 }
 
+/// What a change's stages have in common, and what each says of its own; without stages, its parameters.
+fn in_common(change: &Change) -> (String, Vec<String>) {
+    let Value::Array(stages) = change.with.source() else {
+        return (parameters(&change.with), Vec::new());
+    };
+    let everywhere = |name: &str, value: &Value| stages.iter().all(|stage| stage.get(name) == Some(value));
+    let part = |stage: &Value, common: bool| {
+        let members = stage.as_object().into_iter().flatten();
+        let members = members.filter(|(name, value)| everywhere(name, value) == common);
+        Value::Object(
+            members
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    };
+    let common = stages.first().map_or(Value::Null, |stage| part(stage, true));
+    (
+        written(&common),
+        stages.iter().map(|stage| written(&part(stage, false))).collect(),
+    )
+}
+
+fn ramped(ramp: Ramp, stages: &[String]) -> String {
+    let hold = if ramp.hold == Span::ZERO {
+        String::new()
+    } else {
+        format!("held {}, then ", ramp.hold)
+    };
+    format!(
+        "{}; each {hold}verified before the next; one decision covers all",
+        stages.join(", then ")
+    )
+}
+
 /// Parameters on one line, as the runbook has them.
 fn parameters(with: &Params) -> String {
-    match with.source() {
+    written(with.source())
+}
+
+fn written(with: &Value) -> String {
+    match with {
         Value::Object(members) if members.is_empty() => "without parameters".to_owned(),
         Value::Object(members) => {
             let members: Vec<String> = members
@@ -243,10 +281,11 @@ fn steps(page: &mut Page, heading: &str, steps: &[Step]) {
 }
 
 fn change(page: &mut Page, change: &Change) {
-    page.point(
-        &format!("changes, with `{}`", change.uses),
-        parameters(&change.with),
-    );
+    let (common, stages) = in_common(change);
+    page.point(&format!("changes, with `{}`", change.uses), common);
+    if let Some(ramp) = change.ramp {
+        page.point("in stages", ramped(ramp, &stages));
+    }
     if let Some(limits) = limits(&change.limits) {
         page.point("at most", limits);
     }

@@ -1,12 +1,12 @@
 //! A plan and the question about it. What the host knows comes first; what the plugin says comes last and is labelled.
 
 use stanch_contract::plan::Capability;
-use stanch_contract::{ActionState, CanonicalAction, Timestamp};
+use stanch_contract::{ActionState, CanonicalAction, Span, Timestamp};
 
 use super::page::{Page, Piece, Style};
 use super::{Detail, words};
 use crate::control::types::{
-    ActionView, PlanView, QuestionView, RunView, StepView, Tone, UndoPromise, WorkerView,
+    ActionView, PlanView, QuestionView, RampView, RunView, StepView, Tone, UndoPromise, WorkerView,
 };
 
 /// Where the text beside a label begins.
@@ -72,7 +72,7 @@ pub(super) fn question(
     page.line([Piece::plain(format!("  stanch deny {id} {step} --reason …"))]);
 }
 
-/// The cluster, and how many targets at a time.
+/// The cluster, and how many targets at a time or in which stages.
 pub(super) fn where_and_how(step: &StepView) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(on) = &step.on {
@@ -83,6 +83,16 @@ pub(super) fn where_and_how(step: &StepView) -> Vec<String> {
         let (done, of) = (batch.done, batch.of);
         lines.push(format!(
             "{done} of {of} done; {at_once} at a time, each verified before the next"
+        ));
+    }
+    if let Some(RampView { done, of, hold }) = step.ramp {
+        let held = if hold == Span::ZERO {
+            String::new()
+        } else {
+            format!("held {hold} and ")
+        };
+        lines.push(format!(
+            "in {of} stages, {done} of them done; each {held}verified before the next"
         ));
     }
     lines

@@ -174,6 +174,7 @@ fn step(id: &str, phase: ChangePhase, what: &str, state: StepState) -> StepView 
         verified: None,
         on: None,
         batch: None,
+        ramp: None,
         undo_plan: None,
         started_at: Some(at(2)),
         ended_at: None,

@@ -120,6 +120,10 @@ fn step(page: &mut Page, view: &StepView, now: Timestamp, detail: Detail) {
             let left = words::length(words::between(now, *at));
             page.text(indent, &format!("the next batch in {left}"), Style::Plain);
         }
+        StepState::Holding { at } => {
+            let left = words::length(words::between(now, *at));
+            page.text(indent, &format!("verified in {left}"), Style::Plain);
+        }
         StepState::Answered { finding } => answer(page, indent, finding),
         StepState::Waiting => {
             if let Some(when) = &view.when {

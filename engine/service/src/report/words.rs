@@ -70,6 +70,7 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
         StepState::Applying => ("applying", Tone::Plain),
         StepState::Verifying => ("verifying", Tone::Plain),
         StepState::BetweenBatches { .. } => ("next batch", Tone::Plain),
+        StepState::Holding { .. } => ("holding", Tone::Plain),
         StepState::Retrying { .. } => ("retrying", Tone::Attention),
         StepState::Answered { finding } => match finding.verdict {
             stanch_contract::Verdict::Unknown => ("unknown", Tone::Attention),

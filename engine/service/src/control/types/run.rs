@@ -11,7 +11,7 @@ use stanch_contract::{
 use stanch_runbook::model::{ChangePhase, Mode, Severity};
 use stanch_sandbox::LogLevel;
 
-pub use stanch_run::{BatchView, Ending, Phase};
+pub use stanch_run::{BatchView, Ending, Phase, RampView};
 
 /// One line of the list of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,6 +158,11 @@ pub enum StepState {
     Verifying,
     /// A batch was verified; the next waits.
     BetweenBatches {
+        /// Until then.
+        at: Timestamp,
+    },
+    /// A stage was applied; it is verified after this.
+    Holding {
         /// Until then.
         at: Timestamp,
     },
@@ -342,6 +347,9 @@ pub struct StepView {
     /// How far it is, where it acts on a few targets at a time.
     #[serde(default)]
     pub batch: Option<BatchView>,
+    /// How far its stages are.
+    #[serde(default)]
+    pub ramp: Option<RampView>,
     /// 1 for the first attempt; 0 before.
     pub attempt: u32,
     /// What would be or was done.

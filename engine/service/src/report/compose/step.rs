@@ -157,6 +157,7 @@ fn one(
         state: standing(step, question, trace),
         on: step.on.clone(),
         batch: step.batch,
+        ramp: step.ramp,
         attempt: trace.attempt,
         plan,
         question: question.and_then(|question| asked(state, question, trace.asked_at)),
@@ -230,6 +231,10 @@ fn standing(step: &stanch_run::StepView, question: Option<&OpenQuestion>, trace:
         },
         Standing::BetweenBatches => match step.again_at {
             Some(at) => StepState::BetweenBatches { at },
+            None => StepState::Verifying,
+        },
+        Standing::Holding => match step.again_at {
+            Some(at) => StepState::Holding { at },
             None => StepState::Verifying,
         },
         Standing::InDoubt => StepState::InDoubt {
