@@ -6,6 +6,7 @@
 //! it is given in probes: a write of 4 KiB and its flush on the same disk, taken before and after. The harness shares
 //! the machine with the engine, so throughput is what both reach together.
 
+mod cluster;
 mod crates;
 mod figure;
 mod load;
@@ -20,8 +21,8 @@ use stanch_outside::http::{Sink, free_port};
 use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
-use crate::plugins;
 use crate::shell::{TaskError, Workspace, step};
+use crate::{parts, plugins};
 use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
 use setting::{Kind, Setting};
@@ -37,17 +38,20 @@ pub(crate) enum Part {
     Checks,
     /// Runs with one check and one change.
     Change,
+    /// A pod recycled on a real cluster.
+    Recycle,
     /// The crates' own benches.
     Crates,
 }
 
 impl Part {
     /// Every part.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Start,
         Self::Alerts,
         Self::Checks,
         Self::Change,
+        Self::Recycle,
         Self::Crates,
     ];
 
@@ -58,6 +62,7 @@ impl Part {
             Self::Alerts => "alerts",
             Self::Checks => "checks",
             Self::Change => "change",
+            Self::Recycle => "recycle",
             Self::Crates => "crates",
         }
     }
@@ -68,6 +73,7 @@ impl Part {
             Self::Alerts => "alerts accepted".to_owned(),
             Self::Checks => format!("runs with {}", Kind::Checks.words()),
             Self::Change => format!("runs with {}", Kind::Change.words()),
+            Self::Recycle => "a pod recycled on a real cluster".to_owned(),
             Self::Crates => "the crates' own benches".to_owned(),
         }
     }
@@ -106,6 +112,10 @@ fn measured(workspace: &Workspace, parts: &[Part], table: &mut Table) -> Result<
             (Part::Alerts, Some(bench)) => bench.accepted(table),
             (Part::Checks, Some(bench)) => bench.runs(Kind::Checks, table),
             (Part::Change, Some(bench)) => bench.runs(Kind::Change, table),
+            (Part::Recycle, Some(bench)) => {
+                parts::get()?;
+                cluster::measured(&bench.binaries, table)
+            }
         });
         // One that failed does not keep the others from being measured.
         failed = failed.or(result.err());

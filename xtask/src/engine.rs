@@ -37,8 +37,8 @@ impl Binaries {
             match how {
                 Build::Dev => build.arg("--bins"),
                 Build::WithTests => build.args(["--bins", "--tests"]),
-                // Each program is optimised as a whole when it is linked, so only the one that is measured is.
-                Build::Release => build.args(["--release", "--bin", "stanch"]),
+                // Each program is optimised as a whole when it is linked, so only what is measured is, and what measures.
+                Build::Release => build.args(["--release", "--bin", "stanch", "--bin", "cluster-bench"]),
             };
             run(&mut build)
         })?;

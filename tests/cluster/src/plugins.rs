@@ -1,0 +1,27 @@
+//! Plugins as they ship: built for size, with what they say of themselves in them.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use stanch_outside::serve::program;
+use stanch_parts::Place;
+
+/// The component of a crate, as it is installed.
+///
+/// # Panics
+/// Where it does not build.
+pub fn packed(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<Place> = OnceLock::new();
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = FOLDER.get_or_init(|| Place::new("plugins").unwrap());
+    let to = folder.path().join(format!("{name}.wasm"));
+    if !to.exists() {
+        let from = stanch_test_support::component(name);
+        let mut pack = Command::new(program("stanch").unwrap());
+        let said = pack.args(["plugin", "pack"]).arg(from).arg(&to).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+    to
+}
