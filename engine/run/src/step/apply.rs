@@ -178,16 +178,7 @@ impl State {
                 self.emit_with(now, out, EventKind::StepApplied { step, side, outcome }, calls);
             }
             Err(failure) if failure.code == FailureCode::Conflict && replans < MOST_REPLANS => {
-                let (part, then, again) = (Part::Apply, Then::Fresh, now.at);
-                let kind = EventKind::AttemptFailed {
-                    step,
-                    side,
-                    part,
-                    failure,
-                    then,
-                    again,
-                    counts: false,
-                };
+                let kind = self.taken_up(index, side, Part::Apply, Then::Fresh, failure, now.at);
                 self.emit_with(now, out, kind, calls);
             }
             Err(failure) => {
@@ -216,16 +207,7 @@ impl State {
             Withheld::Paused | Withheld::Stopping => {
                 let failure = Failure::new(FailureCode::Denied, format!("not everything was sent: {why}"));
                 let then = if touched { Then::SamePlan } else { Then::Claim };
-                let (part, again) = (Part::Apply, now.at);
-                EventKind::AttemptFailed {
-                    step,
-                    side,
-                    part,
-                    failure,
-                    then,
-                    again,
-                    counts: false,
-                }
+                self.taken_up(index, side, Part::Apply, then, failure, now.at)
             }
             Withheld::TooOld => EventKind::DecisionExpired {
                 step,
@@ -286,13 +268,13 @@ impl State {
             let Some(work) = self.steps.get(index).and_then(|step| step.side(side)) else {
                 continue;
             };
-            let (step, actions, touched) = (self.step_id(index), work.unknown(), work.batch_touched());
+            let (actions, touched) = (work.unknown(), work.batch_touched());
             if !actions.is_empty() {
                 self.emit(
                     now,
                     out,
                     EventKind::InDoubt {
-                        step,
+                        step: self.step_id(index),
                         side,
                         actions,
                         cause: cause.into(),
@@ -304,20 +286,8 @@ impl State {
             }
             let failure = Failure::new(FailureCode::Failed, cause);
             let then = if touched { Then::SamePlan } else { Then::Claim };
-            let (part, again) = (Part::Apply, now.at);
-            self.emit(
-                now,
-                out,
-                EventKind::AttemptFailed {
-                    step,
-                    side,
-                    part,
-                    failure,
-                    then,
-                    again,
-                    counts: false,
-                },
-            );
+            let kind = self.taken_up(index, side, Part::Apply, then, failure, now.at);
+            self.emit(now, out, kind);
         }
         self.restarted_between_stages(now, out);
         self.recovery_was_unwatched(now, out);

@@ -160,16 +160,8 @@ impl State {
                     .map_or(MOST_REPLANS, |work| work.replans);
                 if failure.code == FailureCode::Conflict && replans < MOST_REPLANS {
                     // The world overtook it while it was made.
-                    let (step, part, again) = (self.step_id(index), Part::Plan, now.at.plus(OVERTAKEN));
-                    let kind = EventKind::AttemptFailed {
-                        step,
-                        side,
-                        part,
-                        failure,
-                        then,
-                        again,
-                        counts: false,
-                    };
+                    let again = now.at.plus(OVERTAKEN);
+                    let kind = self.taken_up(index, side, Part::Plan, then, failure, again);
                     return self.emit_with(now, out, kind, calls);
                 }
                 if !self.try_again(index, side, Part::Plan, then, &failure, &calls, now, out) {
@@ -321,6 +313,27 @@ impl State {
                 finding: Box::new(finding),
             };
             self.emit_with(now, out, kind, calls);
+        }
+    }
+
+    /// An attempt that is taken up again without using up a try of the runbook's `retry`.
+    pub(crate) fn taken_up(
+        &self,
+        index: usize,
+        side: Side,
+        part: Part,
+        then: Then,
+        failure: Failure,
+        again: Timestamp,
+    ) -> EventKind {
+        EventKind::AttemptFailed {
+            step: self.step_id(index),
+            side,
+            part,
+            failure,
+            then,
+            again,
+            counts: false,
         }
     }
 

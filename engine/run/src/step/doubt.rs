@@ -51,39 +51,15 @@ impl State {
                 FailureCode::Timeout,
                 format!("verify did not answer yes or no within {within}"),
             );
-            let (part, then, again) = (Part::Verify, Then::Nothing, now.at);
-            self.emit(
-                now,
-                out,
-                EventKind::AttemptFailed {
-                    step,
-                    side,
-                    part,
-                    failure,
-                    then,
-                    again,
-                    counts: false,
-                },
-            );
+            let kind = self.taken_up(index, side, Part::Verify, Then::Nothing, failure, now.at);
+            self.emit(now, out, kind);
             return true;
         }
         if self.may_resend(index, side) {
             let message = "what is in doubt is repeat-safe: it is sent again";
             let failure = Failure::new(FailureCode::Failed, message);
-            let (part, then, again) = (Part::Apply, Then::SamePlan, now.at);
-            self.emit(
-                now,
-                out,
-                EventKind::AttemptFailed {
-                    step,
-                    side,
-                    part,
-                    failure,
-                    then,
-                    again,
-                    counts: false,
-                },
-            );
+            let kind = self.taken_up(index, side, Part::Apply, Then::SamePlan, failure, now.at);
+            self.emit(now, out, kind);
             return true;
         }
         false
@@ -165,20 +141,8 @@ impl State {
         } else {
             Then::Claim
         };
-        let again = now.at;
-        self.emit(
-            now,
-            out,
-            EventKind::AttemptFailed {
-                step,
-                side,
-                part: Part::Apply,
-                failure,
-                then,
-                again,
-                counts: false,
-            },
-        );
+        let kind = self.taken_up(index, side, Part::Apply, then, failure, now.at);
+        self.emit(now, out, kind);
         true
     }
 }
