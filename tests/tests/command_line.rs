@@ -12,7 +12,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
@@ -326,6 +326,15 @@ async fn the_engine_is_paused_reloaded_and_rolled_back() {
         .unwrap();
     assert!(ask(&["reload"]).contains("generation 2"));
     assert!(ask(&["rollback"]).contains("generation 3"));
+    // SIGHUP loads everything again, as `reload` does, and that ends the rollback.
+    let hung_up = Command::new("kill")
+        .args(["-HUP", &engine.process().to_string()])
+        .status();
+    assert!(hung_up.unwrap().success());
+    until("the files again", || {
+        let status: Value = serde_json::from_str(&ask(&["--json", "status"])).unwrap();
+        (status["generation"] == 4).then_some(())
+    });
     assert!(ask(&["plugin", "list"]).contains("disk-cleanup"));
     assert!(ask(&["plugin", "inspect", "disk-cleanup"]).contains("\"access\":\"change\""));
     engine.stop().unwrap();
@@ -336,7 +345,7 @@ async fn files_are_checked_shown_and_tested_without_an_engine() {
     let (scratch, _) = laid_out().await;
     let stanch = program("stanch").unwrap();
     let run = |words: &[&str]| {
-        std::process::Command::new(&stanch)
+        Command::new(&stanch)
             .args(words)
             .current_dir(scratch.path())
             .env_remove("STANCH_CONFIG")

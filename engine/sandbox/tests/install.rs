@@ -93,6 +93,26 @@ async fn a_huge_file_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn what_would_take_long_to_compile_is_refused_before_it_is_compiled() {
+    let component = |functions: String| wat::parse_str(format!("(component (core module {functions}))"));
+    let table = [
+        (200_000, 1, None),
+        (200_001, 1, Some("functions")),
+        (1, 1 << 20, Some("bytes in one function")),
+    ];
+    for (functions, instructions, refuses) in table {
+        let function = format!("(func{})", " nop".repeat(instructions));
+        let error = refused(component(function.repeat(functions)).unwrap()).await;
+        match (refuses, &error) {
+            (Some(what), InstallError::TooComplex { what: told, .. }) => assert_eq!(*told, what),
+            // It has no kind of plugin, which is found out after that.
+            (None, error) => assert!(!matches!(error, InstallError::TooComplex { .. }), "{error}"),
+            (Some(what), error) => panic!("{what}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_component_of_another_world_is_told_what_it_lacks() {
     let other = Craft {
         manifest: Some(MANIFEST.into()),

@@ -1,8 +1,9 @@
 //! A server on loopback that keeps what was done to it, and the clock by which an engine is killed.
 //!
 //! It answers as the plugins of tests/effects expect. What is true is what it keeps, whatever the engine believes: an
-//! effect is made when its request was read, verify says whether all of a case were made, and a look whether one stands. [`Counter::arm`] stops it at
-//! a moment of a request, with the engine in the middle of whatever it does, until [`Counter::release`].
+//! effect is made when its request was read, verify says whether all of a case were made, and a look whether one stands.
+//! [`Counter::arm`] stops it at a moment of a request, with the engine in the middle of whatever it does, until
+//! [`Counter::release`].
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
@@ -33,6 +34,8 @@ pub struct Effect {
     pub path: String,
     /// The idempotency key.
     pub key: String,
+    /// The credential that came with it.
+    pub authorization: String,
 }
 
 #[derive(Debug, Default)]
@@ -118,13 +121,14 @@ impl Inner {
             }
             let looks = method == "GET";
             if !looks {
-                let key = request
-                    .headers
-                    .get("idempotency-key")
-                    .cloned()
-                    .unwrap_or_default();
-                let path = path.clone();
-                locked(&self.made).push(Effect { method, path, key });
+                let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
+                let effect = Effect {
+                    method,
+                    path: path.clone(),
+                    key: header("idempotency-key"),
+                    authorization: header("authorization"),
+                };
+                locked(&self.made).push(effect);
             }
             if self.strikes(number, Moment::Made) {
                 return;

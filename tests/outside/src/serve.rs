@@ -85,6 +85,17 @@ pub struct Engine {
 impl Engine {
     /// Starts it with the `stanch.toml` of the folder and waits until it is ready.
     pub fn start(program: &Path, folder: &Path, listens: SocketAddr, token: &str) -> Result<Self, Trouble> {
+        Self::start_with(program, folder, listens, token, &[])
+    }
+
+    /// The same, with more arguments of `serve`.
+    pub fn start_with(
+        program: &Path,
+        folder: &Path,
+        listens: SocketAddr,
+        token: &str,
+        arguments: &[&str],
+    ) -> Result<Self, Trouble> {
         let failed = |why: std::io::Error| Trouble(format!("the engine cannot be started: {why}"));
         let log = folder.join("engine.log");
         let settings = folder.join("stanch.toml");
@@ -94,6 +105,7 @@ impl Engine {
             .arg("serve")
             .arg("--config")
             .arg(&settings)
+            .args(arguments)
             .current_dir(folder)
             .env("ALERTMANAGER_TOKEN", token)
             .env("WEBHOOK_SECRET", token)

@@ -174,3 +174,54 @@ fn a_run_that_undoes_what_it_did_goes_on_after_a_death_at_each_of_its_events() {
     let died = all.iter().filter(|told| told.died).count();
     assert!(died >= 15, "only {died} events");
 }
+
+#[test]
+fn an_engine_that_is_told_to_end_in_the_middle_of_a_change_keeps_the_answer_and_goes_on_after_it() {
+    // So long that it is told while a request waits for its answer.
+    let counter = Counter::open(EFFECTS, Duration::from_millis(700)).unwrap();
+    let runbooks = [("effects", runbook("effects", "Effects", "effect", EFFECTS, ""))];
+    let plugins = [("effect", packed("effect-once")), ("probe", packed("http-probe"))];
+    let world = World::new(counter, &runbooks, &plugins);
+    let mut engine = world.start();
+    for made in 1..=EFFECTS {
+        let case = format!("case-{made}");
+        let before = world.counter.made().len();
+        world.deliver(&about("Effects", std::slice::from_ref(&case), true));
+        let began = Instant::now();
+        while world.counter.made().len() < before + made {
+            assert!(began.elapsed() < PATIENCE, "{:#?}", world.run_of(&case));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        engine.stop().unwrap();
+        assert_eq!(
+            world.counter.made().len(),
+            before + made,
+            "nothing is begun any more"
+        );
+        engine = world.start();
+        let mut said = Said::default();
+        loop {
+            let view = world.run_of(&case).unwrap();
+            assert_eq!(
+                doubt(&view),
+                None,
+                "{case}: what is answered is not in doubt: {view:#}"
+            );
+            if let Some(ending) = ending(&view) {
+                assert_eq!(ending, "healed", "{case}: {:?}", events(&view));
+                break;
+            }
+            assert!(began.elapsed() < 2 * PATIENCE, "{case}: {view:#}");
+            attend(&world, &engine, "Effects", &case, &view, &mut said).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        counted(&world, &case, EFFECTS, false, &case);
+        let doubts = world.run_of(&case).unwrap();
+        assert!(
+            !events(&doubts).contains(&"InDoubt".to_owned()),
+            "{case}: {:?}",
+            events(&doubts)
+        );
+    }
+    engine.stop().unwrap();
+}

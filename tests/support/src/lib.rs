@@ -1,9 +1,11 @@
-//! The test plugins: those of tests/guests, built when a test asks for one, and those that no compiler makes, crafted.
+//! What tests of several crates need: the test plugins, those of tests/guests, built when a test asks for one, and those
+//! that no compiler makes, crafted; and a disk that is really full.
 //!
 //! Cargo is asked each time in each process and does nothing where nothing changed; its own lock on the target folder
 //! keeps tests that run at the same time apart.
 
 mod craft;
+pub mod disk;
 
 pub use craft::{Craft, core_diagnosis};
 

@@ -1,9 +1,6 @@
 //! The disk full under the journal: a real file system of a few MiB, really full.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,57 +9,35 @@ use stanch_contract::ByteSize;
 use stanch_journal::{
     AlertFilter, Append, Disk, NewEvents, RunFilter, Settings, SqliteStore, Store, StoreError, Write,
 };
+use stanch_test_support::disk::{SmallDisk, where_one_may_mount};
 
 use crate::{KEEP, NOW, alert, events, id, run};
 
 const RESERVE: u64 = 2 << 20;
 
-/// Root mounts here. Anybody else runs the test once more as root of a user namespace, and this is the place where that
-/// one's verdict is the verdict.
-fn where_one_may_mount(test: &str, work: impl AsyncFnOnce(SmallDisk)) {
-    if rustix::process::geteuid().is_root() {
+fn on_a_small_disk(test: &str, work: impl AsyncFnOnce(Small)) {
+    where_one_may_mount(&format!("full_disk::{test}"), || {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = SmallDisk::over(folder.path(), 8).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        return runtime.block_on(work(SmallDisk::mount()));
-    }
-    let inside = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("full_disk::{test}")])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&inside.stdout);
-    assert!(
-        inside.status.success() && said.contains("1 passed"),
-        "{said}{}\nthis test needs to mount a file system: run it as root, or allow user namespaces",
-        String::from_utf8_lossy(&inside.stderr)
-    );
+        runtime.block_on(work(Small(disk)));
+    });
 }
 
-/// A file system in memory of 8 MiB.
-struct SmallDisk(tempfile::TempDir);
+/// The journal's disk.
+struct Small(SmallDisk);
 
-impl SmallDisk {
-    fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m,mode=700", "stanch-test"])
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        assert!(
-            mounted.status.success(),
-            "{}",
-            String::from_utf8_lossy(&mounted.stderr)
-        );
-        Self(folder)
-    }
-
+impl Small {
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    fn fill(&self) -> PathBuf {
+        self.0.fill().unwrap()
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
@@ -72,26 +47,6 @@ impl SmallDisk {
             reserve: ByteSize(RESERVE),
         };
         Ok(Arc::new(SqliteStore::open(settings)?))
-    }
-
-    /// Fills it to the last block; gives back what is to be removed.
-    fn fill(&self) -> PathBuf {
-        let path = self.path().join("ballast");
-        let mut file = File::options().create(true).append(true).open(&path).unwrap();
-        let mut part = vec![7; 1 << 16];
-        while !part.is_empty() {
-            if let Err(error) = file.write_all(&part) {
-                assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-                part.truncate(part.len() / 2);
-            }
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
 
@@ -130,7 +85,7 @@ async fn until_well(store: &dyn Store) {
 
 #[test]
 fn open_runs_go_on_in_the_reserve_and_new_work_is_refused_until_there_is_room() {
-    where_one_may_mount(
+    on_a_small_disk(
         "open_runs_go_on_in_the_reserve_and_new_work_is_refused_until_there_is_room",
         async |disk| {
             let store = disk.open().unwrap();
@@ -177,7 +132,7 @@ fn open_runs_go_on_in_the_reserve_and_new_work_is_refused_until_there_is_room() 
 
 #[test]
 fn new_work_that_finds_the_disk_full_is_refused_and_leaves_nothing() {
-    where_one_may_mount(
+    on_a_small_disk(
         "new_work_that_finds_the_disk_full_is_refused_and_leaves_nothing",
         async |disk| {
             let store = disk.open().unwrap();
@@ -200,7 +155,7 @@ fn new_work_that_finds_the_disk_full_is_refused_and_leaves_nothing() {
 
 #[test]
 fn when_the_reserve_is_used_up_too_nothing_is_kept_in_part_and_nothing_is_lost() {
-    where_one_may_mount(
+    on_a_small_disk(
         "when_the_reserve_is_used_up_too_nothing_is_kept_in_part_and_nothing_is_lost",
         async |disk| {
             let store = disk.open().unwrap();
@@ -247,7 +202,7 @@ fn when_the_reserve_is_used_up_too_nothing_is_kept_in_part_and_nothing_is_lost()
 
 #[test]
 fn an_engine_that_starts_on_a_full_disk_can_end_its_open_runs() {
-    where_one_may_mount(
+    on_a_small_disk(
         "an_engine_that_starts_on_a_full_disk_can_end_its_open_runs",
         async |disk| {
             let store = disk.open().unwrap();
@@ -270,7 +225,7 @@ fn an_engine_that_starts_on_a_full_disk_can_end_its_open_runs() {
 
 #[test]
 fn where_there_is_no_room_for_the_reserve_the_store_starts_and_says_so() {
-    where_one_may_mount(
+    on_a_small_disk(
         "where_there_is_no_room_for_the_reserve_the_store_starts_and_says_so",
         async |disk| {
             let settings = Settings {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use stanch_contract::FailureCode;
+use stanch_contract::{Digest, FailureCode};
 use stanch_sandbox::gate::{Decision, GrantSpec, Layer, NotifyGrantSpec, Phase, SignSpec};
 use stanch_sandbox::http::{HttpSettings, Request, sign};
 use stanch_sandbox::kubernetes::Object;
@@ -281,6 +281,48 @@ async fn each_call_is_recorded_with_its_decision_and_answer() {
         serde_json::from_str::<Vec<stanch_sandbox::gate::RecordedCall>>(&json).unwrap(),
         ledger.calls
     );
+}
+
+#[tokio::test]
+async fn of_what_is_recorded_each_answer_has_its_digest_and_its_content_is_kept_as_far_as_the_budget_reaches()
+{
+    let server = Server::start(|got| {
+        let (letter, size) = got.uri.path()[1..].split_once('/').unwrap();
+        letter
+            .repeat(size.parse::<usize>().unwrap() << 10)
+            .into_response()
+    })
+    .await;
+    let world = World::new(only_http(http(&server.url("/**"))));
+    let session = world.reading();
+    // In KiB, of at most 64 each and 256 together.
+    let table = [
+        ("a", 65, false),
+        ("b", 64, true),
+        ("c", 64, true),
+        ("d", 64, true),
+        ("e", 60, true),
+        ("f", 5, false),
+        ("g", 4, true),
+        ("b", 64, true),
+    ];
+    for (letter, size, _) in table {
+        let url = server.url(&format!("/{letter}/{size}"));
+        session.http_send(get(&url)).await.unwrap();
+    }
+    let ledger = session.finish().await;
+    assert_eq!(ledger.calls.len(), table.len());
+    for (call, (letter, size, kept)) in ledger.calls.iter().zip(table) {
+        let answer = call.answer.as_ref().unwrap();
+        let content = letter.repeat(size << 10);
+        assert_eq!(answer.bytes, content.len() as u64, "{letter}");
+        assert_eq!(answer.digest, Some(Digest::of(content.as_bytes())), "{letter}");
+        assert_eq!(
+            ledger.contents.contains_key(&answer.digest.unwrap()),
+            kept,
+            "{letter}"
+        );
+    }
 }
 
 fn hook(url: String, sign: bool) -> GrantSpec {

@@ -144,6 +144,47 @@ async fn a_plugin_that_was_removed_is_refused_at_once_and_one_that_was_swapped_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_replaced_while_the_engine_was_down_does_not_change_a_run_under_way() {
+    let mut world = World::new(&sandbox(), "effect-once", 1, ASKED).await;
+    let engine = world.engine(world.open()).await;
+    let run = fire(&engine, "a1").await;
+    until(&engine, &run, "it asks", |view| !view.questions.is_empty()).await;
+    let opened = engine.state(&run).await.unwrap().unwrap().opened().clone();
+    engine.drain().await;
+
+    // Another plugin under the same key, and a runbook that asks nobody and does more; nothing compiled is left.
+    world.sandbox = sandbox();
+    let other = packed(&world.sandbox, "effect-safe").await;
+    world
+        .load(2, &other, &ONE.replace("actions = 1", "actions = 2"))
+        .await;
+    let engine = world.engine(world.open()).await;
+    let loaded = world.current.load();
+    assert_ne!(
+        loaded.plugins[&"effect".into()].digest,
+        opened.plugins[&"effect".into()].component
+    );
+    until(&engine, &run, "it still asks", |view| !view.questions.is_empty()).await;
+    engine
+        .decide(person("dana"), &run, None, None, true, String::new())
+        .await
+        .unwrap();
+    until(&engine, &run, "the pinned one acts", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    let paths = world.effects.paths();
+    assert_eq!(paths.len(), 1, "as the runbook said then: {paths:?}");
+    // The next run is by what is loaded now.
+    let next = fire(&engine, "a2").await;
+    until(&engine, &next, "the loaded one acts", |view| {
+        view.steps[0].state == Standing::Done
+    })
+    .await;
+    assert_eq!(world.effects.paths().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_said_no_is_not_asked_again_by_a_repeat_and_the_next_episode_asks() {
     let sandbox = sandbox();
     let world = World::new(&sandbox, "effect-once", 1, ASKED).await;
