@@ -137,6 +137,7 @@ impl Installed {
             clusters: Default::default(),
             folders: Default::default(),
             time: Default::default(),
+            tape: None,
         });
         let parts = InstallationParts {
             key,

@@ -9,11 +9,13 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_plugin_tools::{Language, Project, ToolError, begin, kit_of, make};
-use stanch_sandbox::CallFault;
+use stanch_recorded::case::{Case, play};
+use stanch_sandbox::{CallFault, Sandbox};
 use stanch_tests::{Installed, Server, compiled, kept, toolbox};
 
 const KINDS: [PluginKind; 3] = [
@@ -75,6 +77,7 @@ async fn works(language: Language) {
             .manifest()
             .clone();
         assert_eq!(manifest.name, name);
+        cases_pass(&sandbox, component.clone(), &place).await;
         match kind {
             PluginKind::Diagnosis => {
                 let grant = json!({ "http": [{ "url": url, "read": ["GET"], "addresses": open }] });
@@ -124,6 +127,21 @@ async fn works(language: Language) {
             }
         }
     }
+}
+
+/// The project's own cases, which are the same in every language.
+async fn cases_pass(sandbox: &Sandbox, component: Arc<[u8]>, project: &Path) {
+    let plugin = sandbox.install(component).await.unwrap();
+    let mut played = 0;
+    for entry in std::fs::read_dir(project.join("cases")).unwrap() {
+        let path = entry.unwrap().path().display().to_string();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let case = Case::read(&path, &text, plugin.kind()).unwrap();
+        let wrong = Box::pin(play(sandbox, &plugin, &case)).await.unwrap().wrong;
+        assert_eq!(wrong, [], "{path}");
+        played += 1;
+    }
+    assert_eq!(played, 2, "{}", project.display());
 }
 
 fn message() -> stanch_sandbox::Message {

@@ -383,6 +383,39 @@ pub struct Rollback {
     pub generation: Option<u64>,
 }
 
+/// `plugin test`.
+#[derive(Debug, ClapArgs)]
+pub struct TestPlugin {
+    /// A .wasm file, or a plugin's key in stanch.toml
+    pub plugin: String,
+    /// Cases (NAME.case.toml) or folders of them; without any, the folder `cases`
+    #[arg(conflicts_with = "record")]
+    pub cases: Vec<PathBuf>,
+    #[command(flatten)]
+    pub record: Record,
+}
+
+/// Making a case of a live call.
+#[derive(Debug, ClapArgs)]
+pub struct Record {
+    /// Make this case of a live call, secrets removed: a question, or a plan; nothing is changed. The plugin is a key in
+    /// stanch.toml, with its grant and settings
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// The parameters, as JSON
+    #[arg(long, value_name = "JSON|@FILE", requires = "record")]
+    pub with: Option<String>,
+    /// The alert, as JSON: Alertmanager's webhook, its list of alerts, or one alert; - is the standard input
+    #[arg(long, value_name = "FILE", requires = "record")]
+    pub alert: Option<PathBuf>,
+    /// The cluster that it is about
+    #[arg(long, value_name = "CLUSTER", requires = "record")]
+    pub on: Option<String>,
+    /// What the case shows, in words; without it the file's name
+    #[arg(long, value_name = "TEXT", requires = "record")]
+    pub name: Option<String>,
+}
+
 /// Plugins: those that are installed, and what an author does.
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
@@ -416,6 +449,8 @@ pub enum Plugin {
         /// A plugin's key in stanch.toml, or a .wasm file (which takes no engine)
         plugin: String,
     },
+    /// Play a plugin's cases, or make one of a live call
+    Test(TestPlugin),
 }
 
 /// `plugin new`.
@@ -540,6 +575,11 @@ mod tests {
             ("not-done r1 step", true),
             ("rollback 7", true),
             ("rollback seven", false),
+            ("plugin test a.wasm", true),
+            ("plugin test a.wasm cases/one.case.toml more", true),
+            ("plugin test a.wasm cases --record b.case.toml", false),
+            ("plugin test a --record b.case.toml --with {} --name it", true),
+            ("plugin test a --with {}", false),
             ("completions fish", true),
             ("plugin new --lang python health", true),
             ("plugin new -l ts -k remediation block", true),

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use crate::WorldError;
 use crate::clock::{Clock, Visitor};
-use crate::missing::{Misses, Missing, quoted};
+use crate::missing::{Misses, Missing};
+use crate::toml::quoted;
 
 /// All folders of a world.
 pub(crate) struct Disk {
@@ -118,17 +119,22 @@ impl Disk {
 
     /// The files in all folders, by the names that grants give them.
     pub(crate) fn files(&self) -> io::Result<Vec<String>> {
-        let mut files = Vec::new();
+        Ok(self.traces()?.into_keys().collect())
+    }
+
+    /// The files with what tells whether they were changed.
+    pub(crate) fn traces(&self) -> io::Result<BTreeMap<String, Trace>> {
+        let mut files = BTreeMap::new();
         for (granted, place) in &self.places {
             if place.events.is_empty() {
                 continue;
             }
             self.catch_up(granted, place)?;
             let name = place.names.first().map_or("", String::as_str);
-            walk(&place.dir, name, &mut |path, _| files.push(path))?;
+            walk(&place.dir, name, &mut |path, trace| {
+                files.insert(path, trace);
+            })?;
         }
-        files.sort();
-        files.dedup();
         Ok(files)
     }
 
@@ -274,12 +280,19 @@ fn time(at: Timestamp) -> SystemTime {
 /// The sizes of all files below, added up.
 fn size(dir: &Path) -> io::Result<u64> {
     let mut sum = 0_u64;
-    walk(dir, "", &mut |_, bytes| sum = sum.saturating_add(bytes))?;
+    walk(dir, "", &mut |_, trace| sum = sum.saturating_add(trace.bytes))?;
     Ok(sum)
 }
 
-/// Every file below, with its path and its size.
-fn walk(dir: &Path, shown: &str, each: &mut dyn FnMut(String, u64)) -> io::Result<()> {
+/// What tells whether a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trace {
+    bytes: u64,
+    modified: SystemTime,
+}
+
+/// Every file below, with its path.
+fn walk(dir: &Path, shown: &str, each: &mut dyn FnMut(String, Trace)) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let shown = format!("{shown}/{}", entry.file_name().to_string_lossy());
@@ -287,7 +300,11 @@ fn walk(dir: &Path, shown: &str, each: &mut dyn FnMut(String, u64)) -> io::Resul
         if metadata.is_dir() {
             walk(&entry.path(), &shown, each)?;
         } else {
-            each(shown, metadata.len());
+            let trace = Trace {
+                bytes: metadata.len(),
+                modified: metadata.modified()?,
+            };
+            each(shown, trace);
         }
     }
     Ok(())

@@ -10,13 +10,16 @@
 //! A call in this world is a [`Visit`]. One is at work at any moment, and the others wait on the clock, so that what happens
 //! is the same each time, however many checks a runbook asks at once.
 
+pub mod case;
 mod clock;
 mod disk;
 pub mod like;
 mod missing;
 mod secrets;
+mod toml;
 mod web;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,6 +109,7 @@ impl World {
                 visitor: visitor.clone(),
             })),
             time: Time::Given(visitor),
+            tape: None,
         };
         Visit {
             facilities: Arc::new(facilities),
@@ -126,6 +130,21 @@ impl World {
                 }
             }
         }
+    }
+
+    /// How often each answer was used, for [`World::rewind`].
+    pub(crate) fn used(&self) -> Vec<u32> {
+        self.web.used()
+    }
+
+    /// As if no answer had been used since: what is asked again is answered the same.
+    pub(crate) fn rewind(&self, used: Vec<u32>) {
+        self.web.rewind(used);
+    }
+
+    /// The files now, each with what tells whether it was changed.
+    pub(crate) fn traces(&self) -> io::Result<BTreeMap<String, disk::Trace>> {
+        self.disk.traces()
     }
 
     /// What was asked for and not given, in the order in which it was.

@@ -44,9 +44,3 @@ impl Misses {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
-
-/// A TOML string of this text.
-pub(crate) fn quoted(text: &str) -> String {
-    // A JSON string is a TOML basic string, but for what JSON escapes as a solidus, which serde_json does not write.
-    serde_json::Value::from(text).to_string()
-}

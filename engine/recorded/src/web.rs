@@ -16,7 +16,8 @@ use stanch_sandbox::http::{GivenHttp, NoAnswer, Sent};
 
 use crate::clock::Visitor;
 use crate::like;
-use crate::missing::{Misses, Missing, quoted};
+use crate::missing::{Misses, Missing};
+use crate::toml::{inline, quoted};
 
 /// Where a name is that the test says nothing of: on the public internet, which every grant opens. Nothing connects to it.
 const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8));
@@ -34,8 +35,12 @@ pub struct Passed {
     pub url: String,
     /// Its body.
     pub body: Vec<u8>,
+    /// Whether it changes something, as the grant has it.
+    pub change: bool,
     /// Its `idempotency-key`.
     pub idempotency_key: Option<String>,
+    /// It says which version it is for: on another one the server does nothing.
+    pub guarded: bool,
     /// What came of it.
     pub sending: Sending,
 }
@@ -102,18 +107,36 @@ impl Web {
     /// The answer that counts now, and that it was used.
     fn take(&self, sent: &Sent<'_>, now: Timestamp) -> Option<&Exchange> {
         let mut state = self.state();
-        let fitting = self.given.iter().enumerate().filter(|(index, given)| {
-            let used = state.used.get(*index).copied().unwrap_or(0);
-            given.is_due(self.start, now)
-                && given.is_for(sent)
-                && given.exchange.times.is_none_or(|most| used < most)
-        });
-        // The latest counts; of several with one time, the first.
-        let (index, given) = fitting.rev().max_by_key(|(_, given)| given.exchange.at)?;
+        let mut best: Option<((Timestamp, usize), usize, &Given)> = None;
+        for (index, given) in self.given.iter().enumerate() {
+            let used = state.used.get(index).copied().unwrap_or(0);
+            let is_left = given.exchange.times.is_none_or(|most| used < most);
+            if !is_left || !given.is_due(self.start, now) || !given.is_for(sent) {
+                continue;
+            }
+            let Some(since) = given.since(self.start, &state.passed) else {
+                continue;
+            };
+            // The latest counts; of several with one time, the first.
+            if best.is_none_or(|(latest, ..)| since > latest) {
+                best = Some((since, index, given));
+            }
+        }
+        let (_, index, given) = best?;
         if let Some(used) = state.used.get_mut(index) {
             *used = used.saturating_add(1);
         }
         Some(&given.exchange)
+    }
+
+    /// How often each answer was used, to be gone back to.
+    pub(crate) fn used(&self) -> Vec<u32> {
+        self.state().used.clone()
+    }
+
+    /// As if no answer had been used since.
+    pub(crate) fn rewind(&self, used: Vec<u32>) {
+        self.state().used = used;
     }
 
     /// Says that the test gives no answer, and how it would.
@@ -139,6 +162,10 @@ impl Web {
             (_, _, Some(given)) if !given.is_due(self.start, visitor.now()) => {
                 format!("the test gives an answer from {} on", given.exchange.at)
             }
+            (_, _, Some(given)) if given.since(self.start, &self.state().passed).is_none() => {
+                let since = given.exchange.since.as_deref().unwrap_or_default();
+                format!("the test gives an answer since `{since}`, which was not sent")
+            }
             _ => "the answers that the test gives are used up (`times`)".to_owned(),
         };
         let mut write = format!("[[{prefix}http]]\n");
@@ -149,7 +176,15 @@ impl Web {
             Some((path, query)) if query.len() > SHORT_QUERY => format!("{path}?*"),
             _ => sent.url.to_owned(),
         };
-        write.push_str(&format!("url = {}\nstatus = 200\nbody = \"\"", quoted(&url)));
+        write.push_str(&format!("url = {}\n", quoted(&url)));
+        // Which body it was is worth saying where the test tells bodies apart.
+        if !of_method.is_empty()
+            && of_body.is_empty()
+            && let Some(body) = serde_json::from_slice(sent.body).ok().as_ref().and_then(inline)
+        {
+            write.push_str(&format!("sent = {body}\n"));
+        }
+        write.push_str("status = 200\nbody = \"\"");
         self.misses.add(Missing {
             what: format!("{asked}, and {why}"),
             write,
@@ -166,7 +201,9 @@ impl Web {
             method: sent.method.as_str().to_owned(),
             url: sent.url.to_owned(),
             body: sent.body.to_vec(),
+            change: sent.change,
             idempotency_key: key.map(str::to_owned),
+            guarded: sent.headers.contains_key(http::header::IF_MATCH),
             sending,
         };
         self.state().passed.push(passed);
@@ -180,6 +217,23 @@ impl Web {
 impl Given {
     fn is_due(&self, start: Timestamp, now: Timestamp) -> bool {
         start.plus(self.exchange.at) <= now
+    }
+
+    /// Since when it counts, and what came before that counts; nothing where it does not count yet.
+    fn since(&self, start: Timestamp, passed: &[Passed]) -> Option<(Timestamp, usize)> {
+        let at = start.plus(self.exchange.at);
+        let Some(since) = &self.exchange.since else {
+            return Some((at, 0));
+        };
+        let last = passed.iter().rposition(|one| {
+            let took = match one.sending {
+                Sending::Answered(status) => status < 400,
+                Sending::Lost => true,
+                Sending::NotSent => false,
+            };
+            took && text::fits(since, &format!("{} {}", one.method, one.url))
+        })?;
+        Some((at.max(passed.get(last)?.at), last + 1))
     }
 
     fn is_at(&self, url: &str) -> bool {

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -363,7 +362,6 @@ after = "10s"
 url = "https://api.example/never"
 error = "timeout"
 "#;
-    let real = Instant::now();
     let stage = Stage::new("diagnosis", api(), world).await;
     let get = |path: &str, ms: u32| json!({ "http": { "url": format!("https://api.example/{path}"), "timeout_ms": ms } });
     let calls = stage
@@ -403,7 +401,6 @@ error = "timeout"
             Sending::Lost
         ]
     );
-    assert!(real.elapsed() < Duration::from_secs(15), "{:?}", real.elapsed());
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ fn calls(criterion: &mut Criterion) {
             clusters: Default::default(),
             folders: Default::default(),
             time: Default::default(),
+            tape: None,
         }),
     };
     let installation = Installation::new(&sandbox, parts);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use stanch_journal::{Disk, SqliteStore, Store, StoreError};
 use stanch_run::{Ending, Event, EventKind, Lapse, State};
-use stanch_sandbox::gate::{Decision, Facilities, RecordedCall};
+use stanch_sandbox::gate::{Decision, Facilities, RecordedCall, Tape};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::kubernetes::Clusters;
 use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
@@ -96,11 +96,14 @@ pub fn read_settings(path: &Path) -> Result<Settings, ServeError> {
     config::parse(path, &text).map_err(ServeError::Settings)
 }
 
-/// What all plugin calls share.
+/// What all plugin calls share. `tape` listens to what they are answered, where somebody makes a test of it.
 ///
 /// # Errors
 /// Where TLS cannot be set up.
-pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError> {
+pub fn facilities(
+    secrets: &Arc<Secrets>,
+    tape: Option<Arc<dyn Tape>>,
+) -> Result<Arc<Facilities>, ServeError> {
     let http = HttpClients::new(HttpSettings::default()).map_err(ServeError::Http)?;
     Ok(Arc::new(Facilities {
         secrets: secrets.clone(),
@@ -108,6 +111,7 @@ pub fn facilities(secrets: &Arc<Secrets>) -> Result<Arc<Facilities>, ServeError>
         clusters: Clusters::default(),
         folders: Default::default(),
         time: Default::default(),
+        tape,
     }))
 }
 
@@ -152,7 +156,7 @@ async fn start_on(
         Reloader::start(reload::Parts {
             path: path.to_owned(),
             sandbox: sandbox.clone(),
-            facilities: facilities(&secrets)?,
+            facilities: facilities(&secrets, None)?,
             secrets: secrets.clone(),
             metrics: metrics.clone(),
         })

@@ -139,7 +139,7 @@ async fn load() -> Snapshot {
     let snapshot = reload::aside(Parts {
         path: at("stanch.toml"),
         sandbox,
-        facilities: facilities(&secrets).unwrap(),
+        facilities: facilities(&secrets, None).unwrap(),
         secrets,
         metrics: Arc::new(Metrics::new()),
     })

@@ -18,3 +18,17 @@ fn the_first_plugin_of_the_guide_is_the_example() {
         .count();
     assert!(lines <= 22, "the first plugin has {lines} lines");
 }
+
+#[test]
+fn the_cases_of_the_guide_are_those_of_a_new_project() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let guide = std::fs::read_to_string(format!("{root}/docs/plugin-author.md")).unwrap();
+    for case in ["diagnosis/busy", "remediation/blocked"] {
+        let path = format!("{root}/plugin-sdk/tools/templates/cases/{case}.case.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            guide.contains(&format!("```toml\n{text}```")),
+            "the guide does not show:\n{text}"
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! A new project: a first plugin that builds, and the kit.
+//! A new project: a first plugin that builds, its cases, and the kit.
 //!
 //! The kits for Python, TypeScript, Go and C travel in this program and are written into the project. So a first plugin needs
 //! no registry, what a project builds with stands in its own history, and a newer engine changes nothing of it. The kit for
@@ -80,8 +80,8 @@ pub fn kit_of(language: Language) -> &'static [KitFile] {
 }
 
 macro_rules! template {
-    ($language:literal: $($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../templates/", $language, "/", $path)))),*]
+    ($folder:literal: $($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../templates/", $folder, "/", $path)))),*]
     };
 }
 
@@ -107,6 +107,15 @@ fn template_of(language: Language) -> &'static [KitFile] {
         Language::C => template!["c":
             "requirements.txt", "gitignore", "diagnosis.c", "remediation.c", "notification.c",
         ],
+    }
+}
+
+/// The cases of a template, which are the same in every language.
+fn cases_of(kind: PluginKind) -> &'static [KitFile] {
+    match kind {
+        PluginKind::Diagnosis => template!["cases/diagnosis": "busy.case.toml", "refused.case.toml"],
+        PluginKind::Remediation => template!["cases/remediation": "blocked.case.toml", "refused.case.toml"],
+        PluginKind::Notification => template!["cases/notification": "told.case.toml", "down.case.toml"],
     }
 }
 
@@ -139,6 +148,8 @@ pub fn begin(folder: &Path, language: Language, kind: PluginKind) -> Result<Vec<
             files.push((path, text.replace("{{name}}", &name)));
         }
     }
+    let cases = cases_of(kind).iter();
+    files.extend(cases.map(|(path, text)| (Path::new("cases").join(path), (*text).to_owned())));
     let kit = kit_of(language);
     files.extend(
         kit.iter()

@@ -53,6 +53,8 @@ pub fn new(it: &NewPlugin, console: &Console) -> Result<Exit, CliError> {
         console.say(&format!("  {line}"))?;
     }
     console.say("  stanch plugin build")?;
+    let name = it.name.file_name().unwrap_or_default().to_string_lossy();
+    console.say(&format!("  stanch plugin test build/{name}.wasm"))?;
     Ok(Exit::Done)
 }
 

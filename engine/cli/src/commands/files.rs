@@ -8,6 +8,7 @@ use stanch_contract::text::clean;
 use stanch_runbook::LoadErrors;
 use stanch_runbook::render;
 use stanch_runbook::testfile::RunbookTest;
+use stanch_sandbox::gate::Tape;
 use stanch_sandbox::{Sandbox, SandboxOptions};
 use stanch_service::control::types::FileProblem;
 use stanch_service::rehearsal::{Rehearsed, rehearse};
@@ -25,8 +26,23 @@ use crate::screens;
 /// Calls that may be under way at once: in a test's world all checks of a runbook can wait at the same time.
 const CALLS: u32 = 64;
 
+/// What the operator's file names, and where its plugins are installed.
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
+    pub(super) sandbox: Sandbox,
+}
+
 /// Everything that the operator's file names, as the engine would load it.
-async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
+pub(super) async fn load(config: &Path, console: &Console) -> Result<Loaded, CliError> {
+    load_with(config, console, None).await
+}
+
+/// As [`load`], with somebody who listens to what plugins are answered.
+pub(super) async fn load_with(
+    config: &Path,
+    console: &Console,
+    tape: Option<Arc<dyn Tape>>,
+) -> Result<Loaded, CliError> {
     let settings = read_settings(config).map_err(|error| unusable(console, error))?;
     let compiled = settings.store.path.join("compiled");
     let cache = compiled.is_dir().then_some(compiled);
@@ -50,15 +66,16 @@ async fn load(config: &Path, console: &Console) -> Result<Snapshot, CliError> {
     secrets.refresh(&settings.secrets);
     let parts = reload::Parts {
         path: config.to_owned(),
-        sandbox,
-        facilities: facilities(&secrets).map_err(|error| unusable(console, error))?,
+        sandbox: sandbox.clone(),
+        facilities: facilities(&secrets, tape).map_err(|error| unusable(console, error))?,
         secrets,
         metrics: Arc::new(Metrics::new()),
     };
-    reload::aside(parts).await.map_err(|error| match error {
+    let snapshot = reload::aside(parts).await.map_err(|error| match error {
         LoadError::Wrong(errors) => told(console, &errors),
         other => CliError::Serve(Box::new(other.into())),
-    })
+    })?;
+    Ok(Loaded { snapshot, sandbox })
 }
 
 fn unusable(console: &Console, error: ServeError) -> CliError {
@@ -81,7 +98,7 @@ fn told(console: &Console, errors: &LoadErrors) -> CliError {
 }
 
 pub async fn check(config: &Path, paths: Paths, console: &Console) -> Result<Exit, CliError> {
-    let snapshot = load(config, console).await?;
+    let Loaded { snapshot, .. } = load(config, console).await?;
     let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
     let problems: Vec<&FileProblem> = snapshot
         .problems
@@ -113,7 +130,7 @@ pub async fn check(config: &Path, paths: Paths, console: &Console) -> Result<Exi
 }
 
 pub async fn show(config: &Path, show: Show, console: &Console) -> Result<Exit, CliError> {
-    let snapshot = load(config, console).await?;
+    let Loaded { snapshot, .. } = load(config, console).await?;
     let Some(loaded) = snapshot.runbooks.get(&show.name) else {
         if let Some(problem) = snapshot.problems.iter().find(|problem| problem.name == show.name) {
             console.aside(&problem.rendered);
@@ -143,7 +160,7 @@ pub async fn show(config: &Path, show: Show, console: &Console) -> Result<Exit, 
 }
 
 pub async fn test(config: &Path, paths: Paths, console: &Console) -> Result<Exit, CliError> {
-    let snapshot = load(config, console).await?;
+    let Loaded { snapshot, .. } = load(config, console).await?;
     let chosen = Chosen::new(&snapshot, config, &paths.paths)?;
     let mut failed = false;
     for problem in snapshot

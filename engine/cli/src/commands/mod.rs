@@ -1,6 +1,7 @@
 //! What each command does; one file for each group.
 
 mod author;
+mod cases;
 mod completions;
 mod decide;
 mod engine;
@@ -10,6 +11,8 @@ mod runs;
 mod serve;
 mod start;
 mod user;
+
+pub use cases::Tried;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use stanch_service::control::types::PluginView;
 
-use super::{Whereabouts, author, block_on};
+use super::{Whereabouts, author, block_on, cases};
 use crate::args::Plugin;
 use crate::client::{Client, segment};
 use crate::console::Console;
@@ -23,6 +23,7 @@ pub fn run(command: Plugin, at: &Whereabouts, console: &Console) -> Result<Exit,
         Plugin::Inspect { plugin } if Path::new(&plugin).extension().is_some_and(|end| end == "wasm") => {
             block_on(inspect_file(console, Path::new(&plugin)))
         }
+        Plugin::Test(it) => block_on(cases::test(&at.config, it, console)),
         Plugin::Inspect { plugin } => at.ask(async |client| inspect(client, console, &plugin).await),
     }
 }

@@ -74,7 +74,7 @@ pub async fn explain(client: &Client, console: &Console, explain: args::Explain)
 }
 
 /// The alerts of a file: what Alertmanager's webhook sends, the list that its API gives, or the engine's own form.
-fn alerts(path: &Path) -> Result<Vec<Alert>, CliError> {
+pub(super) fn alerts(path: &Path) -> Result<Vec<Alert>, CliError> {
     let wrong = |why: String| CliError::File {
         path: path.display().to_string(),
         why,

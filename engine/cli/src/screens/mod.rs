@@ -1,10 +1,12 @@
 //! What is shown besides a run: lists, status, explanations.
 
+mod cases;
 mod engine;
 mod files;
 mod plugins;
 mod runs;
 
+pub use cases::{otherwise, tried};
 pub use engine::{reloaded, status};
 pub use files::{checked, tested};
 pub use plugins::{plugin, plugin_check, plugin_diff, plugin_file, plugins};

@@ -13,6 +13,14 @@ use crate::problem::Problems;
 pub(super) fn exchange(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<Exchange> {
     let mut fields = Fields::of(node, "an answer of a server", problems)?;
     let at = at(&mut fields, problems);
+    let since = fields.text("since", problems).map(|got| {
+        if !got.value.contains(' ') {
+            let help = "write its method and its URL, as in `PUT https://api.example/*`".to_owned();
+            let message = format!("`{}` is not a request", got.value);
+            problems.add(&got.at, message, "method or URL?", help);
+        }
+        got.value.to_owned()
+    });
     let method = fields
         .text("method", problems)
         .map_or("GET".to_owned(), |got| got.value.to_owned());
@@ -38,6 +46,7 @@ pub(super) fn exchange(node: &Node<'_>, problems: &mut Problems<'_>) -> Option<E
     fields.finish(problems);
     Some(Exchange {
         at,
+        since,
         method,
         url: url?.value.to_owned(),
         sent,

@@ -3,6 +3,7 @@
 //! The same tables stand in a runbook's test, as `[[test.http]]`, and in a plugin's case, as `[[http]]`. Times count from the
 //! start of the test. This is what is written and nothing else; the world that is made of it is stanch-recorded's.
 
+mod alerts;
 mod files;
 mod http;
 pub mod moment;
@@ -29,6 +30,8 @@ pub struct Given {
 pub struct Exchange {
     /// From this time on.
     pub at: Span,
+    /// Once such a request was sent, `METHOD URL`, with `*` for any characters; absent: from the beginning.
+    pub since: Option<String>,
     /// To this method.
     pub method: String,
     /// To this URL; `*` stands for any characters.
@@ -153,6 +156,8 @@ pub fn read(fields: &mut Fields<'_, '_>, prefix: &str, problems: &mut Problems<'
     }
     given
 }
+
+pub use alerts::alert;
 
 /// `at`, from the start of the test; the beginning where it is not said.
 pub(crate) fn at(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Span {

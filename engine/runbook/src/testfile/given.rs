@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use stanch_contract::{
-    Action, Alert, AlertStatus, ChangePlan, Digest, Failure, FailureCode, Finding, Verdict,
-};
+use stanch_contract::{Action, Alert, ChangePlan, Failure, FailureCode, Finding, Verdict};
 
 use crate::convert_input;
-use crate::given::at;
+use crate::given::{alert, at};
 use crate::load::fields::{self, Fields, Got};
 use crate::load::node::{Data, Node};
 use crate::problem::did_you_mean;
@@ -48,7 +46,7 @@ pub(super) fn inputs(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<BTr
 pub(super) fn alerts(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed<Alert>> {
     let mut alerts: Vec<Timed<Alert>> = Vec::new();
     for node in fields.tables("alert", "test.alert", &mut cx.problems) {
-        alerts.extend(alert(node, cx));
+        alerts.extend(alert(node, &mut cx.problems));
     }
     alerts.sort_by_key(|alert| alert.at);
     let mut starts: BTreeMap<String, String> = BTreeMap::new();
@@ -64,87 +62,6 @@ pub(super) fn alerts(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed<
     alerts
 }
 
-fn alert(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Timed<Alert>> {
-    let mut fields = Fields::of(node, "an alert", &mut cx.problems)?;
-    let at = at(&mut fields, &mut cx.problems);
-    let words = [
-        ("firing", AlertStatus::Firing),
-        ("resolved", AlertStatus::Resolved),
-    ];
-    let status = fields
-        .word("status", &words, &mut cx.problems)
-        .map_or(AlertStatus::Firing, |got| got.value);
-    let labels = texts(&mut fields, "labels", cx);
-    let annotations = texts(&mut fields, "annotations", cx);
-    let fingerprint = fields
-        .text("fingerprint", &mut cx.problems)
-        .map(|got| got.value.to_owned());
-    let starts_at = fields
-        .text("starts_at", &mut cx.problems)
-        .map_or(String::new(), |got| got.value.to_owned());
-    let payload = fields
-        .node("payload")
-        .map_or(Value::Null, |node| node.to_json(&mut cx.problems));
-    let name = labels.get("alertname").cloned();
-    if name.is_none() {
-        let help = "add `labels = { alertname = \"…\" }`".to_owned();
-        cx.problems.add(
-            fields.at(),
-            "an alert needs the label `alertname`",
-            "no name",
-            help,
-        );
-    }
-    fields.finish(&mut cx.problems);
-    let fingerprint = fingerprint.unwrap_or_else(|| {
-        let labels = labels
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-            .collect();
-        Digest::of_json(&Value::Object(labels)).short()
-    });
-    Some(Timed {
-        at,
-        what: Alert {
-            name: name?,
-            fingerprint,
-            status,
-            labels,
-            annotations,
-            starts_at,
-            payload,
-        },
-    })
-}
-
-/// A table of texts.
-fn texts(fields: &mut Fields<'_, '_>, key: &'static str, cx: &mut Cx<'_>) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    match fields.node(key) {
-        None => {}
-        Some(Node {
-            data: Data::Table(table),
-            ..
-        }) => {
-            for entry in &table.entries {
-                match &entry.node.data {
-                    Data::Text(text) => {
-                        found.insert(entry.key.clone().into_owned(), text.clone().into_owned());
-                    }
-                    _ => {
-                        let what = format!("`{key}.{}`", entry.key);
-                        fields::wrong_type::<()>(&entry.node, &what, "text", &mut cx.problems);
-                    }
-                }
-            }
-        }
-        Some(node) => {
-            fields::wrong_type::<()>(node, &format!("`{key}`"), "a table of texts", &mut cx.problems);
-        }
-    }
-    found
-}
-
 /// `[[test.plugin]]`, by time.
 pub(super) fn answers(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed<PluginAnswer>> {
     let mut answers: Vec<Timed<PluginAnswer>> = Vec::new();
@@ -155,19 +72,10 @@ pub(super) fn answers(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Timed
     answers
 }
 
-const CALLS: [(&str, Call); 6] = [
-    ("diagnose", Call::Diagnose),
-    ("plan", Call::Plan),
-    ("apply", Call::Apply),
-    ("verify", Call::Verify),
-    ("plan-undo", Call::PlanUndo),
-    ("notify", Call::Notify),
-];
-
 fn answer(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Timed<PluginAnswer>> {
     let mut fields = Fields::of(node, "a plugin's answer", &mut cx.problems)?;
     let at = at(&mut fields, &mut cx.problems);
-    let call = fields.word("call", &CALLS, &mut cx.problems);
+    let call = fields.word("call", &Call::WORDS, &mut cx.problems);
     let (of, role) = match (
         fields.text("step", &mut cx.problems),
         fields.text("uses", &mut cx.problems),
@@ -236,12 +144,6 @@ fn known_call(
         ],
         Some(Role::AsksPerson | Role::ByHand) => &[],
     };
-    let word = |call: Call| {
-        CALLS
-            .iter()
-            .find(|(_, known)| *known == call)
-            .map_or("", |(word, _)| word)
-    };
     match (call, possible) {
         (_, []) => {
             let help = "write what the person does as `[[test.person]]`".to_owned();
@@ -255,7 +157,7 @@ fn known_call(
         }
         (None, [only]) => Some(*only),
         (None, several) => {
-            let words: Vec<&str> = several.iter().map(|call| word(*call)).collect();
+            let words: Vec<&str> = several.iter().map(|call| call.as_str()).collect();
             fields.missing(
                 "call",
                 &format!("call = \"{}\"", words.join("\" or \"")),
@@ -265,8 +167,8 @@ fn known_call(
         }
         (Some(got), possible) if possible.contains(&got.value) => Some(got.value),
         (Some(got), possible) => {
-            let words: Vec<&str> = possible.iter().map(|call| word(*call)).collect();
-            let message = format!("`{}` is not called here", word(got.value));
+            let words: Vec<&str> = possible.iter().map(|call| call.as_str()).collect();
+            let message = format!("`{}` is not called here", got.value.as_str());
             cx.problems.add(
                 &got.at,
                 message,

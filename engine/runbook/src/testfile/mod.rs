@@ -71,6 +71,24 @@ pub enum Call {
     Notify,
 }
 
+impl Call {
+    /// All, with the words that tests use.
+    pub const WORDS: [(&'static str, Self); 6] = [
+        ("diagnose", Self::Diagnose),
+        ("plan", Self::Plan),
+        ("apply", Self::Apply),
+        ("verify", Self::Verify),
+        ("plan-undo", Self::PlanUndo),
+        ("notify", Self::Notify),
+    ];
+
+    /// The word that tests use.
+    pub fn as_str(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, call)| *call == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
 /// What a plugin answers instead of being called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginAnswer {

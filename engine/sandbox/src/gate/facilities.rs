@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Tape;
 use crate::files::Folders;
 use crate::http::HttpClients;
 use crate::kubernetes::Clusters;
@@ -24,4 +25,6 @@ pub struct Facilities {
     pub folders: Folders,
     /// What time it is.
     pub time: Time,
+    /// Who makes a test of what plugins are answered.
+    pub tape: Option<Arc<dyn Tape>>,
 }

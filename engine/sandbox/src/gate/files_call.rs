@@ -80,6 +80,9 @@ impl Session {
             &format!("{} of {} free", size(space.free_bytes), size(space.total_bytes)),
             None,
         );
+        if let Some(tape) = &self.inner.parts.facilities.tape {
+            tape.space(folder, space);
+        }
         Ok(space)
     }
 
@@ -112,6 +115,9 @@ impl Session {
         });
         let (items, scan) = page.await?;
         self.answered(ticket, &format!("{} entries", items.len()), None);
+        if let Some(tape) = &self.inner.parts.facilities.tape {
+            tape.entries(&items);
+        }
         let next = (!scan.is_done()).then(|| self.state().scans.put(folder.to_owned(), scan));
         Ok(Entries { items, next })
     }
@@ -131,6 +137,9 @@ impl Session {
             .await?;
         let content = self.redactor().bytes(content);
         self.answered(ticket, &format!("{} bytes", content.len()), Some(&content));
+        if let Some(tape) = &self.inner.parts.facilities.tape {
+            tape.content(path, &content);
+        }
         Ok(content)
     }
 

@@ -14,11 +14,11 @@ use super::grant::Use;
 use super::http_answer::{Route, filtered, of_answer, of_change_error, of_connect, of_missing, response};
 use super::plan::etag;
 use super::session::{LINGER, Session, Ticket, timed_out};
-use super::{Layer, Phase, Refusal};
+use super::{Asked, Layer, Phase, Refusal};
 use crate::http::client::{NotSent, Outgoing, PoolKey, SendError};
 use crate::http::connector::ConnectError;
 use crate::http::target::HttpTarget;
-use crate::http::{MOST_BODY, Request, Response, content, headers, sign};
+use crate::http::{MOST_BODY, NoAnswer, Request, Response, content, headers, sign};
 use crate::time::Until;
 
 /// A request that may be sent, and how.
@@ -185,6 +185,13 @@ impl Session {
         let clients = &self.inner.parts.facilities.http;
         let what = format!("{} {}", outgoing.method, outgoing.target);
         let (key, policy, most) = (&route.key, &route.policy, route.max_response);
+        let asked = self
+            .inner
+            .parts
+            .facilities
+            .tape
+            .as_ref()
+            .map(|_| outgoing.clone());
         let sent = match usage {
             Use::Read => clients.read(key, policy, outgoing, most, until).await,
             Use::Change => {
@@ -195,7 +202,12 @@ impl Session {
         };
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return Err(self.of_error(ticket, &what, &route, error)),
+            Err(error) => {
+                if let (Some(asked), Some(why)) = (&asked, no_answer(&error)) {
+                    self.tape(asked, Err(why));
+                }
+                return Err(self.of_error(ticket, &what, &route, error));
+            }
         };
         // A notification was delivered when its status came; a read is worth as much as its body.
         if usage == Use::Read
@@ -206,7 +218,25 @@ impl Session {
         }
         let response = response(answer, &route.bound, &self.redactor());
         self.answered(ticket, &response.status.to_string(), Some(&response.body));
+        if let Some(asked) = &asked {
+            self.tape(asked, Ok(&response));
+        }
         Ok(response)
+    }
+
+    /// For who makes a test of it, secrets removed.
+    fn tape(&self, asked: &Outgoing, came: Result<&Response, NoAnswer>) {
+        let Some(tape) = &self.inner.parts.facilities.tape else {
+            return;
+        };
+        let redactor = self.redactor();
+        let body = redactor.bytes(asked.body.clone());
+        let asked = Asked {
+            method: asked.method.as_str(),
+            url: &redactor.text(asked.target.as_str().to_owned()),
+            body: &body,
+        };
+        tape.http(asked, came);
     }
 
     fn of_error(&self, ticket: Ticket, what: &str, route: &Route, error: SendError) -> Failure {
@@ -262,4 +292,19 @@ impl Session {
             Err(error) => of_change_error(&what, &route, error, &redactor),
         }
     }
+}
+
+/// Why there was no answer, where it was not the gate that refused.
+fn no_answer(error: &SendError) -> Option<NoAnswer> {
+    Some(match error {
+        SendError::NotSent(NotSent::Connect(ConnectError::Filtered { .. })) => return None,
+        SendError::NotSent(NotSent::Connect(ConnectError::Unresolved { why, .. })) => {
+            NoAnswer::Unresolved(why.clone())
+        }
+        SendError::NotSent(NotSent::Connect(other)) => NoAnswer::Refused(other.to_string()),
+        SendError::NotSent(NotSent::Closed(why)) => NoAnswer::Refused(why.clone()),
+        SendError::NotSent(NotSent::TooLate) => NoAnswer::TimedOut,
+        SendError::Lost { code, .. } if *code == FailureCode::Timeout => NoAnswer::TimedOut,
+        SendError::Lost { why, .. } => NoAnswer::Lost(why.clone()),
+    })
 }

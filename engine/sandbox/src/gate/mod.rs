@@ -23,6 +23,7 @@ pub mod plan;
 pub mod record;
 pub mod session;
 pub mod spec;
+mod tape;
 
 pub use facilities::Facilities;
 pub use grant::{Grant, GrantError};
@@ -33,3 +34,4 @@ pub use session::{Session, SessionParts};
 pub use spec::{
     Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, KubernetesGrantSpec, NotifyGrantSpec, SignSpec,
 };
+pub use tape::{Asked, Tape};

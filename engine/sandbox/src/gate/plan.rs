@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stanch_contract::plan::{Action, CanonicalAction, Capability, ChangePlan, CheckedPlan};
-use stanch_contract::{ByteSize, Digest, FailureCode, Population, Timestamp, text};
+use stanch_contract::{ByteSize, Digest, Failure, FailureCode, Population, Timestamp, text};
 use tokio::time::Instant;
 
 use super::entry::method;
@@ -76,6 +76,23 @@ pub(super) fn stale(why: String) -> Unfit {
     Unfit {
         refusal: Refusal::new(Layer::Plan, why).hint("a new plan"),
         cause: Cause::Stale,
+    }
+}
+
+impl PlanRefusal {
+    /// In a run's words: one that was overtaken by the world is `conflict`, so that it is made again.
+    pub fn to_failure(&self) -> Failure {
+        let mut failure = self.refusal.to_failure();
+        match self.cause {
+            Cause::Rule => {}
+            Cause::Stale => failure.code = FailureCode::Conflict,
+            Cause::Away(code) => failure.code = code,
+        }
+        failure.message = self.to_string();
+        if let Some(hint) = &self.refusal.allow_hint {
+            failure.message = format!("{}; to allow it: {hint}", failure.message);
+        }
+        failure
     }
 }
 

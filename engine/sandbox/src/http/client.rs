@@ -102,6 +102,7 @@ pub(crate) fn pooled(connector: Connector) -> Reads {
 }
 
 /// A request that passed the gate.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) target: HttpTarget,
@@ -184,7 +185,7 @@ impl HttpClients {
     ) -> Result<Answer, SendError> {
         match &self.0 {
             Via::Connections(connections) => connections.read(key, policy, request, most, until).await,
-            Via::Given(world) => given(world.as_ref(), policy, request, most, until).await,
+            Via::Given(world) => given(world.as_ref(), policy, request, false, most, until).await,
         }
     }
 
@@ -205,7 +206,7 @@ impl HttpClients {
                     .await
             }
             // What is not answered in time is lost there: nobody lingers.
-            Via::Given(world) => given(world.as_ref(), policy, request, most, until).await,
+            Via::Given(world) => given(world.as_ref(), policy, request, true, most, until).await,
         }
     }
 }
@@ -279,6 +280,7 @@ async fn given(
     world: &dyn GivenHttp,
     policy: &AddressPolicy,
     request: Outgoing,
+    change: bool,
     most: u64,
     until: Until,
 ) -> Result<Answer, SendError> {
@@ -299,6 +301,7 @@ async fn given(
         url: target.as_str(),
         headers: &parts.headers,
         body: &body,
+        change,
     };
     match world.exchange(sent, until.at).await {
         Ok(answer) => Ok(collect(answer.map(Full::new), most, until.instant).await),

@@ -21,6 +21,8 @@ pub struct Sent<'a> {
     pub headers: &'a HeaderMap,
     /// The body.
     pub body: &'a [u8],
+    /// Whether it changes something, as the grant has it.
+    pub change: bool,
 }
 
 /// Why there is no answer.

@@ -152,6 +152,7 @@ impl Gate {
                 clusters,
                 folders: Folders::default(),
                 time: Time::default(),
+                tape: None,
             }),
             log: Arc::default(),
             wall: Span::from_secs(60),

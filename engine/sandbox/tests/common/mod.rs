@@ -37,6 +37,7 @@ pub(crate) fn facilities() -> Arc<Facilities> {
         clusters: Default::default(),
         folders: Default::default(),
         time: Default::default(),
+        tape: None,
     })
 }
 

@@ -197,6 +197,7 @@ impl World {
             clusters: Default::default(),
             folders: Default::default(),
             time: Default::default(),
+            tape: None,
         });
         Self {
             grant,

@@ -9,7 +9,7 @@ use stanch_run::command::{ApplyCall, Call, PluginCall};
 use stanch_run::input::CallResult;
 use stanch_run::words::Withheld;
 use stanch_run::{Input, State};
-use stanch_sandbox::gate::{self, Apply, Cause, EarlierAction, Ledger, PlanRefusal};
+use stanch_sandbox::gate::{self, Apply, EarlierAction, Ledger};
 use stanch_sandbox::{CallContext, CallReport, Installation};
 use tokio_util::sync::CancellationToken;
 
@@ -164,22 +164,7 @@ async fn checked(
     let on = context.on.as_deref();
     gate::check_plan(plan?, grant, installation.facilities(), on, idempotent)
         .await
-        .map_err(|refusal| refused_plan(&refusal))
-}
-
-/// A plan that the gate does not let pass, in the run's words: one that was overtaken by the world is made again.
-fn refused_plan(refused: &PlanRefusal) -> Failure {
-    let mut failure = refused.refusal.to_failure();
-    match refused.cause {
-        Cause::Rule => {}
-        Cause::Stale => failure.code = FailureCode::Conflict,
-        Cause::Away(code) => failure.code = code,
-    }
-    failure.message = refused.to_string();
-    if let Some(hint) = &refused.refusal.allow_hint {
-        failure.message = format!("{}; to allow it: {hint}", failure.message);
-    }
-    failure
+        .map_err(|refusal| refusal.to_failure())
 }
 
 /// What a call came to, for the run and for who counts.

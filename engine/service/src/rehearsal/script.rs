@@ -15,18 +15,6 @@ pub(super) fn function(call: &PluginCall) -> Call {
     }
 }
 
-/// The word that tests use.
-pub(super) fn word(call: Call) -> &'static str {
-    match call {
-        Call::Diagnose => "diagnose",
-        Call::Plan => "plan",
-        Call::Apply => "apply",
-        Call::Verify => "verify",
-        Call::PlanUndo => "plan-undo",
-        Call::Notify => "notify",
-    }
-}
-
 /// Whether the real plugin is called: the test gives a world, and does not say what this plugin of this step answers. A
 /// step's plugin is one or the other in the whole test.
 pub(super) fn is_real(test: &RunbookTest, of: &str, call: Call) -> bool {

@@ -24,7 +24,7 @@ use stanch_runbook::testfile::{self, Answered, Deed, PersonDoes, RunbookTest, TE
 use stanch_runbook::{EngineGuardrails, Runbook};
 
 use super::live::{Heard, Live, Whose};
-use super::script::{answer, function, is_real, word};
+use super::script::{answer, function, is_real};
 use super::{Played, plans};
 use crate::control::actor;
 use crate::executor::mail::Letter;
@@ -655,7 +655,7 @@ impl<'t> Stage<'t> {
 
     /// The test needs an answer that it does not give.
     fn unsaid(&mut self, call: &PluginCall) -> Failure {
-        let what = word(function(call));
+        let what = function(call).as_str();
         let why = format!(
             "the test does not say what `{}` answers to `{what}`",
             call.key.step

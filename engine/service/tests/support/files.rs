@@ -88,6 +88,7 @@ fn facilities(secrets: &Arc<Secrets>) -> Arc<Facilities> {
         clusters: Default::default(),
         folders: Default::default(),
         time: Default::default(),
+        tape: None,
     })
 }
 

@@ -4,7 +4,8 @@
 //! capability adds its answer to `calls` of the data that comes back: `{"ok": …}` or `{"err": {"code", "message"}}`.
 //! With `"strict": true` the first refused call ends the script with that failure. A phase of a remediation has a script
 //! of its own under `plan`, `apply`, `verify` or `undo`. The other members: `verdict`, `summary`, `data` (instead of the
-//! calls), `evidence`, `actions` of a plan, `fail` {code, message}.
+//! calls), `evidence`, `actions` of a plan (`{chance}` in a target is a random number),
+//! `fail` {code, message}.
 //!
 //! | step | what it does |
 //! |---|---|
@@ -148,6 +149,12 @@ pub fn failure(code: &str, message: &str) -> Failure {
         retry_after_ms: None,
         extra: "{}".to_owned(),
     }
+}
+
+/// A random number: the seed of a hash map is the standard library's one use of chance.
+pub fn chance() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0).to_string()
 }
 
 /// A text, and nothing where there is none.

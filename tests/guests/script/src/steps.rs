@@ -65,11 +65,7 @@ fn one(name: &str, with: &Value, strict: bool, calls: &mut Vec<Value>) -> Result
             let began = Instant::now();
             Some(Ok(json!(began.elapsed().as_nanos() as u64)))
         }
-        // The seed of a hash map is the standard library's one use of random numbers.
-        "random" => {
-            use std::hash::{BuildHasher, RandomState};
-            Some(Ok(json!(RandomState::new().hash_one(0))))
-        }
+        "random" => Some(Ok(json!(crate::chance()))),
         "remember" => {
             static REMEMBERED: AtomicU32 = AtomicU32::new(0);
             Some(Ok(json!(REMEMBERED.fetch_add(1, Ordering::Relaxed))))

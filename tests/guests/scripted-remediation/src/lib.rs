@@ -30,7 +30,7 @@ struct Scripted;
 
 impl manifest::Guest for Scripted {
     fn describe() -> String {
-        include_str!("../manifest.json").to_owned()
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/manifest.json")).to_owned()
     }
 }
 
@@ -76,7 +76,7 @@ impl Guest for Scripted {
 fn plan(done: &Done) -> ChangePlan {
     let action = |one: &Value| Action {
         verb: text(&one["verb"]),
-        target: text(&one["target"]),
+        target: text(&one["target"]).replace("{chance}", &guest_script::chance()),
         expect: one["expect"].as_str().map(str::to_owned),
         content: one["content"].as_str().map(str::to_owned),
         items: one["items"].as_array().into_iter().flatten().map(text).collect(),

@@ -265,6 +265,7 @@ impl World {
             clusters: Default::default(),
             folders: Default::default(),
             time: Default::default(),
+            tape: None,
         });
         let plugin = self.sandbox.install(component.clone()).await.unwrap();
         let facts = PluginFacts {
