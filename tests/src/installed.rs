@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_contract::plan::{ActionState, Progress};
 use stanch_contract::{
     AttemptMade, ChangePlan, CheckedPlan, Finding, IdempotencyKey, Outcome, PluginKey, RunId, StepId,
 };
 use stanch_sandbox::gate::{ActionLog, Apply, Facilities, Grant, PlanRefusal, Stop, check_plan};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
+use stanch_sandbox::kubernetes::Clusters;
 use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{
     CallContext, CallFault, CallReport, Installation, InstallationParts, Limits, Message, Plugin, Sandbox,
@@ -77,6 +78,7 @@ pub fn context() -> CallContext {
 pub struct Installed {
     installation: Installation,
     facilities: Arc<Facilities>,
+    on: Option<String>,
     made: Mutex<Option<AttemptMade>>,
 }
 
@@ -123,6 +125,29 @@ impl Installed {
     /// # Panics
     /// Where it does not install, or the grant is wrong.
     pub async fn of(sandbox: &Sandbox, component: Arc<[u8]>, grant: Value, settings: Value) -> Self {
+        Self::whole(sandbox, component, (grant, settings), (Clusters::default(), None)).await
+    }
+
+    /// This component, with this grant, for steps that are bound to one of these clusters.
+    ///
+    /// # Panics
+    /// As [`Installed::of`].
+    pub async fn on(
+        sandbox: &Sandbox,
+        component: Arc<[u8]>,
+        grant: Value,
+        (clusters, on): (Clusters, &str),
+    ) -> Self {
+        let on = Some(on.to_owned());
+        Self::whole(sandbox, component, (grant, json!({})), (clusters, on)).await
+    }
+
+    async fn whole(
+        sandbox: &Sandbox,
+        component: Arc<[u8]>,
+        (grant, settings): (Value, Value),
+        (clusters, on): (Clusters, Option<String>),
+    ) -> Self {
         let plugin = sandbox.install(component).await.unwrap();
         let key = PluginKey::from(plugin.manifest().name.as_str());
         let grant = Grant::new(key.clone(), serde_json::from_value(grant).unwrap()).unwrap();
@@ -134,7 +159,7 @@ impl Installed {
         let facilities = Arc::new(Facilities {
             secrets: Arc::new(Secrets),
             http,
-            clusters: Default::default(),
+            clusters,
             folders: Default::default(),
             time: Default::default(),
             tape: None,
@@ -150,7 +175,15 @@ impl Installed {
         Self {
             installation: Installation::new(sandbox, parts),
             facilities,
+            on,
             made: Mutex::new(None),
+        }
+    }
+
+    fn context(&self) -> CallContext {
+        CallContext {
+            on: self.on.clone(),
+            ..context()
         }
     }
 
@@ -168,12 +201,12 @@ impl Installed {
     /// Where the parameters do not fit the plugin's own schema.
     pub async fn diagnose(&self, params: Value) -> Result<Finding, CallFault> {
         assert_eq!(self.plugin().check_params(&params), None, "{params}");
-        self.installation.diagnose(&context(), &params).await.result
+        self.installation.diagnose(&self.context(), &params).await.result
     }
 
     /// As [`Installed::diagnose`], with what the gate wrote down.
     pub async fn report(&self, params: Value) -> CallReport<Finding> {
-        self.installation.diagnose(&context(), &params).await
+        self.installation.diagnose(&self.context(), &params).await
     }
 
     /// Asks for a plan.
@@ -185,7 +218,7 @@ impl Installed {
     /// Where the parameters do not fit the plugin's own schema.
     pub async fn plan(&self, params: &Value) -> Result<ChangePlan, CallFault> {
         assert_eq!(self.plugin().check_params(params), None, "{params}");
-        self.installation.plan(&context(), params).await.result
+        self.installation.plan(&self.context(), params).await.result
     }
 
     /// Checks a plan at the gate.
@@ -198,7 +231,7 @@ impl Installed {
             plan,
             self.installation.grant(),
             &self.facilities,
-            None,
+            self.on.as_deref(),
             idempotent,
         )
         .await
@@ -218,7 +251,11 @@ impl Installed {
             earlier: BTreeMap::new(),
             log: log.clone(),
         };
-        let result = self.installation.apply(&context(), params, apply).await.result;
+        let result = self
+            .installation
+            .apply(&self.context(), params, apply)
+            .await
+            .result;
         let progress: Progress = log.0.lock().unwrap().clone();
         *self.made.lock().unwrap() = Some(AttemptMade {
             plan,
@@ -246,7 +283,7 @@ impl Installed {
     /// As the sandbox gives them.
     pub async fn verify(&self, params: &Value) -> Result<Finding, CallFault> {
         self.installation
-            .verify(&context(), params, &self.made())
+            .verify(&self.context(), params, &self.made())
             .await
             .result
     }
@@ -257,7 +294,7 @@ impl Installed {
     /// As the sandbox gives them.
     pub async fn plan_undo(&self, params: &Value) -> Result<ChangePlan, CallFault> {
         self.installation
-            .plan_undo(&context(), params, &self.made())
+            .plan_undo(&self.context(), params, &self.made())
             .await
             .result
     }
@@ -267,6 +304,9 @@ impl Installed {
     /// # Errors
     /// As the sandbox gives them.
     pub async fn notify(&self, params: &Value, message: &Message) -> Result<(), CallFault> {
-        self.installation.notify(&context(), params, message).await.result
+        self.installation
+            .notify(&self.context(), params, message)
+            .await
+            .result
     }
 }

@@ -3,12 +3,14 @@
 //! Building takes up to half a minute, so what was built is kept outside the checkout under a key of its sources, the kit and
 //! the tools, and what was compiled beside it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use stanch_contract::PluginKind;
 use stanch_parts_build::{BuildError, Part, keep, shared};
-use stanch_plugin_tools::{Project, Toolbox};
+use stanch_plugin_tools::{Language, Project, Toolbox, begin};
 use stanch_sandbox::{Sandbox, SandboxOptions};
 
 use crate::packed;
@@ -67,11 +69,60 @@ pub async fn kept(name: &str, project: Project) -> Arc<[u8]> {
     tokio::fs::read(place.join("plugin.wasm")).await.unwrap().into()
 }
 
+/// A new project as `stanch plugin new` begins it. One in Rust has the kit of this checkout.
+///
+/// # Panics
+/// Where it cannot be begun.
+#[allow(clippy::disallowed_methods, reason = "this makes a project's files")]
+pub fn begun(folder: &Path, language: Language, kind: PluginKind) -> PathBuf {
+    let place = folder.join(format!("my-{}-{}", language.as_str(), kind.as_str()));
+    begin(&place, language, kind).unwrap();
+    if language == Language::Rust {
+        // The kit of this checkout in the place of the published one; nothing is fetched.
+        let root = stanch_test_support::root();
+        let cargo = std::env::var_os("CARGO_HOME").map_or_else(
+            || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+            PathBuf::from,
+        );
+        // What is kept names no folder of the machine that built it.
+        let elsewhere = [(&root, "stanch"), (&cargo, "cargo")];
+        let flags = elsewhere.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+        let config = format!(
+            "[net]\noffline = true\n[build]\ntarget-dir = {:?}\n[target.wasm32-wasip2]\nrustflags = {flags:?}\n",
+            root.join("target/authoring")
+        );
+        fs::create_dir(place.join(".cargo")).unwrap();
+        fs::write(place.join(".cargo/config.toml"), config).unwrap();
+        let manifest = fs::read_to_string(place.join("Cargo.toml")).unwrap();
+        let published = "git = \"https://github.com/stanch/stanch\"";
+        assert!(manifest.contains(published), "{manifest}");
+        let here = format!("path = {:?}", root.join("plugin-sdk/rust"));
+        fs::write(place.join("Cargo.toml"), manifest.replace(published, &here)).unwrap();
+        // The versions of the workspace, which are there.
+        fs::copy(root.join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
+    }
+    place
+}
+
 /// The tools that `cargo xtask test --install` gets.
 ///
 /// # Panics
 /// Where one is missing.
 pub fn toolbox() -> Toolbox {
+    Toolbox::of_environment().with(tools())
+}
+
+/// A `PATH` on which they are found first.
+///
+/// # Panics
+/// Where one is missing.
+pub fn tools_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = tools().into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap()
+}
+
+fn tools() -> Vec<PathBuf> {
     let folders = [Part::PythonTools, Part::ScriptTools, Part::Go].map(|part| {
         let found = part.program();
         let found = found.unwrap_or_else(|| {
@@ -87,8 +138,10 @@ pub fn toolbox() -> Toolbox {
             found.parent().map(Path::to_path_buf).unwrap_or_default()
         }
     });
-    let folders = folders.into_iter().filter(|folder| folder.is_absolute());
-    Toolbox::of_environment().with(folders)
+    folders
+        .into_iter()
+        .filter(|folder| folder.is_absolute())
+        .collect()
 }
 
 /// Everything that a component is made of, as far as files say it; where they are does not matter.

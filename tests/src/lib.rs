@@ -7,13 +7,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "only tests call this, and they must stop here"
 )]
 
+pub mod first;
 mod installed;
 mod languages;
+mod released;
 mod server;
 
 pub use installed::{Installed, context, packed, sandbox};
-pub use languages::{built, compiled, kept, toolbox};
+pub use languages::{begun, built, compiled, kept, toolbox, tools_path};
+pub use released::Released;
 pub use server::{Received, Server};

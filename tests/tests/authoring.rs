@@ -8,15 +8,15 @@
     reason = "a test stops there, and makes files"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use stanch_contract::{FailureCode, PluginKind, Verdict};
+use stanch_contract::{FailureCode, PluginKind};
 use stanch_plugin_tools::{Language, Project, ToolError, begin, kit_of, make};
 use stanch_recorded::case::{Case, play};
 use stanch_sandbox::{CallFault, Sandbox};
-use stanch_tests::{Installed, Server, compiled, kept, toolbox};
+use stanch_tests::{Installed, begun, compiled, first, kept, toolbox};
 
 const KINDS: [PluginKind; 3] = [
     PluginKind::Diagnosis,
@@ -24,41 +24,10 @@ const KINDS: [PluginKind; 3] = [
     PluginKind::Notification,
 ];
 
-fn begun(folder: &Path, language: Language, kind: PluginKind) -> PathBuf {
-    let place = folder.join(format!("my-{}-{}", language.as_str(), kind.as_str()));
-    begin(&place, language, kind).unwrap();
-    if language == Language::Rust {
-        // The kit of this checkout in the place of the published one; nothing is fetched.
-        let root = stanch_test_support::root();
-        let config = format!(
-            "[net]\noffline = true\n[build]\ntarget-dir = {:?}\n",
-            root.join("target/authoring")
-        );
-        std::fs::create_dir(place.join(".cargo")).unwrap();
-        std::fs::write(place.join(".cargo/config.toml"), config).unwrap();
-        let manifest = std::fs::read_to_string(place.join("Cargo.toml")).unwrap();
-        let published = "git = \"https://github.com/stanch/stanch\"";
-        assert!(manifest.contains(published), "{manifest}");
-        let here = format!("path = {:?}", root.join("plugin-sdk/rust"));
-        std::fs::write(place.join("Cargo.toml"), manifest.replace(published, &here)).unwrap();
-        // The versions of the workspace, which are there.
-        std::fs::copy(root.join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
-    }
-    place
-}
-
-/// A new project of a kind builds, and does what its template says it does.
+/// A new project of each kind builds, and does what first plugins do in every language.
 async fn works(language: Language) {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = compiled();
-    let server = Server::start(|request| match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/list/192.0.2.7") => (404, String::new()),
-        ("GET", "/busy") => (503, String::new()),
-        _ => (200, "{}".into()),
-    })
-    .await;
-    let url = format!("{}/**", server.url);
-    let open = json!(["127.0.0.0/8"]);
     for kind in KINDS {
         let place = begun(folder.path(), language, kind);
         let project = Project::read(&place).unwrap();
@@ -70,62 +39,14 @@ async fn works(language: Language) {
         } else {
             kept(name, project).await
         };
-        let manifest = sandbox
-            .install(component.clone())
-            .await
-            .unwrap()
-            .manifest()
-            .clone();
-        assert_eq!(manifest.name, name);
+        let plugin = sandbox.install(component.clone()).await.unwrap();
+        assert_eq!((plugin.manifest().name.as_str(), plugin.kind()), (name, kind));
         cases_pass(&sandbox, component.clone(), &place).await;
-        match kind {
-            PluginKind::Diagnosis => {
-                let grant = json!({ "http": [{ "url": url, "read": ["GET"], "addresses": open }] });
-                let plugin = Installed::of(&sandbox, component, grant, json!({})).await;
-                for (path, verdict) in [("/health", Verdict::Yes), ("/busy", Verdict::No)] {
-                    let asked = json!({ "url": format!("{}{path}", server.url) });
-                    assert_eq!(plugin.diagnose(asked).await.unwrap().verdict, verdict);
-                }
-                let denied = plugin
-                    .diagnose(json!({ "url": "https://elsewhere.example/" }))
-                    .await;
-                let denied = denied.unwrap_err();
-                assert_eq!(
-                    denied.clone().into_failure().code,
-                    FailureCode::Denied,
-                    "{denied}"
-                );
-            }
-            PluginKind::Remediation => {
-                assert!(manifest.idempotent && manifest.reversible && manifest.verifies);
-                let grant = json!({ "http": [{ "url": url, "read": ["GET"], "change": ["PUT", "DELETE"], "addresses": open }] });
-                let plugin = Installed::of(&sandbox, component, grant, json!({})).await;
-                let params = json!({ "list": format!("{}/list", server.url), "address": "192.0.2.7" });
-                let before = server.received().len();
-                let plan = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
-                plugin.apply(&params, plan).await.unwrap();
-                assert_eq!(plugin.verify(&params).await.unwrap().verdict, Verdict::No);
-                let undo = plugin
-                    .check(plugin.plan_undo(&params).await.unwrap())
-                    .await
-                    .unwrap();
-                plugin.apply(&params, undo).await.unwrap();
-                let sent: Vec<_> = server.received()[before..]
-                    .iter()
-                    .map(|r| r.method.clone())
-                    .collect();
-                assert_eq!(sent, ["GET", "PUT", "GET", "DELETE"]);
-            }
-            PluginKind::Notification => {
-                let hook = format!("{}/hook", server.url);
-                let grant = json!({ "notify": [{ "url": hook, "addresses": open }] });
-                let plugin = Installed::of(&sandbox, component, grant, json!({ "url": hook })).await;
-                plugin.notify(&json!({}), &message()).await.unwrap();
-                let body: serde_json::Value =
-                    serde_json::from_slice(&server.received().last().unwrap().body).unwrap();
-                assert_eq!(body["text"], "A disk is almost full\nNobody answered.");
-            }
-        }
+        assert_eq!(
+            first::told(&sandbox, component).await,
+            first::expected(kind),
+            "{name}"
+        );
     }
 }
 
@@ -142,19 +63,6 @@ async fn cases_pass(sandbox: &Sandbox, component: Arc<[u8]>, project: &Path) {
         played += 1;
     }
     assert_eq!(played, 2, "{}", project.display());
-}
-
-fn message() -> stanch_sandbox::Message {
-    stanch_sandbox::Message {
-        kind: "escalation".into(),
-        severity: "high".into(),
-        title: "A disk is almost full".into(),
-        text: "Nobody answered.".into(),
-        link: None,
-        report: json!({}),
-        thread: "run0000000000000".into(),
-        extra: serde_json::Value::Null,
-    }
 }
 
 macro_rules! templates {

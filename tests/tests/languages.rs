@@ -9,6 +9,7 @@
 
 use serde_json::{Value, json};
 use stanch_contract::{FailureCode, Finding, Verdict};
+use stanch_recorded::case::{Case, play};
 use stanch_sandbox::CallFault;
 use stanch_tests::{Installed, Server, built, compiled};
 
@@ -143,6 +144,15 @@ async fn probed(language: &str) {
             other.plugin().check_params(&wrong).is_some(),
             "{language}: {wrong}"
         );
+    }
+    // The cases that the plugin in Rust is shipped with.
+    let cases = stanch_test_support::root().join("plugins/http-probe/cases");
+    for entry in std::fs::read_dir(cases).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let case = Case::read(&path.display().to_string(), &text, other.plugin().kind()).unwrap();
+        let played = Box::pin(play(&sandbox, other.plugin(), &case)).await.unwrap();
+        assert_eq!(played.wrong, [], "{language}: {}", path.display());
     }
     let (said, says) = (reference.plugin().manifest(), other.plugin().manifest());
     assert_eq!(

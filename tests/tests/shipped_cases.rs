@@ -92,7 +92,7 @@ async fn a_case_of_a_shipped_plugin_that_expects_something_else_fails_there() {
             (
                 "to = \"oncall\", report",
                 "to = \"sales\", report",
-                "what the test gives is for another body",
+                "`notify` asked for `POST https://hooks.example/stanch`, and ",
             ),
         ),
         (

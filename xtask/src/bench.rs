@@ -9,6 +9,7 @@
 mod cluster;
 mod crates;
 mod figure;
+mod languages;
 mod load;
 mod probe;
 mod process;
@@ -42,17 +43,20 @@ pub(crate) enum Part {
     Recycle,
     /// The crates' own benches.
     Crates,
+    /// A plugin in each language.
+    Plugins,
 }
 
 impl Part {
     /// Every part.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Start,
         Self::Alerts,
         Self::Checks,
         Self::Change,
         Self::Recycle,
         Self::Crates,
+        Self::Plugins,
     ];
 
     /// The word of the command line.
@@ -64,6 +68,7 @@ impl Part {
             Self::Change => "change",
             Self::Recycle => "recycle",
             Self::Crates => "crates",
+            Self::Plugins => "plugins",
         }
     }
 
@@ -75,6 +80,7 @@ impl Part {
             Self::Change => format!("runs with {}", Kind::Change.words()),
             Self::Recycle => "a pod recycled on a real cluster".to_owned(),
             Self::Crates => "the crates' own benches".to_owned(),
+            Self::Plugins => "a plugin in each language".to_owned(),
         }
     }
 
@@ -98,7 +104,7 @@ pub(crate) fn these(parts: &[Part]) -> Result<(), TaskError> {
 }
 
 fn measured(workspace: &Workspace, parts: &[Part], table: &mut Table) -> Result<(), TaskError> {
-    let of_engine = |part: &Part| *part != Part::Crates;
+    let of_engine = |part: &Part| !matches!(part, Part::Crates | Part::Plugins);
     let bench = parts
         .iter()
         .any(of_engine)
@@ -107,6 +113,7 @@ fn measured(workspace: &Workspace, parts: &[Part], table: &mut Table) -> Result<
     let mut failed = None;
     for part in parts {
         let result = step(&part.words(), || match (part, &bench) {
+            (Part::Plugins, _) => languages::measured(table),
             (Part::Crates, _) | (_, None) => crates::measured(workspace, table),
             (Part::Start, Some(bench)) => bench.start_and_memory(table),
             (Part::Alerts, Some(bench)) => bench.accepted(table),

@@ -15,7 +15,8 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, recycle, crates
+cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, recycle, crates,
+                               plugins
 cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
 cargo xtask parts              get the real parts that tests start: a Kubernetes control plane and others
 cargo xtask plugins            build the plugins and write their manifests into them

@@ -442,6 +442,10 @@ pub enum Plugin {
         /// The one that is to take its place
         new: PathBuf,
     },
+    /// Make one call of a plugin: a question, or a plan; nothing is changed
+    Run(RunPlugin),
+    /// Build a plugin each time that it is saved, play its cases, and swap it into a running engine
+    Dev(DevPlugin),
     /// List the installed plugins
     List,
     /// Show what a plugin says of itself, and what it may do
@@ -472,6 +476,45 @@ pub struct BuildPlugin {
     /// The plugin's folder
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub project: PathBuf,
+}
+
+/// `plugin run`.
+#[derive(Debug, ClapArgs)]
+pub struct RunPlugin {
+    /// A .wasm file, or a plugin's key in stanch.toml, with its grant and settings
+    pub plugin: String,
+    /// The parameters, as JSON
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub with: Option<String>,
+    /// Call it in the world of this case, with its parameters, grant and alert, and show what comes of it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["alert", "on", "grant", "settings", "tell"])]
+    pub case: Option<PathBuf>,
+    /// The alert, as JSON: Alertmanager's webhook, its list of alerts, or one alert; - is the standard input
+    #[arg(long, value_name = "FILE")]
+    pub alert: Option<PathBuf>,
+    /// The cluster that it is about
+    #[arg(long, value_name = "CLUSTER")]
+    pub on: Option<String>,
+    /// What a .wasm file may do, as stanch.toml has it, as JSON; `asked` is what it asks for; without it nothing
+    #[arg(long, value_name = "JSON|@FILE|asked")]
+    pub grant: Option<String>,
+    /// The settings of a .wasm file, as JSON
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub settings: Option<String>,
+    /// Let a notification plugin tell people that it is being tried
+    #[arg(long)]
+    pub tell: bool,
+}
+
+/// `plugin dev`.
+#[derive(Debug, ClapArgs)]
+pub struct DevPlugin {
+    /// The plugin's folder
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub project: PathBuf,
+    /// Put what was built there, too: the file that the engine's stanch.toml names as its source
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }
 
 /// A language with a kit.
@@ -580,6 +623,11 @@ mod tests {
             ("plugin test a.wasm cases --record b.case.toml", false),
             ("plugin test a --record b.case.toml --with {} --name it", true),
             ("plugin test a --with {}", false),
+            ("plugin run a.wasm --with {} --grant asked", true),
+            ("plugin run a.wasm --case cases/busy.case.toml", true),
+            ("plugin run a.wasm --case cases/busy.case.toml --grant {}", false),
+            ("plugin run --with {}", false),
+            ("plugin dev --to plugins/a.wasm", true),
             ("completions fish", true),
             ("plugin new --lang python health", true),
             ("plugin new -l ts -k remediation block", true),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::CliError;
 
@@ -36,6 +36,27 @@ pub fn json(path: &Path) -> Result<Value, CliError> {
     serde_json::from_str(&text(path)?).map_err(|error| CliError::File {
         path: path.display().to_string(),
         why: format!("it is not JSON: {error}"),
+    })
+}
+
+/// `JSON` or `@FILE`, an object; an empty one where nothing is given.
+pub fn object(flag: &str, given: Option<&str>) -> Result<Value, CliError> {
+    let value = match given {
+        None => Value::Object(Map::new()),
+        Some(given) => match given.strip_prefix('@') {
+            Some(path) => json(Path::new(path))?,
+            None => serde_json::from_str(given).map_err(|error| CliError::Usage {
+                message: format!("{flag} is not JSON: {error}"),
+                hint: "write it as '{\"url\": \"https://…\"}', or @FILE".into(),
+            })?,
+        },
+    };
+    if value.is_object() {
+        return Ok(value);
+    }
+    Err(CliError::Usage {
+        message: format!("{flag} is not a JSON object"),
+        hint: "write it as '{\"url\": \"https://…\"}', or @FILE".into(),
     })
 }
 

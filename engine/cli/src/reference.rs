@@ -121,34 +121,52 @@ fn the_documented_reference_is_what_the_program_takes() {
 }
 
 #[test]
-fn every_command_of_the_guide_is_one_that_the_program_takes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let (guide, _) = text.split_once(START).unwrap();
+fn every_command_that_a_page_shows_is_one_that_the_program_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let kits = ["python", "typescript", "go", "c"].map(|kit| format!("plugin-sdk/{kit}/README.md"));
+    let mut pages: Vec<String> = kits.to_vec();
+    pages.extend(
+        [
+            "README.md",
+            "docs/operator.md",
+            "docs/plugin-author.md",
+            "docs/cli.md",
+        ]
+        .map(str::to_owned),
+    );
     let mut checked = 0;
-    for line in guide
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("$ stanch "))
-    {
-        let words = words(line);
-        let parsed = <Args as clap::Parser>::try_parse_from(
-            std::iter::once("stanch").chain(words.iter().map(String::as_str)),
-        );
-        assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
-        checked += 1;
+    for page in &pages {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let shown = text.split_once(START).map_or(text.as_str(), |(guide, _)| guide);
+        let shown = shown.replace("\\\n", " ");
+        let mut fenced = false;
+        for line in shown.lines().map(str::trim) {
+            fenced ^= line.starts_with("```");
+            let command = line.strip_prefix("$ ").unwrap_or(line).strip_prefix("stanch ");
+            let Some(command) = command.filter(|_| fenced) else {
+                continue;
+            };
+            let words = words(command);
+            let parsed = <Args as clap::Parser>::try_parse_from(
+                std::iter::once("stanch").chain(words.iter().map(String::as_str)),
+            );
+            assert!(parsed.is_ok(), "{page}: {line}: {:?}", parsed.err());
+            checked += 1;
+        }
     }
-    assert!(checked >= 20, "only {checked} examples");
+    assert!(checked >= 40, "only {checked} examples");
 }
 
-/// The words of an example, up to a comment, a pipe or a redirection; double quotes hold words together.
+/// The words of an example, up to a comment, a pipe, a redirection or another command; quotes hold words together.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let mut quoted = false;
+    let mut quoted = None;
     for c in line.chars() {
         match c {
-            '"' => quoted = !quoted,
-            '#' | '>' | '|' if !quoted && words.last().is_some_and(String::is_empty) => break,
-            ' ' if !quoted => words.push(String::new()),
+            '"' | '\'' if quoted == Some(c) => quoted = None,
+            '"' | '\'' if quoted.is_none() => quoted = Some(c),
+            '#' | '>' | '|' | '&' if quoted.is_none() && words.last().is_some_and(String::is_empty) => break,
+            ' ' if quoted.is_none() => words.push(String::new()),
             c => words.last_mut().unwrap().push(c),
         }
     }

@@ -11,6 +11,9 @@ type About struct {
 	// Idempotent, of a remediation: a repeat of an action under one idempotency key has no second effect, so that the engine
 	// may send an action again whose answer was lost. Say it only where the other side keeps the promise.
 	Idempotent bool
+	// VerifiesUndo, of a remediation: asked again after the way back was applied, PlanUndo looks at the world and gives an empty
+	// plan where all is as before.
+	VerifiesUndo bool
 	// Asks is what it needs, in the notation of a grant.
 	Asks Asks
 }

@@ -22,6 +22,9 @@ class About:
     reversible: bool = False
     #: Remediation: `verify` can answer yes and no.
     verifies: bool = False
+    #: Remediation: asked again after the way back was applied, `plan_undo` looks at the world and gives an empty plan where all
+    #: is as before.
+    verifies_undo: bool = False
 
     def manifest(self, params: Any, data: Any, asks: dict[str, Any]) -> str:
         """The manifest as one JSON document: what `describe` gives and what the component's section holds."""
@@ -35,6 +38,7 @@ class About:
                 "idempotent": self.idempotent,
                 "reversible": self.reversible,
                 "verifies": self.verifies,
+                "verifies-undo": self.verifies_undo,
                 "asks": asks,
             }
         )

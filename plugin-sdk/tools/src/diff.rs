@@ -58,6 +58,7 @@ pub fn diff(old: &Plugin, new: &Plugin) -> Difference {
         ("idempotent", was.idempotent, is.idempotent),
         ("reversible", was.reversible, is.reversible),
         ("verifies", was.verifies, is.verifies),
+        ("verifies-undo", was.verifies_undo, is.verifies_undo),
     ] {
         match (before, now) {
             (false, true) => promises.push(format!("it promises `{word}` now")),

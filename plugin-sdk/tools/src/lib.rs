@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod pack;
 mod project;
+mod sources;
 mod template;
 mod toolbox;
 
@@ -23,5 +24,6 @@ pub use encode::encode;
 pub use error::ToolError;
 pub use pack::{pack, write};
 pub use project::{FILE, Language, Project};
+pub use sources::Sources;
 pub use template::{KitFile, begin, kit_of, setup};
 pub use toolbox::Toolbox;

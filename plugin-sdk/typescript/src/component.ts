@@ -42,6 +42,7 @@ function manifestOf(plugin: Plugin): string {
     idempotent: changes?.idempotent ?? false,
     reversible: changes?.planUndo !== undefined,
     verifies: changes?.verify !== undefined,
+    "verifies-undo": changes?.verifiesUndo ?? false,
     asks,
   });
 }

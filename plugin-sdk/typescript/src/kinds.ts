@@ -35,6 +35,10 @@ export interface Remediation<Params, Data> extends About<Params, Data> {
    * answer was lost. Say it only where the other side keeps the promise.
    */
   idempotent?: boolean;
+  /**
+   * Asked again after the way back was applied, `planUndo` looks at the world and gives an empty plan where all is as before.
+   */
+  verifiesUndo?: boolean;
   /** Read-only. Names each action exactly; without actions there is nothing to do. */
   plan(ctx: Context, params: Params): Plan<Data>;
   /**

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::figure::{Goal, Table};
+use super::languages;
 use crate::shell::{TaskError, Workspace, cargo, run};
 
 /// The medians that have a goal: criterion's name, the figure's, how many nanoseconds its unit has.
@@ -28,8 +29,12 @@ const GOALS: [(&str, &str, Goal, f64); 2] = [
 pub(super) fn measured(workspace: &Workspace, table: &mut Table) -> Result<(), TaskError> {
     let mut bench = cargo();
     bench.args(["bench", "--locked", "--workspace"]);
-    for name in workspace.benches() {
-        bench.args(["--bench", &name]);
+    for name in workspace
+        .benches()
+        .iter()
+        .filter(|name| *name != languages::BENCH)
+    {
+        bench.args(["--bench", name]);
     }
     run(&mut bench)?;
     let mut found = Vec::new();

@@ -89,10 +89,7 @@ pub async fn check(file: &Path, console: &Console) -> Result<Exit, CliError> {
 }
 
 pub async fn pack(from: &Path, to: &Path, console: &Console) -> Result<Exit, CliError> {
-    let component = std::fs::read(from).map_err(|why| CliError::File {
-        path: from.display().to_string(),
-        why: why.to_string(),
-    })?;
+    let component = Sandbox::read(from).await.map_err(|error| refused(from, error))?;
     let packed = match stanch_plugin_tools::pack(&sandbox()?, &component).await {
         Err(ToolError::Install(error)) => return Err(refused(from, error)),
         other => other?,

@@ -92,15 +92,7 @@ fn cases(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             paths.push(path.clone());
             continue;
         }
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.to_string_lossy().ends_with(END) {
-                found.push(path);
-            }
-        }
-        found.sort();
-        paths.extend(found);
+        paths.extend(within(path)?);
     }
     if paths.is_empty() {
         return Err(CliError::Usage {
@@ -109,6 +101,62 @@ fn cases(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
         });
     }
     Ok(paths)
+}
+
+/// The cases of a folder.
+fn within(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |error: std::io::Error| CliError::File {
+        path: folder.display().to_string(),
+        why: error.to_string(),
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.to_string_lossy().ends_with(END) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Plays the cases of a project; none where it has none.
+pub(super) async fn of_project(
+    sandbox: &Sandbox,
+    plugin: &Arc<Plugin>,
+    project: &Path,
+    console: &Console,
+) -> Result<Vec<Tried>, CliError> {
+    let folder = project.join(FOLDER);
+    let mut tried = Vec::new();
+    if folder.is_dir() {
+        for path in within(&folder)? {
+            tried.push(try_case(sandbox, plugin, path, console).await?);
+        }
+    }
+    Ok(tried)
+}
+
+/// Plays a case and gives what came of it, whatever it expects; with other parameters where some are given.
+pub(super) async fn came(
+    config: &Path,
+    plugin: &str,
+    (file, params): (&Path, Option<Value>),
+    console: &Console,
+) -> Result<Played, CliError> {
+    let (sandbox, plugin) = installed(config, plugin, console).await?;
+    let path = file.display().to_string();
+    let mut case = Case::read(&path, &files::text(file)?, plugin.kind()).map_err(|errors| {
+        if !console.is_json() {
+            console.aside(&errors.render(console.is_coloured(), console.width()));
+        }
+        CliError::BadFiles(format!("`{path}` does not load"))
+    })?;
+    if let Some(params) = params {
+        case.params = params;
+    }
+    let played = Box::pin(play(&sandbox, &plugin, &case)).await;
+    played.map_err(|unplayable| CliError::BadFiles(format!("`{path}`: {}", said(&unplayable))))
 }
 
 fn shown(paths: &[PathBuf]) -> String {
@@ -152,7 +200,7 @@ fn said(unplayable: &Unplayable) -> String {
     format!("it cannot be played: {unplayable}")
 }
 
-fn as_json(tried: &Tried) -> Value {
+pub(super) fn as_json(tried: &Tried) -> Value {
     let wrong = tried.wrong.iter().map(|wrong| match wrong {
         Wrong::Differs { at, expected, found } => json!({ "at": at, "expected": expected, "found": found }),
         Wrong::Said(why) => json!({ "said": why }),
@@ -175,10 +223,7 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
             why: "it is there already: name another file, or remove it".to_owned(),
         });
     }
-    let params = match with {
-        None => json!({}),
-        Some(with) => params(with)?,
-    };
+    let params = files::object("--with", with.as_deref())?;
     let alerts: Vec<Alert> = match alert {
         None => Vec::new(),
         Some(path) => super::start::alerts(path)?,
@@ -213,15 +258,4 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
         }
     }
     Ok(Exit::Done)
-}
-
-/// `JSON` or `@FILE`.
-fn params(with: &str) -> Result<Value, CliError> {
-    match with.strip_prefix('@') {
-        Some(path) => files::json(Path::new(path)),
-        None => serde_json::from_str(with).map_err(|error| CliError::Usage {
-            message: format!("the parameters are not JSON: {error}"),
-            hint: "write them as '{\"url\": \"https://…\"}', or @FILE".to_owned(),
-        }),
-    }
 }

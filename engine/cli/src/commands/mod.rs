@@ -1,9 +1,11 @@
 //! What each command does; one file for each group.
 
 mod author;
+mod call;
 mod cases;
 mod completions;
 mod decide;
+mod dev;
 mod engine;
 mod files;
 mod plugin;
@@ -12,6 +14,7 @@ mod serve;
 mod start;
 mod user;
 
+pub use call::{Called, Came};
 pub use cases::Tried;
 
 use std::path::PathBuf;
@@ -77,11 +80,15 @@ struct Whereabouts {
 impl Whereabouts {
     /// Asks the engine.
     fn ask(&self, work: impl AsyncFnOnce(&Client) -> Result<Exit, CliError>) -> Result<Exit, CliError> {
-        let client = Client::new(self.socket()?, std::env::var("STANCH_TOKEN").ok());
+        let client = self.client()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         runtime.block_on(work(&client))
+    }
+
+    fn client(&self) -> Result<Client, CliError> {
+        Ok(Client::new(self.socket()?, std::env::var("STANCH_TOKEN").ok()))
     }
 
     /// The socket in the data folder that the operator's file names. A file that no longer loads does not stand between

@@ -1,11 +1,13 @@
 //! What is shown besides a run: lists, status, explanations.
 
+mod call;
 mod cases;
 mod engine;
 mod files;
 mod plugins;
 mod runs;
 
+pub use call::{called, played};
 pub use cases::{otherwise, tried};
 pub use engine::{reloaded, status};
 pub use files::{checked, tested};

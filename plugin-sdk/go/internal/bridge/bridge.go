@@ -21,6 +21,7 @@ func Describe[Params, Data any](about stanch.About, reversible, verifies bool) {
 			"name": about.Name, "version": about.Version, "summary": about.Summary,
 			"params": stanch.SchemaOf[Params](), "data": stanch.SchemaOf[Data](),
 			"idempotent": about.Idempotent, "reversible": reversible, "verifies": verifies,
+			"verifies-undo": about.VerifiesUndo,
 			"asks": about.Asks,
 		})
 	}

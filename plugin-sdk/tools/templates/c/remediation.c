@@ -50,8 +50,13 @@ stanch_failure *stanch_verify(const stanch_context *ctx, const stanch_json *para
   stanch_failure *failure = stanch_send(&get, &answer);
   if (failure) return failure;
   finding->summary = stanch_format("The list answers %d", answer.status);
-  if (answer.status == 200) finding->verdict = STANCH_YES;
-  if (answer.status == 404) finding->verdict = STANCH_NO;
+  if (answer.status == 200) {
+    finding->verdict = STANCH_YES;
+    finding->summary = "It is on the list";
+  } else if (answer.status == 404) {
+    finding->verdict = STANCH_NO;
+    finding->summary = "It is not on the list";
+  }
   return NULL;
 }
 
