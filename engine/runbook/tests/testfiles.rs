@@ -49,7 +49,7 @@ fn what_a_test_file_says_is_in_the_test() {
         (finding.verdict, &finding.data),
         (Verdict::Yes, &json!({"ratio": 0.97}))
     );
-    let Answered::Plan(plan) = &test.answers[1].what.with else {
+    let Answered::Plan(plan, _) = &test.answers[1].what.with else {
         panic!()
     };
     let content = r#"{"body":{"us-east":100},"contentType":"application/json"}"#;

@@ -7,7 +7,7 @@
 //!   the real sandbox, at the real gate, and its plans go through the run as in production. The world is
 //!   [`stanch_recorded`]'s: what it does not give fails the test.
 //! - Else it is read from the test. A plan that is given for HTTP is checked by the gate against the operator's grant; one
-//!   for files against the grant's names only, because there are no such files. Where the test does not say: an apply is
+//!   for files or for a cluster against the grant's names only, because there are no such files and no such objects. Where the test does not say: an apply is
 //!   done, verify answers yes, the way back is the same actions in reverse order, a message is delivered. A plan or an
 //!   answer that is needed and not given is a mistake of the test. An apply that fails with `timeout` or `trap` loses the
 //!   answer to its first action; any other failure comes before anything is sent.

@@ -10,7 +10,7 @@ use crate::given::{alert, at};
 use crate::load::fields::{self, Fields, Got};
 use crate::load::node::{Data, Node};
 use crate::problem::did_you_mean;
-use crate::testfile::{Answered, Call, Cx, Deed, PersonDoes, PluginAnswer, Role, TEST_START, Timed};
+use crate::testfile::{Answered, Call, Counted, Cx, Deed, PersonDoes, PluginAnswer, Role, TEST_START, Timed};
 
 /// `inputs`: the run is started by hand.
 pub(super) fn inputs(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<BTreeMap<String, Value>> {
@@ -216,16 +216,39 @@ fn answered(fields: &mut Fields<'_, '_>, call: Call, cx: &mut Cx<'_>) -> Option<
             let population = fields
                 .text("population", &mut cx.problems)
                 .map(|got| got.value.to_owned());
-            Some(Answered::Plan(ChangePlan {
+            let counted = fields.node("counted").and_then(|node| counted(node, cx));
+            let plan = ChangePlan {
                 summary,
                 actions,
                 population,
                 data,
                 extra: Value::Null,
-            }))
+            };
+            Some(Answered::Plan(plan, counted))
         }
         Call::Apply | Call::Notify => Some(Answered::Done(summary)),
     }
+}
+
+/// Of the population: nobody else counts where there is no cluster.
+fn counted(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Counted> {
+    let mut fields = Fields::of(node, "`counted`", &mut cx.problems)?;
+    let mut needed = |key| match fields.count(key, 0, 1_000_000, &mut cx.problems) {
+        None if !fields.has(key) => {
+            fields.missing(key, &format!("{key} = 12"), &mut cx.problems);
+            None
+        }
+        got => got.map(|got| got.value),
+    };
+    let (total, ready) = (needed("total"), needed("ready"));
+    fields.finish(&mut cx.problems);
+    let (total, ready) = (total?, ready?);
+    if ready > total {
+        let message = format!("{ready} of {total} cannot be Ready");
+        cx.problems.add(&node.at, message, "more than there are", None);
+        return None;
+    }
+    Some(Counted { total, ready })
 }
 
 fn failure(node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Failure> {

@@ -105,12 +105,21 @@ pub struct PluginAnswer {
 pub enum Answered {
     /// To diagnose and verify.
     Finding(Finding),
-    /// To plan and plan-undo.
-    Plan(ChangePlan),
+    /// To plan and plan-undo; and what the host would count of its population.
+    Plan(ChangePlan, Option<Counted>),
     /// To apply and notify: done, with this sentence.
     Done(String),
     /// To any.
     Failure(Failure),
+}
+
+/// How many things there are like those that a plan acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// All of them.
+    pub total: u32,
+    /// Those that are Ready.
+    pub ready: u32,
 }
 
 /// What a person does.

@@ -3,18 +3,26 @@
 use stanch_contract::plan::Capability;
 use stanch_contract::{
     Action, ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, Failure, FailureCode,
+    Population,
 };
+use stanch_runbook::testfile::Counted;
 use stanch_sandbox::Installation;
 use stanch_sandbox::gate;
 
-/// Checks a plan against the grant.
-pub(super) async fn checked(installation: &Installation, plan: ChangePlan) -> Result<CheckedPlan, Failure> {
+/// Checks a plan against the grant; `counted` is what the host would count of its population.
+pub(super) async fn checked(
+    installation: &Installation,
+    on: Option<&str>,
+    plan: ChangePlan,
+    counted: Option<Counted>,
+) -> Result<CheckedPlan, Failure> {
     let idempotent = installation.plugin().manifest().idempotent;
-    if plan
-        .actions
-        .iter()
-        .all(|action| !action.target.starts_with("file:"))
-    {
+    let is_given = |action: &Action| {
+        ["file:", "kubernetes:"]
+            .iter()
+            .any(|kind| action.target.starts_with(kind))
+    };
+    if !plan.actions.iter().any(is_given) {
         let (grant, facilities) = (installation.grant(), installation.facilities());
         return gate::check_plan(plan, grant, facilities, None, idempotent)
             .await
@@ -23,10 +31,20 @@ pub(super) async fn checked(installation: &Installation, plan: ChangePlan) -> Re
     let actions = plan
         .actions
         .iter()
-        .map(|action| file_action(installation, action, idempotent));
+        .map(|action| match action.target.starts_with("file:") {
+            true => file_action(installation, action, idempotent),
+            false => object_action(installation, on, action, idempotent),
+        });
     let actions = actions.collect::<Result<Vec<_>, _>>()?;
+    let counts = plan.population.clone().zip(counted);
     Ok(CheckedPlan {
-        population: None,
+        // A pod that hangs may look Ready: all that are acted on are taken for it, which is the stricter reading.
+        population: counts.map(|(what, Counted { total, ready })| Population {
+            what,
+            total,
+            ready,
+            ready_targets: actions.iter().map(|action| action.identity.clone()).collect(),
+        }),
         summary: plan.summary.clone(),
         actions,
         offered: plan,
@@ -69,6 +87,26 @@ fn file_action(
         before: None,
         reason: action.reason.clone(),
     })
+}
+
+/// An action on an object that is not there: the grant has to cover it by its name.
+fn object_action(
+    installation: &Installation,
+    on: Option<&str>,
+    action: &Action,
+    idempotent: bool,
+) -> Result<CanonicalAction, Failure> {
+    let Some(on) = on else {
+        let why = format!(
+            "{} {}: the step is bound to no cluster: add `on`",
+            action.verb, action.target
+        );
+        return Err(Failure::new(FailureCode::Denied, why));
+    };
+    let mut named = gate::named(action, installation.grant(), on)
+        .map_err(|refused| Failure::new(FailureCode::Denied, refused.why))?;
+    named.repeat_safe |= idempotent;
+    Ok(named)
 }
 
 /// The way back where the test does not say it: what was done, the last first.

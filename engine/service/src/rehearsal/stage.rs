@@ -636,12 +636,15 @@ impl<'t> Stage<'t> {
                 let plan = match (misfit, said, &call.call) {
                     (Some(failure), ..) => Err(failure),
                     (None, Some(Answered::Failure(failure)), _) => Err(failure.clone()),
-                    (None, Some(Answered::Plan(plan)), _) => Ok(plan.clone()),
-                    (None, _, Call::PlanUndo(made)) => Ok(plans::reverse(made)),
+                    (None, Some(Answered::Plan(plan, counted)), _) => Ok((plan.clone(), *counted)),
+                    (None, _, Call::PlanUndo(made)) => Ok((plans::reverse(made), None)),
                     (None, ..) => Err(self.unsaid(call)),
                 };
                 CallResult::Plan(match (plan, installed) {
-                    (Ok(plan), Some(installed)) => plans::checked(&installed.installation, plan).await,
+                    (Ok((plan, counted)), Some(installed)) => {
+                        let on = call.on.as_deref();
+                        plans::checked(&installed.installation, on, plan, counted).await
+                    }
                     (Ok(_), None) => {
                         let why = format!("`{}` is not installed", call.plugin);
                         Err(Failure::new(FailureCode::Denied, why))

@@ -1,5 +1,6 @@
 //! Clusters at the gate: what a grant covers ([`entry`], [`permit`]), the reads ([`look`]) and changes ([`change`]) of a
-//! plugin call, and the check of a plan's actions ([`plan`]) and of its population ([`population`]).
+//! plugin call, and the check of a plan's actions ([`plan`]; [`named`] where there is no cluster) and of its population
+//! ([`population`]).
 //!
 //! A plugin never holds a credential and never names a path: it names kinds and objects, and the host makes requests of
 //! them. Labels are looked at on the live object, by the host, at plan time and again just before a change is sent.
@@ -7,6 +8,7 @@
 mod change;
 pub(in crate::gate) mod entry;
 mod look;
+pub(in crate::gate) mod named;
 pub(in crate::gate) mod permit;
 pub(in crate::gate) mod plan;
 mod population;

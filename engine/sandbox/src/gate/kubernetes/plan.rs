@@ -151,21 +151,7 @@ impl Ground<'_> {
             .map(Expect::parse)
             .transpose()
             .map_err(request)?;
-        match (verb, &expect) {
-            (Verb::Delete | Verb::Evict, Some(Expect::Uid(_)))
-            | (Verb::Patch | Verb::Scale, _)
-            | (Verb::Create, None) => {}
-            (Verb::Create, Some(_)) => {
-                return Err(request(
-                    "what is created cannot be expected to be something yet".to_owned(),
-                ));
-            }
-            _ => {
-                return Err(request(format!(
-                    "a `{verb}` says in `expect` which object it means, as `uid:…` of its metadata: another one of the same name may take its place"
-                )));
-            }
-        }
+        preconditioned(verb, expect.as_ref()).map_err(request)?;
         Ok(Asked {
             verb,
             target,
@@ -329,8 +315,21 @@ pub(super) fn identity(cluster: &str, target: &ObjectTarget) -> String {
     )
 }
 
+/// Whether a change says in `expect` what its verb needs said there.
+pub(super) fn preconditioned(verb: Verb, expect: Option<&Expect>) -> Result<(), String> {
+    match (verb, expect) {
+        (Verb::Delete | Verb::Evict, Some(Expect::Uid(_)))
+        | (Verb::Patch | Verb::Scale, _)
+        | (Verb::Create, None) => Ok(()),
+        (Verb::Create, Some(_)) => Err("what is created cannot be expected to be something yet".to_owned()),
+        _ => Err(format!(
+            "a `{verb}` says in `expect` which object it means, as `uid:…` of its metadata: another one of the same name may take its place"
+        )),
+    }
+}
+
 /// A delete or eviction of one uid, a write to one version, and a server-side apply have no second effect.
-fn is_repeat_safe(content: &Content, expect: Option<&Expect>) -> bool {
+pub(super) fn is_repeat_safe(content: &Content, expect: Option<&Expect>) -> bool {
     match content {
         Content::Delete { .. } | Content::Evict { .. } => matches!(expect, Some(Expect::Uid(_))),
         Content::Patch {
