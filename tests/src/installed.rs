@@ -1,6 +1,7 @@
 //! A shipped plugin, built, packed and installed with a grant.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use stanch_contract::{
 };
 use stanch_sandbox::gate::{ActionLog, Apply, Facilities, Grant, PlanRefusal, Stop, check_plan};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
-use stanch_sandbox::kubernetes::Clusters;
+use stanch_sandbox::kubernetes::{Access, ClusterSpec, Clusters};
 use stanch_sandbox::secret::{Secret, SecretSource};
 use stanch_sandbox::{
     CallContext, CallFault, CallReport, Installation, InstallationParts, Limits, Message, Plugin, Sandbox,
@@ -118,6 +119,34 @@ impl Installed {
         let sandbox = sandbox();
         let component = packed(&sandbox, name).await;
         Self::of(&sandbox, component, grant, settings).await
+    }
+
+    /// The crate `name`, with this grant, bound to the cluster `eu`, which is reached with this kubeconfig.
+    ///
+    /// # Panics
+    /// As [`Installed::new`].
+    pub async fn in_cluster(name: &str, kubeconfig: PathBuf, grant: Value) -> Self {
+        let access = Access::Kubeconfig {
+            path: kubeconfig,
+            context: None,
+        };
+        let spec = ClusterSpec {
+            access,
+            impersonate: None,
+        };
+        let clusters = Clusters::default();
+        clusters.refresh(&BTreeMap::from([("eu".to_owned(), spec)])).await;
+        let sandbox = sandbox();
+        let component = packed(&sandbox, name).await;
+        Self::on(&sandbox, component, grant, (clusters, "eu")).await
+    }
+
+    /// A call of a run, bound to the cluster where there is one.
+    fn context(&self) -> CallContext {
+        CallContext {
+            on: self.on.clone(),
+            ..context()
+        }
     }
 
     /// This component, with this grant (in stanch.toml's words, as JSON) and these settings.

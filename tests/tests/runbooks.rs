@@ -28,7 +28,11 @@ fn example() -> Value {
 }
 
 async fn catalogue(sandbox: &Sandbox, example: &Value) -> Catalogue {
-    let mut catalogue = Catalogue::default();
+    let clusters = example["clusters"].as_object().unwrap();
+    let mut catalogue = Catalogue {
+        clusters: Some(clusters.keys().cloned().collect()),
+        ..Catalogue::default()
+    };
     for (key, entry) in example["plugins"].as_object().unwrap() {
         let source = entry["source"].as_str().unwrap();
         let name = source
@@ -78,7 +82,7 @@ async fn every_shipped_runbook_loads() {
         loaded.push(runbook.name);
     }
     loaded.sort();
-    assert_eq!(loaded, ["disk-full", "provider-slow"]);
+    assert_eq!(loaded, ["crash-loop", "disk-full", "hanged-gpu", "provider-slow"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,4 +93,17 @@ async fn a_shipped_runbook_with_a_misspelt_parameter_does_not_load() {
     source.text = source.text.replace("max_items = 5000", "max_itms = 5000");
     let errors = Loader::new(&catalogue).load(&source).unwrap_err().to_string();
     assert!(errors.contains("max_itms"), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shipped_runbook_that_names_no_cluster_or_one_that_is_not_there_does_not_load() {
+    let example = example();
+    let catalogue = catalogue(&sandbox(), &example).await;
+    for (with, says) in [("", "it is not said in which"), ("on = \"us\"\n", "`us`")] {
+        let mut source = source("hanged-gpu", &example["vars"]);
+        assert!(source.text.contains("on = \"eu\"\n"));
+        source.text = source.text.replace("on = \"eu\"\n", with);
+        let errors = Loader::new(&catalogue).load(&source).unwrap_err().to_string();
+        assert!(errors.contains(says), "{errors}");
+    }
 }
