@@ -92,6 +92,24 @@ call = "plan"
 actions = [{ verb = "remove", target = "file:scratch", items = ["scratch/a.tmp@1767000000000"] }]
 "#;
 
+/// The runbooks that ship, and how many tests each has at least.
+const SHIPPED: [(&str, usize); 4] = [
+    ("disk-full", 7),
+    ("provider-slow", 5),
+    ("hanged-gpu", 10),
+    ("crash-loop", 7),
+];
+
+/// The way to a cluster that is nowhere: no test of a runbook asks one.
+const KUBECONFIG: &str = r#"
+apiVersion: v1
+kind: Config
+clusters: [{ name: eu, cluster: { server: "https://127.0.0.1:1" } }]
+users: [{ name: engine, user: { token: none } }]
+contexts: [{ name: eu, context: { cluster: eu, user: engine } }]
+current-context: eu
+"#;
+
 /// The example of an operator's file with its runbooks and plugins, and `retried` besides.
 async fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceCell<Snapshot> = OnceCell::const_new();
@@ -111,6 +129,8 @@ async fn load() -> Snapshot {
     let at = |path: &str| site.path().join(path);
     std::fs::create_dir(at("runbooks")).unwrap();
     std::fs::create_dir(at("plugins")).unwrap();
+    std::fs::create_dir(at("clusters")).unwrap();
+    std::fs::write(at("clusters/eu.yaml"), KUBECONFIG).unwrap();
     let settings = std::fs::read_to_string(stanch_test_support::root().join("stanch.example.toml")).unwrap();
     // `retried` acts without a yes.
     std::fs::write(
@@ -118,8 +138,9 @@ async fn load() -> Snapshot {
         settings.replace("max_mode = \"ask\"", "max_mode = \"auto\""),
     )
     .unwrap();
-    for name in ["disk-full.toml", "provider-slow.toml"] {
-        std::fs::copy(shipped.join(name), at("runbooks").join(name)).unwrap();
+    for (name, _) in SHIPPED {
+        let name = format!("{name}.toml");
+        std::fs::copy(shipped.join(&name), at("runbooks").join(&name)).unwrap();
     }
     std::fs::write(at("runbooks/retried.toml"), RETRIED).unwrap();
     std::fs::write(at("runbooks/probed.toml"), PROBED).unwrap();
@@ -129,6 +150,9 @@ async fn load() -> Snapshot {
         "prometheus-query",
         "http-probe",
         "webhook",
+        "pod-state",
+        "pod-logs",
+        "pod-recycle",
     ] {
         let component = std::fs::read(stanch_test_support::component(name)).unwrap();
         let manifest = sandbox.describe(component.as_slice().into()).await.unwrap();
@@ -176,7 +200,7 @@ async fn one(runbook: &str, test: &str) -> String {
 async fn the_tests_of_the_shipped_runbooks_pass() {
     let folder = stanch_test_support::root().join("runbooks");
     let mut wrong = String::new();
-    for (runbook, least) in [("disk-full", 7), ("provider-slow", 5)] {
+    for (runbook, least) in SHIPPED {
         let path = folder.join(format!("{runbook}.test.toml"));
         let played = play(runbook, name(&path), &std::fs::read_to_string(&path).unwrap()).await;
         assert!(played.len() >= least, "{runbook} has {} tests", played.len());
