@@ -61,6 +61,10 @@ fn exits() -> String {
 pub enum Command {
     /// Run the engine until it is told to end (SIGTERM); SIGHUP loads everything again
     Serve(Serve),
+    /// Begin: a folder with a stanch.toml, a first runbook and what Alertmanager needs
+    Init(Init),
+    /// Say whether secrets, folders, clusters, their rights, clocks and calls for help are as they should be
+    Doctor(Doctor),
     /// Check stanch.toml, runbooks and plugins as `serve` would load them
     Check(Paths),
     /// Print a runbook as the page that a person reads
@@ -116,6 +120,22 @@ pub enum Command {
         /// For this shell
         shell: Shell,
     },
+}
+
+/// `init`.
+#[derive(Debug, ClapArgs)]
+pub struct Init {
+    /// Where; it is made where it is not there
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// `doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Send a test message by each way that runbooks call for help
+    #[arg(long)]
+    pub send: bool,
 }
 
 /// Files and folders.
@@ -446,6 +466,8 @@ pub enum Plugin {
     Run(RunPlugin),
     /// Build a plugin each time that it is saved, play its cases, and swap it into a running engine
     Dev(DevPlugin),
+    /// Print the Kubernetes roles that grants need in a cluster, for `kubectl apply -f -`
+    Rbac(Rbac),
     /// List the installed plugins
     List,
     /// Show what a plugin says of itself, and what it may do
@@ -455,6 +477,26 @@ pub enum Plugin {
     },
     /// Play a plugin's cases, or make one of a live call
     Test(TestPlugin),
+}
+
+/// `plugin rbac`.
+#[derive(Debug, ClapArgs)]
+pub struct Rbac {
+    /// Of these plugins, by their keys in stanch.toml; without any, of all
+    pub plugins: Vec<String>,
+    /// In this cluster of stanch.toml; needed where there are grants for more than one
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Who the engine logs in as there: a user, or system:serviceaccount:NAMESPACE:NAME
+    #[arg(
+        long,
+        value_name = "USER",
+        default_value = "system:serviceaccount:stanch:stanch"
+    )]
+    pub user: String,
+    /// What the roles and bindings are called
+    #[arg(long, value_name = "NAME", default_value = "stanch")]
+    pub name: String,
 }
 
 /// `plugin new`.
@@ -636,6 +678,15 @@ mod tests {
             ("plugin build --project health", true),
             ("plugin diff old.wasm new.wasm", true),
             ("plugin diff old.wasm", false),
+            ("plugin rbac", true),
+            (
+                "plugin rbac recycle scale --cluster eu-b --user engine --name stanch-eu",
+                true,
+            ),
+            ("plugin rbac --cluster", false),
+            ("doctor --send --json", true),
+            ("init", true),
+            ("init /tmp/a /tmp/b", false),
             ("", false),
         ];
         for (line, understood) in table {

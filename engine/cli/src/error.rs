@@ -29,7 +29,7 @@ pub const EXITS: [(Exit, &str); 5] = [
     (Exit::Done, "done"),
     (
         Exit::Failed,
-        "failed or refused; with --follow also: the run ended as failed",
+        "failed or refused, or `doctor` found something wrong; with --follow also: the run ended as failed",
     ),
     (Exit::Usage, "the command line is wrong"),
     (Exit::NoEngine, "no engine answers on the control socket"),

@@ -4,9 +4,11 @@
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod doctor;
 mod door;
 pub mod executor;
 pub mod intake;
+pub mod rbac;
 pub mod rehearsal;
 pub mod reload;
 pub mod report;

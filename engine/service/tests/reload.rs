@@ -461,6 +461,46 @@ async fn a_secret_has_its_new_value_without_another_generation() {
     assert_eq!(now(&reloader).generation, 1);
 }
 
+#[tokio::test]
+async fn a_kubeconfig_that_breaks_is_told_and_what_was_read_before_stays() {
+    let site = Site::new(&["a"]);
+    // That nobody is there is no mistake of the file.
+    let good = r#"{ "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{ "name": "c", "cluster": { "server": "https://127.0.0.1:1" } }],
+        "users": [{ "name": "c", "user": { "token": "hunter2hunter2" } }],
+        "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "c" } }] }"#;
+    site.write("eu.kubeconfig", good);
+    let settings = "[clusters.eu]\nkubeconfig = \"eu.kubeconfig\"\n";
+    site.settings(settings);
+    let reloader = site.start().await.unwrap();
+    assert_eq!(now(&reloader).problems, []);
+    let server = || reloader.clusters().states()[0].server.clone();
+    assert_eq!(server().as_deref(), Some("https://127.0.0.1:1/"));
+
+    site.write("eu.kubeconfig", "token: hunter2hunter2: }");
+    reloader.look().await;
+    let broken = now(&reloader);
+    let (kind, message, _) = problem(&broken);
+    assert_eq!(kind, ProblemKind::Cluster);
+    assert!(message.contains("eu.kubeconfig") && !message.contains("hunter2"), "{message}");
+    assert!(broken.problems[0].rendered.contains("what was read before stays"));
+    assert!(server().is_some());
+    assert_eq!(names(&now(&reloader)), ["a"], "runbooks are loaded all the same");
+
+    // A setting that names something else keeps nothing.
+    site.settings(&settings.replace("eu.kubeconfig", "other.kubeconfig"));
+    reloader.look().await;
+    assert!(server().is_none() && !now(&reloader).problems[0].rendered.contains("stays"));
+
+    site.settings(settings);
+    site.write("eu.kubeconfig", good);
+    reloader.look().await;
+    assert_eq!(now(&reloader).problems, []);
+    site.settings("");
+    reloader.look().await;
+    assert_eq!(reloader.clusters().states(), [], "one that is taken away is gone");
+}
+
 fn watch(reloader: &Arc<Reloader>, watch: Watch) -> CancellationToken {
     let ending = CancellationToken::new();
     tokio::spawn(watch.run(Arc::clone(reloader), ending.clone()));

@@ -64,7 +64,7 @@ async fn installed(
         let plugin = author::installed(&sandbox, path).await?;
         return Ok((sandbox, plugin));
     }
-    let Loaded { snapshot, sandbox } = load(config, console).await?;
+    let Loaded { snapshot, parts } = load(config, console).await?;
     let installed = snapshot.plugins.get(&PluginKey::from(plugin));
     let installed = installed.ok_or_else(|| not_installed(plugin, config))?;
     Ok((sandbox, installed.installation.plugin().clone()))

@@ -26,10 +26,10 @@ use crate::screens;
 /// Calls that may be under way at once: in a test's world all checks of a runbook can wait at the same time.
 const CALLS: u32 = 64;
 
-/// What the operator's file names, and where its plugins are installed.
+/// What the operator's file names, and what it was loaded with.
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
-    pub(super) sandbox: Sandbox,
+    pub(super) parts: reload::Parts,
 }
 
 /// Everything that the operator's file names, as the engine would load it.
@@ -66,19 +66,20 @@ pub(super) async fn load_with(
     secrets.refresh(&settings.secrets);
     let parts = reload::Parts {
         path: config.to_owned(),
-        sandbox: sandbox.clone(),
+        sandbox,
         facilities: facilities(&secrets, tape).map_err(|error| unusable(console, error))?,
         secrets,
         metrics: Arc::new(Metrics::new()),
     };
-    let snapshot = reload::aside(parts).await.map_err(|error| match error {
+    let snapshot = reload::aside(parts.clone()).await.map_err(|error| match error {
         LoadError::Wrong(errors) => told(console, &errors),
         other => CliError::Serve(Box::new(other.into())),
     })?;
-    Ok(Loaded { snapshot, sandbox })
+    Ok(Loaded { snapshot, parts })
 }
 
-fn unusable(console: &Console, error: ServeError) -> CliError {
+/// Why settings cannot be used; what is wrong with the file is printed with its place.
+pub fn unusable(console: &Console, error: ServeError) -> CliError {
     match error {
         ServeError::Settings(errors) => told(console, &errors),
         ServeError::Unreadable { path, why } => CliError::File {

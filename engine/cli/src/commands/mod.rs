@@ -3,11 +3,13 @@
 mod author;
 mod call;
 mod cases;
+mod cluster;
 mod completions;
 mod decide;
 mod dev;
 mod engine;
 mod files;
+mod init;
 mod plugin;
 mod runs;
 mod serve;
@@ -34,6 +36,8 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
     };
     match args.command {
         Command::Serve(it) => serve::serve(&at.config, &it),
+        Command::Init(it) => init::init(&it, console),
+        Command::Doctor(it) => block_on(cluster::doctor(&at.config, &it, console)),
         Command::Check(it) => block_on(files::check(&at.config, it, console)),
         Command::Show(it) => block_on(files::show(&at.config, it, console)),
         Command::Test(it) => block_on(files::test(&at.config, it, console)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use stanch_service::control::types::PluginView;
 
-use super::{Whereabouts, author, block_on, call, cases, dev};
+use super::{Whereabouts, author, block_on, call, cases, cluster, dev};
 use crate::args::Plugin;
 use crate::client::{Client, segment};
 use crate::console::Console;
@@ -21,6 +21,7 @@ pub fn run(command: Plugin, at: &Whereabouts, console: &Console) -> Result<Exit,
         Plugin::Diff { old, new } => block_on(author::diff(&old, &new, console)),
         Plugin::Run(it) => block_on(call::run(&at.config, &it, console)),
         Plugin::Dev(it) => block_on(dev::dev(&it, at, console)),
+        Plugin::Rbac(it) => cluster::rbac(&at.config, &it, console),
         Plugin::List => at.ask(async |client| list(client, console).await),
         Plugin::Inspect { plugin } if Path::new(&plugin).extension().is_some_and(|end| end == "wasm") => {
             block_on(inspect_file(console, Path::new(&plugin)))

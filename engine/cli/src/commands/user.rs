@@ -25,7 +25,7 @@ pub fn run(command: &User, console: &Console) -> Result<Exit, CliError> {
 }
 
 /// 256 random bits, as hex digits.
-fn token() -> Result<String, CliError> {
+pub fn token() -> Result<String, CliError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| CliError::Output(std::io::Error::other(error)))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

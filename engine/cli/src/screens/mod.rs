@@ -2,6 +2,7 @@
 
 mod call;
 mod cases;
+mod doctor;
 mod engine;
 mod files;
 mod plugins;
@@ -9,6 +10,7 @@ mod runs;
 
 pub use call::{called, played};
 pub use cases::{otherwise, tried};
+pub use doctor::examined;
 pub use engine::{reloaded, status};
 pub use files::{checked, tested};
 pub use plugins::{plugin, plugin_check, plugin_diff, plugin_file, plugins};

@@ -10,6 +10,7 @@ use stanch_contract::{Digest, PluginKey};
 
 use super::entry::{FilesGrant, HttpGrant};
 use super::kubernetes::entry::KubernetesGrant;
+use super::kubernetes::needs::Needs;
 use super::kubernetes::permit::{Permit, Wanted, permit};
 use super::record::{Layer, Refusal};
 use super::spec::{Access, GrantSpec};
@@ -277,6 +278,12 @@ impl Grant {
             .as_ref()
             .map(|then| then.kubernetes(wanted).map_err(narrowed));
         Ok(permit.narrowed_by(then.transpose()?))
+    }
+
+    /// What a cluster's own authorization has to allow for this grant to be of use there. What it is narrowed by needs no
+    /// more.
+    pub fn needs(&self, cluster: &str) -> Needs {
+        Needs::of(&self.kubernetes, cluster)
     }
 
     /// Whether it could cover anything in this cluster.

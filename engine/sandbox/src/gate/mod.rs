@@ -28,6 +28,7 @@ mod tape;
 pub use facilities::Facilities;
 pub use grant::{Grant, GrantError};
 pub use kubernetes::named::named;
+pub use kubernetes::needs::Needs;
 pub use phase::{ActionLog, Apply, EarlierAction, Phase, Stop};
 pub use plan::{Cause, PlanRefusal, check_plan};
 pub use record::{AnswerRecord, Decision, Layer, Ledger, RecordedCall, Refusal};

@@ -169,16 +169,20 @@ pub async fn check_plan(
             let why = "its content is larger than 1 MiB";
             return Err(refuse(unfit(Refusal::new(Layer::Limit, why))));
         }
-        let mut action = match &ground {
+        let action = match &ground {
             Some(ground) if is_of_a_cluster(offered) => {
                 let checked = Box::pin(ground.canonical(offered)).await.map_err(refuse)?;
                 let action = checked.action.clone();
                 objects.push(checked);
                 action
             }
-            _ => canonical(offered, grant, facilities).await.map_err(refuse)?,
+            _ => {
+                let mut action = canonical(offered, grant, facilities).await.map_err(refuse)?;
+                // The promise is about idempotency keys, which an API server of a cluster does not take.
+                action.repeat_safe |= idempotent;
+                action
+            }
         };
-        action.repeat_safe |= idempotent;
         // The gate finds the action that a call is by these; two that are alike in them could not be told apart.
         let alike = |other: &&CanonicalAction| {
             other.verb == action.verb

@@ -3,6 +3,7 @@
 //! Reading order of a call: [`target`] (what it is about, in one form), [`discovery`] (kinds to paths), [`content`] (what a
 //! change does, in one form), [`request`] (what is sent), [`transport`] (over which connection), [`status`] (what the answer
 //! says). [`access`] and [`clusters`] are the operator's side: which clusters there are and with which credentials.
+//! [`rights`] is what a cluster's own authorization has to say of them.
 //! [`object`], [`before`] and [`differences`] read live objects for the question that people are asked. Nothing here knows
 //! grants, phases or plans; that is [`crate::gate`].
 
@@ -15,6 +16,7 @@ pub(crate) mod differences;
 pub(crate) mod discovery;
 pub(crate) mod object;
 pub(crate) mod request;
+mod rights;
 pub(crate) mod selector;
 pub(crate) mod status;
 pub(crate) mod target;
@@ -22,6 +24,7 @@ mod transport;
 
 pub use access::{Access, ClusterSpec};
 pub use clusters::{ClusterProblem, ClusterState, Clusters};
+pub use rights::{Examined, Right};
 
 /// One object, in the words of plugin.wit. Nothing in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -71,6 +71,11 @@ pub(crate) fn plain(path: &str) -> Request<Vec<u8>> {
     build(Method::GET, path, &[], None)
 }
 
+/// A question about oneself: it is posted, and keeps nothing.
+pub(super) fn review(path: &str, body: &Value) -> Request<Vec<u8>> {
+    build(Method::POST, path, &[], Some(("application/json", body)))
+}
+
 pub(crate) fn list(kind: &Kind, place: &Place, query: &ListQuery<'_>) -> Request<Vec<u8>> {
     let limit = query.limit.to_string();
     let mut pairs = vec![("limit", limit.as_str())];

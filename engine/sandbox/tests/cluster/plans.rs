@@ -453,6 +453,28 @@ async fn a_dry_run_that_rbac_refuses_is_said_and_an_object_that_cannot_be_looked
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_promise_about_idempotency_keys_makes_no_change_of_a_cluster_safe_to_repeat() {
+    let world = World::new("promise");
+    world.space.apply(&config_map("mode", "{}", "{a: x}")).unwrap();
+    let live = world.live("configmaps/mode");
+    let gate = world.gate(&["patch"], &["configmaps"]).await;
+    let patch = with(
+        action("patch", &world.target("_/configmaps/mode")),
+        merge(json!({ "data": { "a": "y" } })),
+    );
+    let pinned = expecting(patch.clone(), &format!("version:{}", version(&live)));
+    for (offered, promised, safe) in [
+        (&patch, false, false),
+        (&patch, true, false),
+        (&pinned, false, true),
+        (&pinned, true, true),
+    ] {
+        let plan = gate.try_plan_of(vec![offered.clone()], None, promised).await;
+        assert_eq!(plan.unwrap().actions[0].repeat_safe, safe, "{offered:?} {promised}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_names_for_one_cluster_are_one_cluster() {
     let world = World::new("plan-identity");
     world.space.apply(&config_map("mode", "{}", "{}")).unwrap();

@@ -186,6 +186,16 @@ impl Gate {
         actions: Vec<Action>,
         population: Option<&str>,
     ) -> Result<CheckedPlan, PlanRefusal> {
+        self.try_plan_of(actions, population, false).await
+    }
+
+    /// As of a plugin whose manifest makes this promise.
+    pub(crate) async fn try_plan_of(
+        &self,
+        actions: Vec<Action>,
+        population: Option<&str>,
+        idempotent: bool,
+    ) -> Result<CheckedPlan, PlanRefusal> {
         let offered = ChangePlan {
             summary: "one sentence".into(),
             actions,
@@ -193,7 +203,7 @@ impl Gate {
             data: Value::Null,
             extra: Value::Null,
         };
-        check_plan(offered, &self.grant, &self.facilities, Some("here"), false).await
+        check_plan(offered, &self.grant, &self.facilities, Some("here"), idempotent).await
     }
 
     pub(crate) async fn plan(&self, actions: Vec<Action>) -> CheckedPlan {

@@ -148,6 +148,10 @@ impl KubernetesGrant {
         self.names.is_empty() || self.names.iter().any(|pattern| text::fits(pattern, name))
     }
 
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     pub(crate) fn has_names(&self) -> bool {
         !self.names.is_empty()
     }

@@ -9,6 +9,7 @@ mod change;
 pub(in crate::gate) mod entry;
 mod look;
 pub(in crate::gate) mod named;
+pub(in crate::gate) mod needs;
 pub(in crate::gate) mod permit;
 pub(in crate::gate) mod plan;
 mod population;
