@@ -1,4 +1,4 @@
-//! The queries of the shipped runbooks, and the rules that start them, in a real Prometheus.
+//! The queries of the shipped runbooks, the rules that start them, and `gpu-state`, with a real Prometheus.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,11 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+use stanch_contract::{FailureCode, Verdict};
 use stanch_parts::{Metrics, Prometheus, prometheus, until};
+use stanch_sandbox::CallFault;
+use stanch_tests::Installed;
 
 fn shipped(name: &str) -> String {
     let path: PathBuf = stanch_test_support::root().join("runbooks").join(name);
@@ -20,7 +24,10 @@ fn shipped(name: &str) -> String {
 fn query(runbook: &str, check: &str, labels: &[(&str, &str)]) -> String {
     let runbook: toml::Table = shipped(runbook).parse().unwrap();
     let of = |list: &toml::Value| {
-        let found = list.as_array()?.iter().find(|one| one["id"].as_str() == Some(check))?;
+        let found = list
+            .as_array()?
+            .iter()
+            .find(|one| one["id"].as_str() == Some(check))?;
         Some(found["with"]["query"].as_str()?.to_owned())
     };
     let found = runbook.get("diagnosis").and_then(of);
@@ -35,7 +42,8 @@ fn query(runbook: &str, check: &str, labels: &[(&str, &str)]) -> String {
 /// What a pod of `llm` counts.
 fn requests(metrics: &Metrics, pod: &str, started: f64, finished: f64) {
     for (what, count) in [("started", started), ("finished", finished)] {
-        let series = format!("inference_requests_{what}_total{{namespace=\"inference\",app=\"llm\",pod=\"{pod}\"}}");
+        let series =
+            format!("inference_requests_{what}_total{{namespace=\"inference\",app=\"llm\",pod=\"{pod}\"}}");
         metrics.set(&series, count);
     }
 }
@@ -44,14 +52,22 @@ fn requests(metrics: &Metrics, pod: &str, started: f64, finished: f64) {
 fn the_example_rules_name_the_zombie_and_the_runbooks_queries_see_it_and_no_other() {
     let metrics = Metrics::open().unwrap();
     // Pods are looked at for as long as it takes two scrapes to show that they count.
-    let rules = shipped("alerts.example.yml").replace("for: 2m", "for: 0s").replace("for: 5m", "for: 0s");
+    let rules = shipped("alerts.example.yml")
+        .replace("for: 2m", "for: 0s")
+        .replace("for: 5m", "for: 0s");
     let prometheus = Prometheus::start(&prometheus::config(&[metrics.address], None), &rules).unwrap();
     let labels = [("namespace", "inference"), ("app", "llm")];
-    let [zombie, all_answer, full] = ["zombie", "all_answer", "gpu_memory_full"].map(|check| query("hanged-gpu.toml", check, &labels));
-    assert_eq!(prometheus.value(&zombie), None, "nothing is known where the metric is not there");
+    let [zombie, all_answer, full] =
+        ["zombie", "all_answer", "gpu_memory_full"].map(|check| query("hanged-gpu.toml", check, &labels));
+    assert_eq!(
+        prometheus.value(&zombie),
+        None,
+        "nothing is known where the metric is not there"
+    );
 
     let gpu = |pod: &str, used: f64, free: f64| {
-        let of = |what: &str| format!("DCGM_FI_DEV_FB_{what}{{namespace=\"inference\",pod=\"{pod}\",gpu=\"0\"}}");
+        let of =
+            |what: &str| format!("DCGM_FI_DEV_FB_{what}{{namespace=\"inference\",pod=\"{pod}\",gpu=\"0\"}}");
         metrics.set(&of("USED"), used);
         metrics.set(&of("FREE"), free);
     };
@@ -66,8 +82,12 @@ fn the_example_rules_name_the_zombie_and_the_runbooks_queries_see_it_and_no_othe
         requests(&metrics, "llm-2", count, count);
         requests(&metrics, "llm-3", 7.0, 7.0);
         let firing = prometheus.firing()?;
-        let hangs = firing.iter().filter(|alert| alert["labels"]["alertname"] == "GPUWorkerHangs");
-        let pods: Vec<String> = hangs.map(|alert| alert["labels"]["pod"].as_str().unwrap().to_owned()).collect();
+        let hangs = firing
+            .iter()
+            .filter(|alert| alert["labels"]["alertname"] == "GPUWorkerHangs");
+        let pods: Vec<String> = hangs
+            .map(|alert| alert["labels"]["pod"].as_str().unwrap().to_owned())
+            .collect();
         // Before a second sample of what was finished llm-2 may look the same.
         (pods == ["llm-1"] && prometheus.value(&zombie) == Some(1.0)).then_some(pods)
     });
@@ -101,7 +121,9 @@ fn the_queries_of_crash_loop_tell_no_from_nothing_known() {
     for query in [&memory, &others, &none_loops] {
         assert_eq!(prometheus.value(query), None, "{query}");
     }
-    let of = |metric: &str, pod: &str, more: &str| format!("{metric}{{namespace=\"inference\",container=\"api\",pod=\"{pod}\"{more}}}");
+    let of = |metric: &str, pod: &str, more: &str| {
+        format!("{metric}{{namespace=\"inference\",container=\"api\",pod=\"{pod}\"{more}}}")
+    };
     for (pod, ready) in [("api-1", 0.0), ("api-2", 1.0)] {
         metrics.set(&of("kube_pod_container_info", pod, ""), 1.0);
         metrics.set(&of("kube_pod_container_status_ready", pod, ""), ready);
@@ -111,15 +133,76 @@ fn the_queries_of_crash_loop_tell_no_from_nothing_known() {
         (said == [Some(memory_is), Some(others_are), Some(loop_is)]).then_some(())
     };
     until("that none is killed and none loops", || are(0.0, 1.0, 0.0)).unwrap();
-    let waiting = of("kube_pod_container_status_waiting_reason", "api-1", ",reason=\"CrashLoopBackOff\"");
+    let waiting = of(
+        "kube_pod_container_status_waiting_reason",
+        "api-1",
+        ",reason=\"CrashLoopBackOff\"",
+    );
     metrics.set(&waiting, 1.0);
-    let killed = of("kube_pod_container_status_last_terminated_reason", "api-1", ",reason=\"OOMKilled\"");
+    let killed = of(
+        "kube_pod_container_status_last_terminated_reason",
+        "api-1",
+        ",reason=\"OOMKilled\"",
+    );
     metrics.set(&killed, 1.0);
     until("that one is killed and loops", || are(1.0, 1.0, 1.0)).unwrap();
     until("the alert", || {
         let firing = prometheus.firing()?;
-        let loops = firing.iter().find(|alert| alert["labels"]["alertname"] == "PodCrashLoops")?;
+        let loops = firing
+            .iter()
+            .find(|alert| alert["labels"]["alertname"] == "PodCrashLoops")?;
         (loops["labels"]["pod"] == "api-1" && loops["labels"]["container"] == "api").then_some(())
     })
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gpu_state_names_the_full_gpu_and_the_zombie_and_says_unknown_where_nothing_is_known() {
+    let metrics = Metrics::open().unwrap();
+    let prometheus = Prometheus::start(&prometheus::config(&[metrics.address], None), "").unwrap();
+    let grant = json!({ "http": [{
+        "url": format!("{}/api/v1/query", prometheus.url()), "read": ["GET"], "addresses": ["127.0.0.0/8"],
+    }] });
+    let settings = json!({ "url": prometheus.url() });
+    let plugin = Installed::new("gpu-state", grant, settings.clone()).await;
+    let ask = |what: &[&str]| json!({ "namespace": "inference", "what": what });
+    let nothing = plugin.diagnose(ask(&["memory-full", "zombie"])).await.unwrap();
+    assert_eq!(nothing.verdict, Verdict::Unknown, "{}", nothing.summary);
+
+    for (pod, used) in [("llm-1", 79_000.0), ("llm-2", 40_000.0)] {
+        let of =
+            |what: &str| format!("DCGM_FI_DEV_{what}{{namespace=\"inference\",pod=\"{pod}\",gpu=\"0\"}}");
+        metrics.set(&of("FB_USED"), used);
+        metrics.set(&of("FB_FREE"), 80_000.0 - used);
+        metrics.set(&of("GPU_UTIL"), 60.0);
+        metrics.set(&of("XID_ERRORS"), 0.0);
+    }
+    let mut count = 0.0;
+    until("two samples of what is counted", || {
+        count += 1.0;
+        requests(&metrics, "llm-1", count, 3.0);
+        requests(&metrics, "llm-2", count, count);
+        let finished = "sum(increase(inference_requests_finished_total{pod=\"llm-2\"}[5m])) > 0";
+        prometheus.value(finished)
+    })
+    .unwrap();
+    let found = plugin.diagnose(ask(&["memory-full", "zombie"])).await.unwrap();
+    assert_eq!(found.verdict, Verdict::Yes, "{}", found.summary);
+    assert_eq!(found.data["pods"], json!(["llm-1"]));
+    let troubles: Vec<&str> = found.data["troubles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trouble| trouble["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(troubles, ["memory-full", "zombie"]);
+    let well = plugin.diagnose(ask(&["idle", "errors"])).await.unwrap();
+    assert_eq!(well.verdict, Verdict::No, "{}", well.summary);
+
+    let closed = Installed::new("gpu-state", json!({}), settings).await;
+    let fault = closed.diagnose(ask(&["zombie"])).await.unwrap_err();
+    assert!(
+        matches!(&fault, CallFault::Guest(failure) if failure.code == FailureCode::Denied),
+        "{fault}"
+    );
 }

@@ -17,7 +17,7 @@ use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
 use stanch_tests::{Installed, Server, packed, sandbox};
 
-const SHIPPED: [(&str, PluginKind); 10] = [
+const SHIPPED: [(&str, PluginKind); 14] = [
     ("disk-usage", PluginKind::Diagnosis),
     ("disk-cleanup", PluginKind::Remediation),
     ("prometheus-query", PluginKind::Diagnosis),
@@ -28,6 +28,10 @@ const SHIPPED: [(&str, PluginKind); 10] = [
     ("pod-recycle", PluginKind::Remediation),
     ("deployment-scale", PluginKind::Remediation),
     ("config-switch", PluginKind::Remediation),
+    ("kubernetes-job", PluginKind::Remediation),
+    ("kubernetes-patch", PluginKind::Remediation),
+    ("traffic-reroute", PluginKind::Remediation),
+    ("gpu-state", PluginKind::Diagnosis),
 ];
 
 fn code(fault: CallFault) -> FailureCode {

@@ -24,6 +24,9 @@ const ROLE: &str = r#"[
   {apiGroups: [""], resources: [events], verbs: [list]},
   {apiGroups: [""], resources: [configmaps], verbs: [get, patch]},
   {apiGroups: [apps], resources: [replicasets, statefulsets, daemonsets, deployments], verbs: [get]},
+  {apiGroups: [apps], resources: [deployments], verbs: [patch]},
+  {apiGroups: [batch], resources: [cronjobs], verbs: [get]},
+  {apiGroups: [batch], resources: [jobs], verbs: [get, create]},
   {apiGroups: [apps], resources: [deployments/scale, statefulsets/scale], verbs: [get, patch]},
   {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list]},
 ]"#;
@@ -67,6 +70,16 @@ impl World {
         self.space.admin().object(&path).unwrap()
     }
 
+    /// Waits until its controller has seen it as it is: each look of its makes another version.
+    fn settled(&self, path: &str) {
+        let path = path.replace("NAMESPACE", self.space.name());
+        until("its controller", || {
+            let object = self.space.admin().object(&path)?;
+            (object["status"]["observedGeneration"] == object["metadata"]["generation"]).then_some(())
+        })
+        .unwrap();
+    }
+
     fn merge(&self, path: &str, body: Value) {
         let path = path.replace("NAMESPACE", self.space.name());
         self.space.admin().merge(&path, &body).unwrap().good().unwrap();
@@ -99,6 +112,11 @@ const SCALE: &[(&[&str], &[&str])] = &[
     (&["list"], &["horizontalpodautoscalers.autoscaling"]),
 ];
 const SWITCH: &[(&[&str], &[&str])] = &[(&["get", "patch"], &["configmaps"])];
+const PATCH: &[(&[&str], &[&str])] = &[(&["get", "patch"], &["deployments.apps"])];
+const JOB: &[(&[&str], &[&str])] = &[
+    (&["get", "create"], &["jobs.batch"]),
+    (&["get"], &["cronjobs.batch"]),
+];
 
 fn workload(kind: &str, name: &str, count: u32) -> String {
     let service = if kind == "StatefulSet" {
@@ -260,7 +278,8 @@ async fn pod_recycle_evicts_exactly_the_planned_pods_as_the_budget_lets_them_go(
     assert_eq!(stayed, [name(&pods[2]), name(&pods[3])]);
     let mut evicted = [first, second].map(|pod| format!("create pods/{pod}/eviction → 201"));
     let mut changed = world.changed();
-    (evicted.sort(), changed.sort());
+    evicted.sort();
+    changed.sort();
     assert_eq!(changed, evicted);
 
     // The same plan a second time is about pods that are gone.
@@ -332,6 +351,7 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
     let fault = plugin.plan_undo(&params).await.unwrap_err();
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
     world.merge(path, json!({ "spec": { "replicas": 4 } }));
+    verified(&plugin, &params).await;
 
     let checked = plugin
         .check(plugin.plan_undo(&params).await.unwrap())
@@ -404,4 +424,118 @@ async fn config_switch_switches_one_key_and_puts_its_old_value_back() {
         .unwrap_err();
     assert!(refused.to_string().contains("patch"), "{refused}");
     assert_eq!(data()["mode"], json!("all-models"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubernetes_patch_changes_the_fields_and_puts_back_what_was_there() {
+    let world = World::new("plugin-patch");
+    world.space.apply(&workload("Deployment", "worker", 1)).unwrap();
+    world.space.ready("app=worker", 1).unwrap();
+    let path = "/apis/apps/v1/namespaces/NAMESPACE/deployments/worker";
+    let live = || world.live(path);
+    world.settled(path);
+    let before = live();
+    let params = world.params(json!({
+        "api_version": "apps/v1", "kind": "Deployment", "name": "worker",
+        "patch": { "spec": { "paused": true, "progressDeadlineSeconds": 90 }, "metadata": { "annotations": { "stanch/why": "mitigation" } } },
+        "only_if": { "spec": { "replicas": 1 } },
+    }));
+    let plugin = world.plugin("kubernetes-patch", PATCH).await;
+
+    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let dry_run = checked.actions[0].dry_run.clone().unwrap();
+    assert!(dry_run.contains("spec.paused"), "{dry_run}");
+    plugin.apply(&params, checked).await.unwrap();
+    verified(&plugin, &params).await;
+    assert_eq!(
+        (
+            &live()["spec"]["paused"],
+            &live()["spec"]["progressDeadlineSeconds"]
+        ),
+        (&json!(true), &json!(90))
+    );
+
+    world.merge(path, json!({ "spec": { "progressDeadlineSeconds": 120 } }));
+    let fault = plugin.plan_undo(&params).await.unwrap_err();
+    assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
+    world.merge(path, json!({ "spec": { "progressDeadlineSeconds": 90 } }));
+    world.settled(path);
+    let checked = plugin
+        .check(plugin.plan_undo(&params).await.unwrap())
+        .await
+        .unwrap();
+    plugin.apply(&params, checked).await.unwrap();
+    verified(&plugin, &params).await;
+    assert_eq!(live()["spec"], before["spec"]);
+    assert_eq!(live()["metadata"]["annotations"].get("stanch/why"), None);
+
+    world.settled(path);
+    let stale = plugin.plan(&params).await.unwrap();
+    world.merge(path, json!({ "metadata": { "labels": { "theirs": "yes" } } }));
+    let refused = plugin.check(stale).await.unwrap_err();
+    assert!(refused.to_string().contains("changed since"), "{refused}");
+    let reader = world
+        .plugin("kubernetes-patch", &[(&["get"], &["deployments.apps"])])
+        .await;
+    let refused = reader
+        .check(reader.plan(&params).await.unwrap())
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("patch"), "{refused}");
+    assert_eq!(live()["spec"], before["spec"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubernetes_job_makes_one_job_of_a_cronjob_and_sees_its_end() {
+    let world = World::new("plugin-job");
+    world
+        .space
+        .apply(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: reindex}\nspec: {schedule: '0 0 1 1 *', suspend: true, jobTemplate: \
+             {spec: {backoffLimit: 0, template: {metadata: {annotations: {stanch.test/state: pending}}, \
+             spec: {restartPolicy: Never, containers: [{name: main, image: reindex}]}}}}}\n",
+        )
+        .unwrap();
+    let params = world.params(json!({ "cron_job": "reindex" }));
+    let plugin = world.plugin("kubernetes-job", JOB).await;
+    let plan = plugin.plan(&params).await.unwrap();
+    let job = plan.data["job"].as_str().unwrap().to_owned();
+    let checked = plugin.check(plan.clone()).await.unwrap();
+    assert_eq!(
+        checked.actions[0].dry_run.as_deref(),
+        Some("the server would create it")
+    );
+    plugin.apply(&params, checked).await.unwrap();
+    assert_eq!(plugin.verify(&params).await.unwrap().verdict, Verdict::No);
+
+    // What the kubelet would say when the container has ended well.
+    let selector = plan.data["selector"].as_str().unwrap();
+    let pod = until("the Job's pod", || {
+        let pods = world.space.pods(selector)?;
+        pods.into_iter().find(|pod| pod["spec"]["nodeName"].is_string())
+    })
+    .unwrap();
+    let status = format!("/api/v1/namespaces/NAMESPACE/pods/{}/status", name(&pod));
+    world.merge(&status, json!({ "status": { "phase": "Succeeded" } }));
+    let found = verified(&plugin, &params).await;
+    assert!(found.summary.contains("has run to its end"), "{}", found.summary);
+
+    // The same run and step again make none, and the old plan is stale.
+    let again = plugin.plan(&params).await.unwrap();
+    assert_eq!(again.actions, []);
+    let stale = plugin.check(plan).await.unwrap_err();
+    assert!(stale.to_string().contains("is there already"), "{stale}");
+    let made = world.live("/apis/batch/v1/namespaces/NAMESPACE/jobs");
+    assert_eq!(made["items"].as_array().unwrap().len(), 1);
+    assert_eq!(name(&made["items"][0]), job);
+    let fault = plugin
+        .plan(&world.params(json!({ "cron_job": "other" })))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&fault), FailureCode::NotFound, "{fault}");
+    let closed = world.plugin("kubernetes-job", &JOB[..1]).await;
+    assert_eq!(
+        code(&closed.plan(&params).await.unwrap_err()),
+        FailureCode::Denied
+    );
 }

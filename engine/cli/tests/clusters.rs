@@ -47,7 +47,10 @@ impl Place {
 
     /// The exit code of `doctor`, and what it found.
     fn doctor(&self, more: &[&str]) -> (i32, Vec<Value>) {
-        let line: Vec<&str> = ["doctor", "--json"].into_iter().chain(more.iter().copied()).collect();
+        let line: Vec<&str> = ["doctor", "--json"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
         let output = self.stanch(&line);
         let found = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
@@ -139,15 +142,24 @@ names = ["web"]
         here[0]["health"] == "good" && here[0]["found"].as_str().unwrap().contains("as `engine`"),
         "{here:#?}"
     );
-    let of = |found: &[Value], plugin: &str| about(found, "clusters", &format!("here, for `{plugin}`"))[0].clone();
+    let of =
+        |found: &[Value], plugin: &str| about(found, "clusters", &format!("here, for `{plugin}`"))[0].clone();
     let recycle = of(&found, "recycle");
     assert_eq!(recycle["health"], "bad");
     let missing = recycle["found"].as_str().unwrap();
     for right in ["get pods", "list pods", "get pods/log", "create pods/eviction"] {
-        assert!(missing.contains(&format!("{right} in {name}")), "{right}: {missing}");
+        assert!(
+            missing.contains(&format!("{right} in {name}")),
+            "{right}: {missing}"
+        );
     }
     assert!(!missing.contains("deployments"), "{missing}");
-    assert!(recycle["todo"].as_str().unwrap().contains("stanch plugin rbac --cluster here"));
+    assert!(
+        recycle["todo"]
+            .as_str()
+            .unwrap()
+            .contains("stanch plugin rbac --cluster here")
+    );
     let scale = of(&found, "scale");
     assert!(
         scale["found"]
@@ -184,8 +196,14 @@ names = ["web"]
     assert_eq!(status(engine.get("/api/v1/pods")), 403);
     assert_eq!(status(engine.get(&of_group("deployments/web"))), 200);
     assert_eq!(status(engine.get(&of_group("deployments/db"))), 403);
-    assert_eq!(status(engine.merge(&of_group("deployments/web/scale"), &replicas)), 200);
-    assert_eq!(status(engine.merge(&of_group("deployments/db/scale"), &replicas)), 403);
+    assert_eq!(
+        status(engine.merge(&of_group("deployments/web/scale"), &replicas)),
+        200
+    );
+    assert_eq!(
+        status(engine.merge(&of_group("deployments/db/scale"), &replicas)),
+        403
+    );
     assert_eq!(status(engine.merge(&of_group("deployments/web"), &replicas)), 403);
     assert_eq!(status(engine.delete(&space.path(&format!("pods/{pod}")))), 403);
     assert_eq!(
@@ -197,7 +215,10 @@ names = ["web"]
     let one = place.stanch(&["plugin", "rbac", "scale", "--json"]);
     let one: Value = serde_json::from_slice(&one.stdout).unwrap();
     let one = one.to_string();
-    assert!(one.contains("deployments/scale") && !one.contains("pods"), "{one}");
+    assert!(
+        one.contains("deployments/scale") && !one.contains("pods"),
+        "{one}"
+    );
 }
 
 #[test]
@@ -228,7 +249,9 @@ namespaces = ["{name}"]
         "{found:#?}"
     );
     let printed = place.stanch(&["plugin", "rbac", "--user", "stranger", "--name", "stanch-acting"]);
-    plane.kubectl(&["apply", "-f", "-"], &text(&printed.stdout)).unwrap();
+    plane
+        .kubectl(&["apply", "-f", "-"], &text(&printed.stdout))
+        .unwrap();
     let found = until("the roles to be known", || {
         let (code, found) = place.doctor(&[]);
         (code == 0).then_some(found)
@@ -264,11 +287,17 @@ fn which_roles_are_meant_is_said_or_asked_for() {
         (&["one", "--cluster", "b"], "there are grants for: a"),
     ];
     for (more, says) in table {
-        let line: Vec<&str> = ["plugin", "rbac"].into_iter().chain(more.iter().copied()).collect();
+        let line: Vec<&str> = ["plugin", "rbac"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
         let output = place.stanch(&line);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{line:?}: {said}");
-        assert!(said.contains(says) && output.stdout.is_empty(), "{line:?}: {said}");
+        assert!(
+            said.contains(says) && output.stdout.is_empty(),
+            "{line:?}: {said}"
+        );
     }
     // What RBAC cannot say as narrowly is told.
     let wider = text(&place.stanch(&["plugin", "rbac", "one"]).stdout);
@@ -339,7 +368,10 @@ headers = {{ authorization = "Bearer ${{secret:kept}}" }}
     };
     write(
         "runbooks/calls.toml",
-        &runbook("calls", "[[escalation]]\nuses = \"page\"\nwith = { to = \"sre\" }\n"),
+        &runbook(
+            "calls",
+            "[[escalation]]\nuses = \"page\"\nwith = { to = \"sre\" }\n",
+        ),
     );
     write("runbooks/silent.toml", &runbook("silent", ""));
 
@@ -370,10 +402,16 @@ headers = {{ authorization = "Bearer ${{secret:kept}}" }}
     assert_eq!((&page["health"], came()), (&json!("good"), 1), "{page}");
 
     // Where nobody takes it, it is told, and no secret with it.
-    write("stanch.toml", &settings.replace(&pages.address.to_string(), &nobody.to_string()));
+    write(
+        "stanch.toml",
+        &settings.replace(&pages.address.to_string(), &nobody.to_string()),
+    );
     let output = place.stanch(&["doctor", "--send"]);
     // Its lines are as wide as a terminal.
-    let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = text(&output.stdout)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     assert!(
         said.contains("✘ `page`") && said.contains("until then nobody is called this way"),
         "{said}"
@@ -386,7 +424,9 @@ fn a_pod_is_recycled_with_one_request_after_a_yes_and_not_while_its_namespace_is
     const TOKEN: &str = "a-token-for-the-tests-only";
     let (plane, space) = space("recycled");
     let name = space.name();
-    space.apply(&deployment("web").replace("replicas: 1", "replicas: 3")).unwrap();
+    space
+        .apply(&deployment("web").replace("replicas: 1", "replicas: 3"))
+        .unwrap();
     let before = space.ready("app=web", 3).unwrap();
     let pod = before[0]["metadata"]["name"].as_str().unwrap();
     let listens = free_port().unwrap();
@@ -445,14 +485,31 @@ trust = "alert"
 "#
     );
     std::fs::write(place.path().join("runbooks/recycle.toml"), runbook).unwrap();
-    let roles = place.stanch(&["plugin", "rbac", "--user", "stranger", "--name", "stanch-recycles"]);
-    plane.kubectl(&["apply", "-f", "-"], &text(&roles.stdout)).unwrap();
+    let roles = place.stanch(&[
+        "plugin",
+        "rbac",
+        "--user",
+        "stranger",
+        "--name",
+        "stanch-recycles",
+    ]);
+    plane
+        .kubectl(&["apply", "-f", "-"], &text(&roles.stdout))
+        .unwrap();
 
-    let engine = Engine::start(Path::new(env!("CARGO_BIN_EXE_stanch")), place.path(), listens, TOKEN).unwrap();
+    let engine = Engine::start(
+        Path::new(env!("CARGO_BIN_EXE_stanch")),
+        place.path(),
+        listens,
+        TOKEN,
+    )
+    .unwrap();
     let post = |firing: bool| {
         let alert = notification("PodHangs", &[("pod", pod)], firing, "2026-06-01T12:00:00.000Z");
         let mut connection = Connection::open(listens).unwrap();
-        let answer = connection.post("/alerts/alertmanager", TOKEN, &alert.to_string()).unwrap();
+        let answer = connection
+            .post("/alerts/alertmanager", TOKEN, &alert.to_string())
+            .unwrap();
         assert_eq!(answer.status, 202, "{}", answer.body);
     };
     post(true);
@@ -471,7 +528,9 @@ trust = "alert"
 
     // What is paused is not touched, whoever says yes.
     let scope = format!("namespace:{name}");
-    engine.tell(&["pause", &scope, "--reason", "investigating"]).unwrap();
+    engine
+        .tell(&["pause", &scope, "--reason", "investigating"])
+        .unwrap();
     question.answer(&engine, &run, true).unwrap();
     let evictions = || -> Vec<String> {
         let calls = plane.calls(User::Stranger).unwrap();
@@ -488,12 +547,18 @@ trust = "alert"
     assert_eq!(evictions(), Vec::<String>::new());
     engine.tell(&["resume", &scope]).unwrap();
 
-    until("the pod to be recycled", || stanch_outside::run::changed(&view()).then_some(())).unwrap();
+    until("the pod to be recycled", || {
+        stanch_outside::run::changed(&view()).then_some(())
+    })
+    .unwrap();
     assert_eq!(evictions(), [format!("create {name}/pods/{pod}/eviction → 201")]);
     let uid = |pod: &Value| pod["metadata"]["uid"].as_str().unwrap().to_owned();
     let after: Vec<String> = space.ready("app=web", 3).unwrap().iter().map(uid).collect();
     assert!(!after.contains(&uid(&before[0])), "{after:?}");
-    assert!(before[1..].iter().all(|pod| after.contains(&uid(pod))), "the others are the same");
+    assert!(
+        before[1..].iter().all(|pod| after.contains(&uid(pod))),
+        "the others are the same"
+    );
     post(false);
     let ended = until("the run to end", || ending(&view()).map(str::to_owned)).unwrap();
     assert_eq!(ended, "healed");

@@ -45,16 +45,28 @@ fn passed(output: &Output) -> String {
 fn what_is_written_loads_and_is_tested_and_nothing_is_written_over() {
     let above = tempfile::tempdir().unwrap();
     let said = passed(&stanch(above.path(), &["init", "ops/stanch"]));
-    assert!(said.contains("cd ops/stanch") && said.contains("stanch serve"), "{said}");
+    assert!(
+        said.contains("cd ops/stanch") && said.contains("stanch serve"),
+        "{said}"
+    );
     let folder = above.path().join("ops/stanch");
     let mode = |file: &str| folder.join(file).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(
-        (mode("secrets/alertmanager"), mode("secrets"), mode("alertmanager.yml")),
+        (
+            mode("secrets/alertmanager"),
+            mode("secrets"),
+            mode("alertmanager.yml")
+        ),
         (0o600, 0o700, 0o600)
     );
     let token = read(&folder, "secrets/alertmanager").trim().to_owned();
     assert!(token.len() == 64 && read(&folder, "alertmanager.yml").contains(&token));
-    for file in ["stanch.toml", "first-alert.json", ".gitignore", "runbooks/first-alert.toml"] {
+    for file in [
+        "stanch.toml",
+        "first-alert.json",
+        ".gitignore",
+        "runbooks/first-alert.toml",
+    ] {
         assert!(!read(&folder, file).contains(&token), "{file}");
     }
     assert!(passed(&stanch(&folder, &["check"])).contains("1 runbook, 0 plugins: all well"));
@@ -91,12 +103,15 @@ fn an_alert_of_a_real_alertmanager_comes_to_a_person_and_ends() {
     let engine = Engine::start(Path::new(env!("CARGO_BIN_EXE_stanch")), folder, listens, "unused").unwrap();
     let alertmanager = Alertmanager::start(&snippet).unwrap();
     let post = |ends: Option<&str>| {
-        let mut alert = json!({ "labels": { "alertname": "FirstAlert" }, "startsAt": "2026-01-01T00:00:00Z" });
+        let mut alert =
+            json!({ "labels": { "alertname": "FirstAlert" }, "startsAt": "2026-01-01T00:00:00Z" });
         if let Some(ends) = ends {
             alert["endsAt"] = json!(ends);
         }
         let mut connection = Connection::open(alertmanager.address).unwrap();
-        let answer = connection.post("/api/v2/alerts", "", &json!([alert]).to_string()).unwrap();
+        let answer = connection
+            .post("/api/v2/alerts", "", &json!([alert]).to_string())
+            .unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
     };
     post(None);

@@ -482,7 +482,10 @@ async fn a_kubeconfig_that_breaks_is_told_and_what_was_read_before_stays() {
     let broken = now(&reloader);
     let (kind, message, _) = problem(&broken);
     assert_eq!(kind, ProblemKind::Cluster);
-    assert!(message.contains("eu.kubeconfig") && !message.contains("hunter2"), "{message}");
+    assert!(
+        message.contains("eu.kubeconfig") && !message.contains("hunter2"),
+        "{message}"
+    );
     assert!(broken.problems[0].rendered.contains("what was read before stays"));
     assert!(server().is_some());
     assert_eq!(names(&now(&reloader)), ["a"], "runbooks are loaded all the same");

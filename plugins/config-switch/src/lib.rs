@@ -58,7 +58,8 @@ impl Remediation for ConfigSwitch {
         // Each action is for one version: a repeat finds another.
         .idempotent(true)
         .reversible()
-        .verifies();
+        .verifies()
+        .verifies_undo();
 
     fn asks() -> Value {
         json!({ "kubernetes": [

@@ -59,7 +59,8 @@ impl Remediation for DeploymentScale {
     type Data = Data;
     const ABOUT: About = about!("Scales a Deployment or StatefulSet within a floor and a ceiling")
         .reversible()
-        .verifies();
+        .verifies()
+        .verifies_undo();
 
     fn asks() -> Value {
         let what = |verbs: Value, resources: Value| json!({ "clusters": ["eu"], "verbs": verbs, "resources": resources, "namespaces": ["inference"] });

@@ -67,7 +67,7 @@ async fn installed(
     let Loaded { snapshot, parts } = load(config, console).await?;
     let installed = snapshot.plugins.get(&PluginKey::from(plugin));
     let installed = installed.ok_or_else(|| not_installed(plugin, config))?;
-    Ok((sandbox, installed.installation.plugin().clone()))
+    Ok((parts.sandbox, installed.installation.plugin().clone()))
 }
 
 fn not_installed(plugin: &str, config: &Path) -> CliError {
@@ -229,7 +229,7 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
         Some(path) => super::start::alerts(path)?,
     };
     let recorder = Arc::new(Recorder::default());
-    let Loaded { snapshot, sandbox } = load_with(config, console, Some(recorder.clone())).await?;
+    let Loaded { snapshot, parts } = load_with(config, console, Some(recorder.clone())).await?;
     let installed = snapshot.plugins.get(&PluginKey::from(test.plugin.as_str()));
     let installed = installed.ok_or_else(|| not_installed(&test.plugin, config))?;
     let stem = file.file_name().unwrap_or_default().to_string_lossy();
@@ -241,7 +241,7 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
         on: on.clone(),
         now: clock::now(),
     };
-    let recorded = Box::pin(recorder.record(&sandbox, live)).await;
+    let recorded = Box::pin(recorder.record(&parts.sandbox, live)).await;
     let recorded = recorded.map_err(|error| CliError::Usage {
         message: error.to_string(),
         hint: "nothing was written".to_owned(),

@@ -353,7 +353,8 @@ fn http(offered: &Action, grant: &Grant, facilities: &Facilities) -> Result<Cano
     })
 }
 
-/// The entity tag of `etag:"…"`: a strong one, because `If-Match` never matches a weak one (RFC 9110 §13.1.1).
+/// The entity tag of `etag:"…"`: a strong one, because `If-Match` never matches a weak one (RFC 9110 §13.1.1). A space in it is
+/// not of that grammar, and Caddy's admin API has one in each.
 pub(crate) fn etag(expect: &str) -> Result<&str, String> {
     let shown = || text::clean_line_to(expect, 80);
     let tag = expect.strip_prefix("etag:").ok_or_else(|| {
@@ -364,7 +365,13 @@ pub(crate) fn etag(expect: &str) -> Result<&str, String> {
     })?;
     let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
     match inner {
-        Some(inner) if inner.bytes().all(|b| b == 0x21 || (0x23..=0x7e).contains(&b)) => Ok(tag),
+        Some(inner)
+            if inner
+                .bytes()
+                .all(|b| matches!(b, 0x20 | 0x21) || (0x23..=0x7e).contains(&b)) =>
+        {
+            Ok(tag)
+        }
         _ => Err(format!(
             "`{}` is not a strong entity tag: write `etag:\"…\"` with the server's own quotes",
             shown()

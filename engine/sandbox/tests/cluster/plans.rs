@@ -470,7 +470,11 @@ async fn a_promise_about_idempotency_keys_makes_no_change_of_a_cluster_safe_to_r
         (&pinned, true, true),
     ] {
         let plan = gate.try_plan_of(vec![offered.clone()], None, promised).await;
-        assert_eq!(plan.unwrap().actions[0].repeat_safe, safe, "{offered:?} {promised}");
+        assert_eq!(
+            plan.unwrap().actions[0].repeat_safe,
+            safe,
+            "{offered:?} {promised}"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::people::{Certificates, User};
 
 /// The controllers that the workloads of tests need.
-const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,disruption-controller,\
+const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,job-controller,disruption-controller,\
                            endpointslice-controller,namespace-controller,garbage-collector-controller,\
                            node-lifecycle-controller,taint-eviction-controller,pod-garbage-collector-controller";
 

@@ -1,0 +1,244 @@
+use super::*;
+use stanch_plugin::http::Response;
+use stanch_plugin::testing::{Host, Planned, reply};
+
+const HANDLER: &str = "http://127.0.0.1:2019/id/inference";
+const ETAG: &str = r#""/config/apps/http/x 5f""#;
+
+fn handler(policy: &str, dials: &[&str], weights: &[u32]) -> Result<Response, Failure> {
+    let upstreams: Vec<Value> = dials.iter().map(|dial| json!({ "dial": dial })).collect();
+    let body = json!({
+        "@id": "inference", "handler": "reverse_proxy", "upstreams": upstreams,
+        "load_balancing": { "selection_policy": { "policy": policy, "weights": weights } },
+    });
+    let mut response = reply(200, body)?;
+    response.headers.push(("etag".into(), ETAG.into()));
+    Ok(response)
+}
+
+const DIALS: [&str; 2] = ["10.0.0.1:80", "10.0.0.2:80"];
+
+/// Caddy with these weights, one after the other: each is read once, the last for ever.
+fn host(weights: &[[u32; 2]]) -> Host {
+    let host = Host::new();
+    host.set_settings(
+        json!({ "caddy": "http://127.0.0.1:2019/", "upstreams": { "eu": DIALS[0], "us-east": DIALS[1] } }),
+    );
+    for weights in weights {
+        host.answer("GET", HANDLER, handler(BY_WEIGHT, &DIALS, weights));
+    }
+    host.answer("PATCH", &format!("{HANDLER}/{WEIGHTS}"), reply(200, ""));
+    host
+}
+
+fn params(extra: Value) -> Value {
+    let mut params = json!({ "route": "inference", "to": "us-east" });
+    params
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
+    params
+}
+
+fn plan(host: &Host, extra: Value) -> Result<Planned, Failure> {
+    host.plan::<TrafficReroute>(params(extra))
+}
+
+#[test]
+fn the_plan_is_one_patch_of_the_weights_for_the_whole_handler_as_it_was_read() {
+    let host = host(&[[100, 0]]);
+    let plan = plan(&host, json!({ "weight": 10 })).unwrap();
+    let [action] = plan.actions.as_slice() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        (action.verb.as_str(), action.target.clone(), action.expect.clone()),
+        (
+            "PATCH",
+            format!("{HANDLER}/{WEIGHTS}"),
+            Some(format!("etag:{ETAG}"))
+        )
+    );
+    assert_eq!(
+        action.content.as_deref(),
+        Some(r#"{"body":[9,1],"contentType":"application/json"}"#)
+    );
+    assert_eq!(
+        plan.summary,
+        "Route `inference`: eu 90 %, us-east 10 % instead of eu 100 %, us-east 0 %"
+    );
+}
+
+#[test]
+fn it_is_moved_verified_and_moved_back_to_what_was_there() {
+    let host = host(&[[7, 3], [0, 1], [0, 1], [7, 3]]);
+    let plan = plan(&host, json!({})).unwrap();
+    host.apply::<TrafficReroute>(params(json!({})), &plan).unwrap();
+    let found = host.verify::<TrafficReroute>(params(json!({}))).unwrap();
+    assert_eq!(found.verdict, Verdict::Yes, "{}", found.summary);
+    let undo = host.plan_undo::<TrafficReroute>(params(json!({}))).unwrap();
+    assert_eq!(
+        undo.actions[0].content.as_deref(),
+        Some(r#"{"body":[7,3],"contentType":"application/json"}"#)
+    );
+    assert_eq!(undo.summary, "Route `inference` back to eu 70 %, us-east 30 %");
+    host.apply::<TrafficReroute>(params(json!({})), &undo).unwrap();
+    assert_eq!(
+        host.verify::<TrafficReroute>(params(json!({}))).unwrap().verdict,
+        Verdict::Yes
+    );
+    let bodies: Vec<String> = host
+        .sent()
+        .iter()
+        .filter(|request| request.method == "PATCH")
+        .map(|request| String::from_utf8(request.body.clone()).unwrap())
+        .collect();
+    assert_eq!(bodies, ["[0,1]", "[7,3]"]);
+}
+
+#[test]
+fn where_it_is_so_already_nothing_is_sent() {
+    assert_eq!(plan(&host(&[[0, 3]]), json!({})).unwrap().actions, []);
+    assert_eq!(
+        plan(&host(&[[9, 1]]), json!({ "weight": 10 })).unwrap().actions,
+        []
+    );
+}
+
+#[test]
+fn what_somebody_changed_since_is_theirs() {
+    let done = |host: &Host| {
+        let plan = plan(host, json!({})).unwrap();
+        host.apply::<TrafficReroute>(params(json!({})), &plan).unwrap();
+        host.plan_undo::<TrafficReroute>(params(json!({})))
+    };
+    let failure = done(&host(&[[100, 0], [50, 50]])).unwrap_err();
+    assert_eq!(failure.code, FailureCode::Conflict);
+    assert!(
+        failure
+            .message
+            .contains("has eu 50 %, us-east 50 %, which was not set here"),
+        "{failure}"
+    );
+    assert_eq!(
+        done(&host(&[[100, 0], [100, 0]])).unwrap().actions,
+        [],
+        "put back by somebody"
+    );
+    let others = host(&[[100, 0]]);
+    others.answer(
+        "GET",
+        HANDLER,
+        handler(BY_WEIGHT, &[DIALS[1], DIALS[0]], &[0, 100]),
+    );
+    let failure = done(&others).unwrap_err();
+    assert!(failure.message.contains("are others by now"), "{failure}");
+}
+
+#[test]
+fn a_stale_change_is_a_conflict_and_a_server_that_fails_is_none() {
+    for (status, code) in [
+        (412, FailureCode::Conflict),
+        (500, FailureCode::Failed),
+        (503, FailureCode::Unavailable),
+    ] {
+        let host = Host::new();
+        host.set_settings(json!({ "caddy": "http://127.0.0.1:2019", "upstreams": { "us-east": DIALS[1] } }));
+        host.answer("GET", HANDLER, handler(BY_WEIGHT, &DIALS, &[100, 0]));
+        host.answer(
+            "PATCH",
+            &format!("{HANDLER}/{WEIGHTS}"),
+            reply(status, json!({ "error": "no" })),
+        );
+        let plan = plan(&host, json!({})).unwrap();
+        let failure = host
+            .apply::<TrafficReroute>(params(json!({})), &plan)
+            .unwrap_err();
+        assert_eq!(failure.code, code, "{failure}");
+        assert_eq!(
+            host.plan_undo::<TrafficReroute>(params(json!({})))
+                .unwrap()
+                .actions,
+            [],
+            "it was refused"
+        );
+    }
+}
+
+#[test]
+fn a_lost_answer_is_settled_by_what_is_there() {
+    let lossy = Host::new();
+    lossy.set_settings(json!({ "caddy": "http://127.0.0.1:2019", "upstreams": { "us-east": DIALS[1] } }));
+    lossy.answer("GET", HANDLER, handler(BY_WEIGHT, &DIALS, &[100, 0]));
+    lossy.answer("GET", HANDLER, handler(BY_WEIGHT, &DIALS, &[0, 1]));
+    lossy.answer(
+        "PATCH",
+        &format!("{HANDLER}/{WEIGHTS}"),
+        Err(Failure::timeout("no answer")),
+    );
+    let plan = plan(&lossy, json!({})).unwrap();
+    lossy
+        .apply::<TrafficReroute>(params(json!({})), &plan)
+        .unwrap_err();
+    assert_eq!(
+        lossy.verify::<TrafficReroute>(params(json!({}))).unwrap().verdict,
+        Verdict::Yes
+    );
+    assert_eq!(
+        lossy
+            .plan_undo::<TrafficReroute>(params(json!({})))
+            .unwrap()
+            .actions
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn what_cannot_be_moved_says_why() {
+    let with = |answer: Result<Response, Failure>| {
+        let host = Host::new();
+        host.set_settings(json!({ "caddy": "http://127.0.0.1:2019", "upstreams": { "eu": DIALS[0], "us-east": DIALS[1], "asia": "10.0.0.3:80" } }));
+        host.answer("GET", HANDLER, answer);
+        host
+    };
+    let good = || handler(BY_WEIGHT, &DIALS, &[100, 0]);
+    let mut without_etag = good().unwrap();
+    without_etag.headers.clear();
+    let table = [
+        (
+            good(),
+            json!({ "to": "mars" }),
+            "no upstream that the operator names: `asia`, `eu`, `us-east`",
+        ),
+        (good(), json!({ "to": "asia" }), "has no upstream `10.0.0.3:80`"),
+        (
+            good(),
+            json!({ "to": "eu", "weight": 90 }),
+            "it is not guessed which",
+        ),
+        (
+            handler("least_conn", &DIALS, &[100, 0]),
+            json!({}),
+            "not a proxy that chooses by weight",
+        ),
+        (
+            handler(BY_WEIGHT, &DIALS, &[100]),
+            json!({}),
+            "1 weights for 2 upstreams",
+        ),
+        (Ok(without_etag), json!({}), "has no ETag"),
+        (
+            reply(404, json!({ "error": "unknown object ID 'inference'" })),
+            json!({}),
+            "unknown object ID",
+        ),
+    ];
+    for (answer, extra, says) in table {
+        let failure = plan(&with(answer), extra).unwrap_err();
+        assert!(failure.message.contains(says), "{says}: {failure}");
+    }
+    let closed = Host::new();
+    closed.set_settings(json!({ "caddy": "http://127.0.0.1:2019", "upstreams": {} }));
+    assert_eq!(plan(&closed, json!({})).unwrap_err().code, FailureCode::Denied);
+}
