@@ -94,7 +94,11 @@ pub async fn told(sandbox: &Sandbox, component: Arc<[u8]>) -> Value {
     said["received"] = received
         .iter()
         .map(|request| {
-            let body = String::from_utf8_lossy(&request.body);
+            // Languages write the same JSON in more ways than one.
+            let body = serde_json::from_slice::<Value>(&request.body).map_or_else(
+                |_| String::from_utf8_lossy(&request.body).into_owned(),
+                |json| json.to_string(),
+            );
             format!("{} {} {body}", request.method, request.path)
                 .trim_end()
                 .to_owned()

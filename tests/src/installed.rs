@@ -209,13 +209,6 @@ impl Installed {
         }
     }
 
-    fn context(&self) -> CallContext {
-        CallContext {
-            on: self.on.clone(),
-            ..context()
-        }
-    }
-
     /// What is installed.
     pub fn plugin(&self) -> &Arc<Plugin> {
         self.installation.plugin()

@@ -79,7 +79,7 @@ pub fn begun(folder: &Path, language: Language, kind: PluginKind) -> PathBuf {
     begin(&place, language, kind).unwrap();
     if language == Language::Rust {
         // The kit of this checkout in the place of the published one; nothing is fetched.
-        let root = stanch_test_support::root();
+        let root = fs::canonicalize(stanch_test_support::root()).unwrap();
         let cargo = std::env::var_os("CARGO_HOME").map_or_else(
             || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
             PathBuf::from,

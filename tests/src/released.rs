@@ -2,7 +2,8 @@
 //!
 //! They are kept as they were, and not built again by a pinned kit: what has to go on working is the file that an operator
 //! has, and a build of today has the tools of today in it. Of the large languages one plugin of the kind with most functions
-//! is kept (of Python's 18 MB, 5 are left), of the small ones all three.
+//! is kept, of the small ones all three; of Python none: its components have the paths of the machine in them that built
+//! them.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,6 @@ impl Released {
             of(Language::C, &[Diagnosis, Remediation, Notification]),
             of(Language::Go, &[Remediation]),
             of(Language::TypeScript, &[Remediation]),
-            of(Language::Python, &[Remediation]),
         ]
         .concat()
     }

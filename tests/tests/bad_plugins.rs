@@ -81,7 +81,11 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     vec![
         ("text", b"#!/bin/sh\n".to_vec(), "not WebAssembly"),
-        ("a core module", b"\0asm\x01\0\0\0".to_vec(), "core module"),
+        (
+            "a core module",
+            b"\0asm\x01\0\0\0".to_vec(),
+            "core WebAssembly module",
+        ),
         ("a truncated file", whole[..whole.len() / 2].to_vec(), "cut short"),
         ("another world", other.build(), "exports none of the interfaces"),
         (

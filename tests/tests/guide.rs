@@ -354,7 +354,7 @@ async fn what_is_saved_is_built_and_swapped_into_the_running_engine_and_what_is_
     // It builds, and does not do what its cases say.
     std::fs::write(
         &source,
-        version("0.2.1").replace("status == 200", "status == 201"),
+        version("0.2.1").replace("status == 200", "status == 503"),
     )
     .unwrap();
     let round = tokio::task::block_in_place(|| dev.round());

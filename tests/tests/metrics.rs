@@ -202,7 +202,7 @@ async fn gpu_state_names_the_full_gpu_and_the_zombie_and_says_unknown_where_noth
     let closed = Installed::new("gpu-state", json!({}), settings).await;
     let fault = closed.diagnose(ask(&["zombie"])).await.unwrap_err();
     assert!(
-        matches!(&fault, CallFault::Guest(failure) if failure.code == FailureCode::Denied),
+        matches!(&fault, CallFault::Guest(failure) | CallFault::Refused(failure) if failure.code == FailureCode::Denied),
         "{fault}"
     );
 }

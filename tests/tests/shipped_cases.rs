@@ -15,9 +15,11 @@ use stanch_recorded::case::{Case, play};
 use stanch_tests::{packed, sandbox};
 
 /// What the cases of these are about, objects of a cluster, is not there yet at the gate; the tests of each are beside it.
-const OF_CLUSTERS: [&str; 5] = [
+const OF_CLUSTERS: [&str; 7] = [
     "config-switch",
     "deployment-scale",
+    "kubernetes-job",
+    "kubernetes-patch",
     "pod-logs",
     "pod-recycle",
     "pod-state",

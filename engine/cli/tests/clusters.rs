@@ -504,8 +504,14 @@ trust = "alert"
         TOKEN,
     )
     .unwrap();
+    // A pod that is younger than its alert is another one.
+    let began = Command::new("date")
+        .args(["--utc", "+%Y-%m-%dT%H:%M:%S.%3NZ"])
+        .output()
+        .unwrap();
+    let began = text(&began.stdout);
     let post = |firing: bool| {
-        let alert = notification("PodHangs", &[("pod", pod)], firing, "2026-06-01T12:00:00.000Z");
+        let alert = notification("PodHangs", &[("pod", pod)], firing, began.trim());
         let mut connection = Connection::open(listens).unwrap();
         let answer = connection
             .post("/alerts/alertmanager", TOKEN, &alert.to_string())
@@ -515,7 +521,8 @@ trust = "alert"
     post(true);
     let run = appeared(&engine, "recycle", Duration::from_secs(60)).unwrap();
     let view = || engine.ask(&["runs", "show", &run]).unwrap();
-    let question = until("the question", || asked(&view())).unwrap();
+    let question =
+        until("the question", || asked(&view())).unwrap_or_else(|why| panic!("{why}: {:#}", view()));
     let page = engine.tell(&["runs", "show", &run]).unwrap();
     for words in [
         format!("evict kubernetes:{name}/_/pods/{pod}"),

@@ -165,7 +165,8 @@ impl HostMonotonicClock for NotedMonotonicClock {
     }
 
     fn now(&self) -> u64 {
-        let now = u64::try_from(self.0.time.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // Never zero, which a given clock that stands still would be at first: Go's runtime takes it for a clock that is broken.
+        let now = u64::try_from(self.0.time.elapsed().as_nanos()).map_or(u64::MAX, |now| now.max(1));
         self.0.read(Reading::MonotonicNs(now));
         now
     }

@@ -475,7 +475,7 @@ async fn a_kubeconfig_that_breaks_is_told_and_what_was_read_before_stays() {
     let reloader = site.start().await.unwrap();
     assert_eq!(now(&reloader).problems, []);
     let server = || reloader.clusters().states()[0].server.clone();
-    assert_eq!(server().as_deref(), Some("https://127.0.0.1:1/"));
+    assert!(server().is_some_and(|server| server.starts_with("https://127.0.0.1:1")));
 
     site.write("eu.kubeconfig", "token: hunter2hunter2: }");
     reloader.look().await;

@@ -157,9 +157,9 @@ impl Diagnosis for GpuState {
             ([], []) => (
                 Verdict::No,
                 format!(
-                    "None of {} GPUs in `{}` is in trouble",
-                    gpus.len(),
-                    params.namespace
+                    "None of these pods in `{}` is in trouble; {} GPUs were looked at",
+                    params.namespace,
+                    gpus.len()
                 ),
             ),
             ([], missing) => (

@@ -135,9 +135,12 @@ fn the_job(ctx: &Context, params: &Params) -> Named {
 fn body(ctx: &Context, cron: &Object, job: &Named) -> Value {
     let template = cron.at("/spec/jobTemplate");
     let of_template = |what: &str| template.pointer(&format!("/metadata/{what}")).cloned();
-    let mut annotations = of_template("annotations").unwrap_or_else(|| json!({}));
-    annotations["cronjob.kubernetes.io/instantiate"] = json!("manual");
-    annotations["stanch/run"] = json!(ctx.run);
+    let mut annotations = match of_template("annotations") {
+        Some(Value::Object(annotations)) => annotations,
+        _ => serde_json::Map::new(),
+    };
+    annotations.insert("cronjob.kubernetes.io/instantiate".to_owned(), json!("manual"));
+    annotations.insert("stanch/run".to_owned(), json!(ctx.run));
     json!({
         "apiVersion": JOB.api_version(),
         "kind": JOB.name(),

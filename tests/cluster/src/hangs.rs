@@ -122,6 +122,7 @@ when = "diagnosis.zombie.yes"
 uses = "pod-recycle"
 on = "test"
 with = {{ namespace = "${{alert.labels.namespace}}", {which} }}
+retry = {{ times = 60, every = "1s" }}
 {limits}
 [mitigation.approval]
 ask = "Recycle them?"

@@ -45,8 +45,7 @@ impl Case {
         fields.finish(&mut problems);
         match case {
             Some(case) if problems.count() == 0 => Ok(case),
-            Some(_) => Err(problems.whole("the case cannot be played")),
-            None => {
+            _ => {
                 problems.finish()?;
                 Err(Problems::new(path, source).whole("the case cannot be read"))
             }

@@ -1,10 +1,10 @@
 //! Kubernetes clusters, as the gate reaches them.
 //!
-//! Reading order of a call: [`target`] (what it is about, in one form), [`discovery`] (kinds to paths), [`content`] (what a
-//! change does, in one form), [`request`] (what is sent), [`transport`] (over which connection), [`status`] (what the answer
-//! says). [`access`] and [`clusters`] are the operator's side: which clusters there are and with which credentials.
-//! [`rights`] is what a cluster's own authorization has to say of them.
-//! [`object`], [`before`] and [`differences`] read live objects for the question that people are asked. Nothing here knows
+//! Reading order of a call: `target` (what it is about, in one form), `discovery` (kinds to paths), `content` (what a
+//! change does, in one form), `request` (what is sent), `transport` (over which connection), `status` (what the answer
+//! says). `access` and `clusters` are the operator's side: which clusters there are and with which credentials.
+//! `rights` is what a cluster's own authorization has to say of them.
+//! `object`, `before` and `differences` read live objects for the question that people are asked. Nothing here knows
 //! grants, phases or plans; that is [`crate::gate`].
 
 mod access;

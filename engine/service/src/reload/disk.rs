@@ -10,7 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use stanch_contract::Digest;
+use stanch_contract::{ByteSize, Digest};
 
 /// Times younger than this may stay the same over a further write: file systems count them in ticks.
 const SETTLED_MS: i64 = 1_000;
@@ -121,10 +121,14 @@ fn try_look(path: &Path, before: Option<&Seen>, most: u64, now_ms: i64) -> io::R
         return Err(io::Error::other("it is not a file"));
     }
     let stamp = stamp(&metadata);
+    // Before any of it is read.
+    if stamp.size > most {
+        return Err(io::Error::other(too_large(stamp.size, most)));
+    }
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(most)).unwrap_or(0) + 1);
     file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("it has more than {most} bytes")));
+        return Err(io::Error::other(too_large(bytes.len() as u64, most)));
     }
     let digest = Digest::of(&bytes);
     let youngest = stamp.modified.max(stamp.changed).0.saturating_mul(1_000);
@@ -143,6 +147,10 @@ fn try_look(path: &Path, before: Option<&Seen>, most: u64, now_ms: i64) -> io::R
             digest,
         },
     ))
+}
+
+fn too_large(bytes: u64, most: u64) -> String {
+    format!("it has {}, and may have {}", ByteSize(bytes), ByteSize(most))
 }
 
 fn stamp(metadata: &std::fs::Metadata) -> Stamp {
