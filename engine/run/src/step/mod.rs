@@ -375,8 +375,7 @@ impl Work {
 
     /// What was tried, and what will be in later batches and stages.
     pub(crate) fn whole(&self) -> Option<AttemptMade> {
-        let ahead = self.ahead.iter().map(|planned| &planned.plan);
-        self.made_since(0, self.rest.iter().chain(ahead))
+        self.made_since(0, self.rest.iter().chain(self.later_plans()))
     }
 
     fn made_since<'a>(

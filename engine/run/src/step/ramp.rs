@@ -41,18 +41,15 @@ impl State {
         side: Side,
         plan: &CheckedPlan,
     ) -> Vec<CanonicalAction> {
-        let mut actions = Vec::new();
         let work = self.steps.get(index).map(|step| &step.work);
-        let staged = work.filter(|work| work.stages > 0 && side == Side::Do);
-        let later = staged.filter(|work| work.stage != Stage::Planning);
-        for draft in staged.map(|work| work.drafts.as_slice()).unwrap_or_default() {
-            actions.extend(draft.plan.actions.iter().cloned());
-        }
-        actions.extend(plan.actions.iter().cloned());
-        for ahead in later.map(|work| work.ahead.as_slice()).unwrap_or_default() {
-            actions.extend(ahead.plan.actions.iter().cloned());
-        }
-        actions
+        let Some(work) = work.filter(|_| side == Side::Do) else {
+            return plan.actions.clone();
+        };
+        let drafts = work.drafts.iter().map(|draft| &draft.plan);
+        // While the stages are planned again, those that were ahead are about to be replaced.
+        let later = (work.stage != Stage::Planning).then(|| work.later_plans());
+        let plans = drafts.chain([plan]).chain(later.into_iter().flatten());
+        plans.flat_map(|plan| plan.actions.iter().cloned()).collect()
     }
 
     /// A stage that was verified too long ago to go on to the next is verified again.
@@ -190,7 +187,7 @@ impl Work {
         format!("{done} of {all} done")
     }
 
-    /// A plan over all stages that are not done yet, for what counts in all of them.
+    /// The plans of the stages after the one in hand.
     pub(crate) fn later_plans(&self) -> impl Iterator<Item = &CheckedPlan> {
         self.ahead.iter().map(|planned| &planned.plan)
     }

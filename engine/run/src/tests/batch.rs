@@ -5,7 +5,6 @@ use stanch_runbook::guardrails::TargetCeilings;
 
 use super::basics::ONE;
 use super::sim::*;
-use crate::ledger::{Pause, PauseScope};
 use crate::*;
 
 /// A step that acts on one target at a time, with 30 seconds between.
@@ -26,21 +25,6 @@ fn three(mode: &str, size: u32, more: &str) -> Sim {
         plans.push_back(Ok(vec!["t3"]));
     }
     sim
-}
-
-fn pause(sim: &mut Sim) {
-    let (by, reason, at) = ("eli".into(), "investigating".into(), sim.now);
-    let scope = PauseScope::All;
-    sim.ledger.pause(Pause {
-        scope,
-        by,
-        reason,
-        at,
-    });
-}
-
-fn resume(sim: &mut Sim) {
-    assert!(sim.ledger.resume(&PauseScope::All));
 }
 
 fn of_batch(sim: &Sim) -> (usize, usize) {
@@ -270,10 +254,10 @@ fn a_pause_stops_before_the_next_batch_and_a_cancel_for_good() {
     let mut sim = three("ask", 1, "");
     sim.settle();
     sim.decide("dana", true).unwrap();
-    pause(&mut sim);
+    sim.pause();
     sim.pass_secs(3_600);
     assert_eq!(sim.targets(), ["t1"]);
-    resume(&mut sim);
+    sim.resume();
     sim.pass_secs(0);
     assert_eq!(
         sim.targets(),
@@ -301,7 +285,7 @@ fn a_batch_that_was_paused_before_it_was_sent_is_planned_afresh() {
     assert_eq!(sim.targets(), ["t1"]);
     // Meanwhile only t3 is left.
     assert_eq!(sim.script("fix").plans.len(), 1);
-    resume(&mut sim);
+    sim.resume();
     sim.pass_secs(0);
     assert_eq!(sim.targets(), ["t1", "t3"]);
     assert_eq!(sim.standing("fix"), "done");

@@ -257,15 +257,7 @@ fn happen(sim: &mut Sim, chance: &Chance) {
             });
         }
         Chance::Undo => drop(sim.person(Input::Undo { by: by(), step: None })),
-        Chance::Pause => {
-            let (by, reason, at) = ("eli".into(), "wait".into(), sim.now);
-            sim.ledger.pause(ledger::Pause {
-                scope: ledger::PauseScope::All,
-                by,
-                reason,
-                at,
-            });
-        }
+        Chance::Pause => sim.pause(),
         Chance::Resume => {
             sim.ledger.resume(&ledger::PauseScope::All);
             sim.settle();

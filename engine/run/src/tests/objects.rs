@@ -6,7 +6,7 @@ use stanch_runbook::guardrails::{EngineGuardrails, TargetCeilings};
 
 use super::basics::ONE;
 use super::sim::*;
-use crate::ledger::{Pause, PauseScope};
+use crate::ledger::PauseScope;
 use crate::opened::Opened;
 
 const PODS: [&str; 8] = [
@@ -219,18 +219,8 @@ fn an_action_that_is_turned_away_for_now_is_tried_again_in_the_same_apply() {
 
 #[test]
 fn a_pause_of_a_namespace_holds_what_acts_in_it_and_nothing_else() {
-    let pause = |sim: &mut Sim, namespace: &str| {
-        let scope = PauseScope::Namespace(namespace.into());
-        let (by, reason, at) = ("eli".into(), "investigating".into(), sim.now);
-        sim.ledger.pause(Pause {
-            scope,
-            by,
-            reason,
-            at,
-        });
-    };
     let mut sim = acting("", 1, None);
-    pause(&mut sim, "shop");
+    sim.pause_in(PauseScope::Namespace("shop".into()));
     sim.settle();
     assert!(sim.sent.is_empty(), "it is paused");
     sim.pass_secs(3600);
@@ -240,7 +230,7 @@ fn a_pause_of_a_namespace_holds_what_acts_in_it_and_nothing_else() {
     assert_eq!(sim.targets(), PODS[..1]);
 
     let mut other = acting("", 1, None);
-    pause(&mut other, "shop-2");
+    other.pause_in(PauseScope::Namespace("shop-2".into()));
     other.settle();
     assert_eq!(other.targets(), PODS[..1]);
     assert_eq!(other.now.since(stanch_contract::Timestamp(START)), Span::ZERO);

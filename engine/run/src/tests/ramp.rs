@@ -5,7 +5,6 @@ use stanch_contract::{AlertStatus, FailureCode, Verdict};
 
 use super::basics::ONE;
 use super::sim::*;
-use crate::ledger::{Pause, PauseScope};
 use crate::*;
 
 /// A step in three stages, each held for two minutes.
@@ -160,7 +159,7 @@ fn an_engine_that_died_between_two_stages_goes_on_by_verifying_the_one_before() 
     let mut sim = three("ask", "");
     sim.settle();
     sim.decide("dana", true).unwrap();
-    pause(&mut sim);
+    sim.pause();
     sim.pass_secs(121);
     assert_eq!(
         (asked(&sim, Slot::Own), stages(&sim)),
@@ -180,7 +179,7 @@ fn an_engine_that_died_between_two_stages_goes_on_by_verifying_the_one_before() 
     let mut sim = three("ask", "");
     sim.settle();
     sim.decide("dana", true).unwrap();
-    pause(&mut sim);
+    sim.pause();
     sim.pass_secs(121);
     sim.crash();
     sim.pass_secs(121 * 3);
@@ -205,10 +204,10 @@ fn a_stage_that_was_verified_long_ago_is_verified_again_before_the_next() {
     let mut sim = three("ask", "");
     sim.settle();
     sim.decide("dana", true).unwrap();
-    pause(&mut sim);
+    sim.pause();
     sim.pass_secs(1_000);
     assert_eq!(asked(&sim, Slot::Own), 1);
-    assert!(sim.ledger.resume(&PauseScope::All));
+    sim.resume();
     sim.pass_secs(5);
     assert_eq!(asked(&sim, Slot::Own), 2);
     assert_eq!(sim.targets(), ["w10", "w50"]);
@@ -363,14 +362,4 @@ fn a_ramp_is_not_begun_where_the_engines_rate_would_stop_it_half_way() {
     sim.guardrails.actions = "3/1h".parse().unwrap();
     sim.pass_secs(400);
     assert_eq!(sim.targets(), STAGES);
-}
-
-fn pause(sim: &mut Sim) {
-    let (by, reason, at) = ("eli".into(), "investigating".into(), sim.now);
-    sim.ledger.pause(Pause {
-        scope: PauseScope::All,
-        by,
-        reason,
-        at,
-    });
 }

@@ -4,22 +4,7 @@ use stanch_contract::{FailureCode, Span, Verdict};
 
 use super::basics::ONE;
 use super::sim::*;
-use crate::ledger::{Pause, PauseScope};
 use crate::*;
-
-fn pause(sim: &mut Sim) {
-    let (by, reason, at) = ("eli".into(), "investigating".into(), sim.now);
-    sim.ledger.pause(Pause {
-        scope: PauseScope::All,
-        by,
-        reason,
-        at,
-    });
-}
-
-fn resume(sim: &mut Sim) {
-    assert!(sim.ledger.resume(&PauseScope::All));
-}
 
 fn two_targets(mode: &str) -> Sim {
     let mut sim = Sim::new(mode, ONE);
@@ -125,11 +110,11 @@ fn a_yes_is_good_for_five_minutes_and_not_longer() {
     for (minutes, asked) in [(4, 1), (6, 2)] {
         let mut sim = Sim::new("ask", ONE);
         sim.settle();
-        pause(&mut sim);
+        sim.pause();
         sim.decide("dana", true).unwrap();
         sim.pass_secs(minutes * 60);
         assert!(sim.sent.is_empty());
-        resume(&mut sim);
+        sim.resume();
         sim.pass_secs(1);
         assert_eq!(sim.count("DecisionAsked"), asked, "{minutes} minutes");
         assert_eq!(sim.sent.len(), 2 - asked, "{minutes} minutes");
@@ -441,7 +426,7 @@ fn a_pause_in_the_middle_of_an_apply_leaves_the_rest_unsent_until_it_is_cleared(
     assert_eq!(sim.targets(), ["t1"]);
     sim.pass_secs(3_600);
     assert_eq!(sim.targets(), ["t1"], "nothing while it is paused");
-    resume(&mut sim);
+    sim.resume();
     sim.pass_secs(1);
     assert_eq!(
         sim.targets(),

@@ -503,13 +503,7 @@ impl Sim {
                 _ => None,
             };
             if let Some(scope) = paused {
-                let (by, reason, at) = ("eli".into(), "wait".into(), self.now);
-                self.ledger.pause(crate::ledger::Pause {
-                    scope,
-                    by,
-                    reason,
-                    at,
-                });
+                self.pause_in(scope);
             }
             let starting = Input::ActionStarting {
                 key: key.clone(),
@@ -630,6 +624,27 @@ impl Sim {
     }
 
     /// The names of the events from the nth on.
+    /// Somebody pauses everything.
+    pub(crate) fn pause(&mut self) {
+        self.pause_in(ledger::PauseScope::All);
+    }
+
+    /// Somebody pauses that much.
+    pub(crate) fn pause_in(&mut self, scope: ledger::PauseScope) {
+        let (by, reason, at) = ("eli".into(), "investigating".into(), self.now);
+        self.ledger.pause(ledger::Pause {
+            scope,
+            by,
+            reason,
+            at,
+        });
+    }
+
+    /// The pause of everything is over.
+    pub(crate) fn resume(&mut self) {
+        assert!(self.ledger.resume(&ledger::PauseScope::All));
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.events.iter().map(name).collect()
     }

@@ -3,7 +3,6 @@
 use stanch_contract::{FailureCode, Verdict};
 
 use super::sim::*;
-use crate::ledger::{Pause, PauseScope};
 use crate::*;
 
 /// One step by this plugin that is put back when the alert is over.
@@ -52,20 +51,6 @@ fn held(lock: &str, at: stanch_contract::Timestamp) -> Event {
             locks: vec![lock.into()],
         },
         calls: serde_json::Value::Null,
-    }
-}
-
-fn paused(sim: &mut Sim, is: bool) {
-    if is {
-        let (by, reason, at) = ("eli".into(), "wait".into(), sim.now);
-        sim.ledger.pause(Pause {
-            scope: PauseScope::All,
-            by,
-            reason,
-            at,
-        });
-    } else {
-        assert!(sim.ledger.resume(&PauseScope::All));
     }
 }
 
@@ -217,16 +202,16 @@ fn an_undo_obeys_a_pause_before_it_and_in_the_middle_of_it() {
     sim.script("fix").undo_plans.push_back(Ok(vec!["t2", "t1"]));
     sim.script("fix").undo_applies.push_back(How::Pauses(1));
     sim.settle();
-    paused(&mut sim, true);
+    sim.pause();
     sim.resolve();
     sim.pass_secs(3_600);
     assert_eq!(back(&sim), 0);
-    paused(&mut sim, false);
+    sim.resume();
     sim.pass_secs(1);
     assert_eq!(back(&sim), 1, "paused again after the first");
     sim.pass_secs(3_600);
     assert_eq!((back(&sim), sim.ending()), (1, None));
-    paused(&mut sim, false);
+    sim.resume();
     sim.pass_secs(1);
     assert_eq!((back(&sim), sim.ending()), (2, Some(Ending::Healed)));
 }
