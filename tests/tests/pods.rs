@@ -339,6 +339,14 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
         checked.actions[0].dry_run.as_deref(),
         Some("spec.replicas: 2 → 4")
     );
+    // What somebody has set since the plan was checked is theirs.
+    world.merge(path, json!({ "spec": { "replicas": 3 } }));
+    let fault = plugin.apply(&params, checked).await.unwrap_err();
+    assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
+    assert_eq!(replicas(), json!(3));
+    world.merge(path, json!({ "spec": { "replicas": 2 } }));
+
+    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
     plugin.apply(&params, checked).await.unwrap();
     verified(&plugin, &params).await;
     assert_eq!(replicas(), json!(4));

@@ -42,7 +42,7 @@ fn the_plan_is_one_number_on_the_very_workload_that_was_read() {
     );
     assert_eq!(
         (action.content.as_deref(), action.expect.as_deref()),
-        (Some(r#"{"replicas":5}"#), Some("uid:u1"))
+        (Some(r#"{"replicas":5}"#), Some("uid:u1,replicas:3"))
     );
     assert_eq!(
         plan.summary,

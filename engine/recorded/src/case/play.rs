@@ -86,12 +86,8 @@ pub async fn play(sandbox: &Sandbox, plugin: &Arc<Plugin>, case: &Case) -> Resul
 fn grant(plugin: &Plugin, case: &Case) -> Result<Grant, Unplayable> {
     let key = PluginKey::from(plugin.manifest().name.as_str());
     let Some(spec) = &case.grant else {
-        let asks = match &plugin.manifest().asks {
-            Value::Null => json!({}),
-            asks => asks.clone(),
-        };
-        let spec: GrantSpec =
-            serde_json::from_value(asks).map_err(|error| Unplayable::Asks(error.to_string()))?;
+        let spec =
+            GrantSpec::asked(plugin.manifest()).map_err(|error| Unplayable::Asks(error.to_string()))?;
         return Grant::new(key, spec).map_err(|error| Unplayable::Asks(error.to_string()));
     };
     Grant::new(key, spec.clone()).map_err(|error| Unplayable::Grant(error.to_string()))

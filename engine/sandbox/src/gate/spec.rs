@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use stanch_contract::ByteSize;
+use serde_json::Value;
+use stanch_contract::{ByteSize, Manifest};
 
 /// `[[plugins.NAME.grant.*]]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,19 @@ pub struct GrantSpec {
     /// `[[plugins.NAME.grant.kubernetes]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kubernetes: Vec<KubernetesGrantSpec>,
+}
+
+impl GrantSpec {
+    /// What a manifest asks for, as the grant that would give all of it.
+    ///
+    /// # Errors
+    /// Where it is not written as a grant is.
+    pub fn asked(manifest: &Manifest) -> Result<Self, serde_json::Error> {
+        match &manifest.asks {
+            Value::Null => Ok(Self::default()),
+            asks => Self::deserialize(asks),
+        }
+    }
 }
 
 /// One `[[plugins.NAME.grant.kubernetes]]`. In names `*` stands for any part of one, and never for what must be named.

@@ -34,6 +34,11 @@ pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
     object.pointer(pointer).and_then(Value::as_i64)
 }
 
+/// How many replicas it is asked for, where it says so.
+pub(crate) fn replicas(object: &Value) -> Option<u32> {
+    u32::try_from(number(object, "/spec/replicas")?).ok()
+}
+
 pub(crate) fn uid(object: &Value) -> &str {
     text(object, "/metadata/uid")
 }

@@ -4,6 +4,8 @@
 //! its precondition would be lost; and of JSON patches they need one more crate. Parts of paths were checked when targets
 //! were read ([`super::target`]); queries are encoded.
 
+use std::fmt;
+
 use http::{Method, Request};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
@@ -22,10 +24,13 @@ pub(crate) enum Expect {
     Uid(String),
     /// It is this very version of it.
     Version(String),
+    /// It is this very object, and is still asked for so many replicas: of a `scale` only. Its version would say too much,
+    /// because a controller writes its status all the time.
+    Replicas { uid: String, from: u32 },
 }
 
 impl Expect {
-    /// Reads `uid:…` or `version:…`.
+    /// Reads `uid:…`, `version:…` or `uid:…,replicas:…`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let fits = |value: &str| {
             !value.is_empty()
@@ -34,13 +39,36 @@ impl Expect {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.')
         };
+        if let Some((object, from)) = text.split_once(",replicas:")
+            && let (Ok(Self::Uid(uid)), Ok(from)) = (Self::parse(object), from.parse())
+        {
+            return Ok(Self::Replicas { uid, from });
+        }
         match text.split_once(':') {
             Some(("uid", uid)) if fits(uid) => Ok(Self::Uid(uid.to_owned())),
             Some(("version", version)) if fits(version) => Ok(Self::Version(version.to_owned())),
             _ => Err(format!(
-                "`{}` is not what an object can expect: write `uid:…` or `version:…` as the object has it in its metadata",
+                "`{}` is not what an object can expect: write `uid:…` or `version:…` as the object has it in its metadata, and for a `scale` `uid:…,replicas:…`",
                 stanch_contract::text::clean_line_to(text, 80)
             )),
+        }
+    }
+
+    /// The object that is meant, where it is meant by its uid.
+    pub(crate) fn uid(&self) -> Option<&str> {
+        match self {
+            Self::Uid(uid) | Self::Replicas { uid, .. } => Some(uid),
+            Self::Version(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "uid:{uid}"),
+            Self::Version(version) => write!(f, "version:{version}"),
+            Self::Replicas { uid, from } => write!(f, "uid:{uid},replicas:{from}"),
         }
     }
 }
@@ -128,10 +156,21 @@ pub(crate) fn change(
             )
         }
         Content::Scale { replicas } => {
-            let mut body = json!({ "spec": { "replicas": replicas } });
-            pin(&mut body, expect);
             let path = path(kind, target, Some("scale"));
-            build(Method::PATCH, &path, &pairs, Some((MERGE, &body)))
+            let (mut body, how) = match expect {
+                // A merge can compare a uid and a version, and nothing else.
+                Some(Expect::Replicas { from, .. }) => {
+                    let number =
+                        |op: &str, value: u32| json!({ "op": op, "path": "/spec/replicas", "value": value });
+                    (
+                        json!([number("test", *from), number("replace", *replicas)]),
+                        PatchKind::Json,
+                    )
+                }
+                _ => (json!({ "spec": { "replicas": replicas } }), PatchKind::Merge),
+            };
+            pin(&mut body, expect);
+            build(Method::PATCH, &path, &pairs, Some((mime(how), &body)))
         }
         Content::Patch { kind: how, body } => {
             // A field that the server does not know is a misspelt one: it is told, not dropped.
@@ -157,11 +196,9 @@ pub(crate) fn change(
     }
 }
 
-const MERGE: &str = "application/merge-patch+json";
-
 fn mime(kind: PatchKind) -> &'static str {
     match kind {
-        PatchKind::Merge => MERGE,
+        PatchKind::Merge => "application/merge-patch+json",
         PatchKind::Strategic => "application/strategic-merge-patch+json",
         PatchKind::Json => "application/json-patch+json",
         PatchKind::Apply => "application/apply-patch+yaml",
@@ -176,13 +213,11 @@ fn delete_options(grace: Option<u32>, expect: Option<&Expect>, dry_run: bool) ->
     if let Some(seconds) = grace {
         options.insert("gracePeriodSeconds".to_owned(), json!(seconds));
     }
-    match expect {
-        Some(Expect::Uid(uid)) => drop(options.insert("preconditions".to_owned(), json!({ "uid": uid }))),
-        Some(Expect::Version(version)) => {
-            drop(options.insert("preconditions".to_owned(), json!({ "resourceVersion": version })));
-        }
-        None => {}
-    }
+    let precondition = expect.map(|expect| match expect {
+        Expect::Uid(uid) | Expect::Replicas { uid, .. } => json!({ "uid": uid }),
+        Expect::Version(version) => json!({ "resourceVersion": version }),
+    });
+    options.extend(precondition.map(|precondition| ("preconditions".to_owned(), precondition)));
     if dry_run {
         options.insert("dryRun".to_owned(), json!(["All"]));
     }
@@ -193,7 +228,7 @@ fn delete_options(grace: Option<u32>, expect: Option<&Expect>, dry_run: bool) ->
 /// those that it has, and answers 409 where they differ: that is unambiguous, as the 422 of a JSON patch's `test` is not.
 fn pin(body: &mut Value, expect: Option<&Expect>) {
     let (name, value) = match expect {
-        Some(Expect::Uid(uid)) => ("uid", uid),
+        Some(Expect::Uid(uid) | Expect::Replicas { uid, .. }) => ("uid", uid),
         Some(Expect::Version(version)) => ("resourceVersion", version),
         None => return,
     };
@@ -330,6 +365,10 @@ mod tests {
         let (pods, web_0) = pod();
         let (deployments, web) = web();
         let (uid, version) = (Expect::Uid("u-1".into()), Expect::Version("7".into()));
+        let from_3 = Expect::Replicas {
+            uid: "u-1".into(),
+            from: 3,
+        };
         let patch = |kind, body: Value| Content::Patch { kind, body };
         let at = "/apis/apps/v1/namespaces/shop/deployments/web";
         let table = [
@@ -343,7 +382,11 @@ mod tests {
             ),
             (
                 change(&deployments, &web, &Content::Scale { replicas: 5 }, Some(&version), false),
-                format!(r#"PATCH {at}/scale?fieldManager=stanch {MERGE} {{"metadata":{{"resourceVersion":"7"}},"spec":{{"replicas":5}}}}"#),
+                format!(r#"PATCH {at}/scale?fieldManager=stanch application/merge-patch+json {{"metadata":{{"resourceVersion":"7"}},"spec":{{"replicas":5}}}}"#),
+            ),
+            (
+                change(&deployments, &web, &Content::Scale { replicas: 5 }, Some(&from_3), false),
+                format!(r#"PATCH {at}/scale?fieldManager=stanch application/json-patch+json [{{"op":"replace","path":"/metadata/uid","value":"u-1"}},{{"op":"test","path":"/spec/replicas","value":3}},{{"op":"replace","path":"/spec/replicas","value":5}}]"#),
             ),
             (
                 change(&deployments, &web, &patch(PatchKind::Strategic, json!({ "metadata": { "labels": {} } })), Some(&uid), false),

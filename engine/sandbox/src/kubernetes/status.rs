@@ -78,6 +78,11 @@ impl Refused {
         self.message().contains("does not support dry run")
     }
 
+    /// Whether the server says that what it was sent does not fit, without always saying what of it.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.code == 422
+    }
+
     /// Whether the object is another one now, or was changed, or is gone: what was planned is overtaken.
     pub(crate) fn is_overtaken(&self) -> bool {
         match self.code {

@@ -407,6 +407,63 @@ async fn a_scale_is_held_to_the_version_and_the_object_that_was_planned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scale_leaves_alone_what_somebody_else_has_scaled_since_it_was_planned() {
+    let world = World::new("rescaled");
+    world.space.apply(&deployment("web", 1)).unwrap();
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", world.space.name());
+    let gate = world.gate(&["scale"], &["deployments.apps"]).await;
+    let web = world.object("apps/v1", "Deployment", "web");
+    let live = || world.space.admin().object(&path).unwrap();
+    let scaled = |expect: Option<String>| {
+        let action = with(
+            action("scale", &world.target("apps/deployments/web")),
+            json!({ "replicas": 3 }),
+        );
+        match expect {
+            Some(expect) => expecting(action, &expect),
+            None => action,
+        }
+    };
+    let merge = |body: Value| world.space.admin().merge(&path, &body).unwrap().good().unwrap();
+
+    // Whatever a plugin says of its precondition, the number that the host read is part of it.
+    let pinned = format!("uid:{},replicas:1", uid(&live()));
+    for says in [None, Some(format!("uid:{}", uid(&live()))), Some(pinned.clone())] {
+        let plan = gate.plan(vec![scaled(says)]).await;
+        assert_eq!(plan.actions[0].expect.as_deref(), Some(pinned.as_str()));
+        merge(json!({ "spec": { "replicas": 2 } }));
+        let failure = gate
+            .applying(plan)
+            .kubernetes_scale(web.clone(), 3)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.code, FailureCode::Conflict, "{failure}");
+        assert!(
+            failure
+                .message
+                .contains("asked for 2 replicas, and was for 1 when the plan was made"),
+            "{failure}"
+        );
+        assert_eq!(live()["spec"]["replicas"], 2);
+        merge(json!({ "spec": { "replicas": 1 } }));
+    }
+
+    // What else is written to it, as a controller does to its status all the time, is no conflict.
+    let plan = gate.plan(vec![scaled(None)]).await;
+    merge(json!({ "metadata": { "labels": { "touched": "yes" } } }));
+    gate.applying(plan).kubernetes_scale(web, 3).await.unwrap();
+    assert_eq!(live()["spec"]["replicas"], 3);
+
+    let stale = gate.try_plan(vec![scaled(Some(pinned))], None).await.unwrap_err();
+    assert!(
+        stale
+            .to_string()
+            .contains("asked for 3 replicas, and was for 1 when the plugin looked"),
+        "{stale}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_was_replaced_by_another_of_its_name_is_left_alone() {
     let world = World::new("replaced");
     world

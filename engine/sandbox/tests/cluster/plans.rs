@@ -75,10 +75,10 @@ async fn what_people_are_shown_is_what_the_host_read_and_what_the_server_would_d
         (scale.target.clone(), scale.content.as_deref()),
         (world.target("apps/deployments/web"), Some(r#"{"replicas":5}"#))
     );
-    // Without a precondition of the plugin's, it is about this very object.
+    // Without a precondition of the plugin's, it is about this very object, and from the number that it is asked for now.
     assert_eq!(
         scale.expect.as_deref(),
-        Some(format!("uid:{}", uid(&web)).as_str())
+        Some(format!("uid:{},replicas:3", uid(&web)).as_str())
     );
     assert!(!scale.repeat_safe);
     assert!(

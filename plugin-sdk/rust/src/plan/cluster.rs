@@ -46,7 +46,11 @@ impl Action {
 
     /// Sets the number of replicas of this object.
     pub fn scale(object: &Object, replicas: u32) -> Self {
-        Self::on(object, Change::Scale { replicas }).expect_uid(object)
+        let action = Self::on(object, Change::Scale { replicas });
+        match object.number("/spec/replicas") {
+            Some(from) => action.expect(format!("uid:{},replicas:{from}", object.uid())),
+            None => action.expect_uid(object),
+        }
     }
 
     /// Patches this object, in the state that it was read in.

@@ -170,13 +170,22 @@ impl Session {
             return self.took_effect(located, content, answer);
         }
         let refused = Refused::new(answer.status.as_u16(), &answer.body);
+        let rescaled = match &expect {
+            Some(Expect::Replicas { from, .. }) if refused.is_invalid() => {
+                self.rescaled(located, *from).await
+            }
+            _ => None,
+        };
         if turn.again
-            && refused.is_overtaken()
+            && (rescaled.is_some() || refused.is_overtaken())
             && let Some(how) = self.is_in_effect(located, content).await
         {
             return done(how, None);
         }
         let mut failure = refused.failure(what, cluster.name());
+        if let Some(why) = rescaled {
+            (failure.code, failure.message) = (FailureCode::Conflict, why);
+        }
         failure.message = self.redactor().text(failure.message);
         let detail = failure.message.clone();
         let state = match refused.effect() {
@@ -242,7 +251,7 @@ impl Session {
             }
             Err(error) => return Err(failed(error)),
         };
-        if let Some(Expect::Uid(uid)) = &expect
+        if let Some(uid) = expect.as_ref().and_then(Expect::uid)
             && object::uid(&live) != uid
         {
             if turn.again && removes(content) {
@@ -285,6 +294,21 @@ impl Session {
         Performed::failed(state, failure)
     }
 
+    /// That it is asked for another number of replicas than was expected, in a sentence. A server does not say which part of a
+    /// JSON patch it refused, so the number is read where it refused one.
+    async fn rescaled(&self, located: &Located, from: u32) -> Option<String> {
+        let get = request::get(&located.kind, &located.target);
+        let live = located
+            .cluster
+            .read_json::<Value>(get, MOST_OBJECT, self.until())
+            .await;
+        let now = object::replicas(&live.ok()?).filter(|now| *now != from)?;
+        let what = &located.what;
+        Some(format!(
+            "{what}: it is asked for {now} replicas, and was for {from} when the plan was made"
+        ))
+    }
+
     /// Of an action that was sent before and had no answer, and that the server now says is overtaken: whether what it was to
     /// bring about is there, and how that shows.
     async fn is_in_effect(&self, located: &Located, content: &Content) -> Option<String> {
@@ -302,9 +326,8 @@ impl Session {
             .await;
         let live = read.ok()?;
         match content {
-            Content::Scale { replicas } => (object::number(&live, "/spec/replicas")
-                == Some(i64::from(*replicas)))
-            .then(|| format!("it has {replicas} replicas already")),
+            Content::Scale { replicas } => (object::replicas(&live) == Some(*replicas))
+                .then(|| format!("it has {replicas} replicas already")),
             Content::Patch { .. } => {
                 let dry = request::change(kind, target, content, None, true);
                 let after = cluster

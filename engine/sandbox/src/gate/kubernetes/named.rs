@@ -8,12 +8,9 @@ use stanch_contract::text;
 
 use super::super::grant::Grant;
 use super::super::record::{Layer, Refusal};
-use super::entry::{Scope, Verb};
+use super::entry::Scope;
 use super::permit::Wanted;
-use super::plan::{is_repeat_safe, preconditioned};
-use crate::kubernetes::content::{self, Content};
-use crate::kubernetes::request::Expect;
-use crate::kubernetes::target::ObjectTarget;
+use super::plan::{Words, is_repeat_safe};
 
 /// The action as people would be shown it, but for what only the cluster knows: what is there, its labels, the dry run.
 ///
@@ -21,13 +18,12 @@ use crate::kubernetes::target::ObjectTarget;
 /// Where its words do not fit, or no grant covers the object by its name in the cluster `on`.
 pub fn named(offered: &Action, grant: &Grant, on: &str) -> Result<CanonicalAction, Refusal> {
     let request = |why: String| Refusal::new(Layer::Request, why);
-    let verb = Verb::parse(&offered.verb).filter(|verb| verb.is_change());
-    let verb = verb.ok_or_else(|| request(content::not_a_verb(&offered.verb)))?;
-    let target = ObjectTarget::parse(&offered.target, verb.as_str()).map_err(request)?;
-    let content = Content::of_plan(verb.as_str(), offered.content.as_deref()).map_err(request)?;
-    let expect = offered.expect.as_deref().map(Expect::parse).transpose();
-    let expect = expect.map_err(request)?;
-    preconditioned(verb, expect.as_ref()).map_err(request)?;
+    let Words {
+        verb,
+        target,
+        content,
+        expect,
+    } = Words::read(offered).map_err(request)?;
     let scope = match &target.place.namespace {
         Some(namespace) => Scope::Namespace(namespace),
         None => Scope::Cluster,

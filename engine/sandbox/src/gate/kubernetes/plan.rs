@@ -39,7 +39,36 @@ pub(in crate::gate) struct Checked {
     pub(super) target: ObjectTarget,
 }
 
-/// What is known of an action before anything of the cluster is looked at.
+/// What an action says by itself.
+pub(super) struct Words {
+    pub(super) verb: Verb,
+    pub(super) target: ObjectTarget,
+    pub(super) content: Content,
+    pub(super) expect: Option<Expect>,
+}
+
+impl Words {
+    /// Reads them, without asking any cluster. What does not fit is told in a sentence.
+    pub(super) fn read(offered: &Action) -> Result<Self, String> {
+        let verb = Verb::parse(&offered.verb).filter(|verb| verb.is_change());
+        let verb = verb.ok_or_else(|| content::not_a_verb(&offered.verb))?;
+        let target = ObjectTarget::parse(&offered.target, verb.as_str())?;
+        if !offered.items.is_empty() {
+            return Err("an object has no items: what is done to it is in `content`".to_owned());
+        }
+        let content = Content::of_plan(verb.as_str(), offered.content.as_deref())?;
+        let expect = offered.expect.as_deref().map(Expect::parse).transpose()?;
+        preconditioned(verb, expect.as_ref())?;
+        Ok(Self {
+            verb,
+            target,
+            content,
+            expect,
+        })
+    }
+}
+
+/// What is known of an action before its object is looked at.
 struct Asked {
     verb: Verb,
     target: ObjectTarget,
@@ -78,7 +107,7 @@ impl Ground<'_> {
                 permit.labels_refused(self.grant.plugin(), &target.to_string()),
             ));
         }
-        let expect = self.still_holds(expect.clone(), live.as_ref(), &what)?;
+        let expect = still_holds(content, expect.clone(), live.as_ref(), &what)?;
         let dry_run = self.dry_run(&asked, expect.as_ref(), live.as_ref()).await?;
         let before = match &live {
             Some(live) => before::told(target, content, live),
@@ -93,10 +122,7 @@ impl Ground<'_> {
             items: Vec::new(),
             bytes: None,
             repeat_safe: is_repeat_safe(content, expect.as_ref()),
-            expect: expect.map(|expect| match expect {
-                Expect::Uid(uid) => format!("uid:{uid}"),
-                Expect::Version(version) => format!("version:{version}"),
-            }),
+            expect: expect.map(|expect| expect.to_string()),
             before: Some(before),
             dry_run: Some(text::clean_line_to(&dry_run, LONGEST)),
             reason: text::clean_line_to(&offered.reason, 300),
@@ -109,15 +135,12 @@ impl Ground<'_> {
 
     async fn asked(&self, offered: &Action) -> Result<Asked, Unfit> {
         let request = |why: String| unfit(Refusal::new(Layer::Request, why));
-        let verb = Verb::parse(&offered.verb).filter(|verb| verb.is_change());
-        let verb = verb.ok_or_else(|| request(content::not_a_verb(&offered.verb)))?;
-        let target = ObjectTarget::parse(&offered.target, verb.as_str()).map_err(request)?;
-        if !offered.items.is_empty() {
-            return Err(request(
-                "an object has no items: what is done to it is in `content`".to_owned(),
-            ));
-        }
-        let content = Content::of_plan(verb.as_str(), offered.content.as_deref()).map_err(request)?;
+        let Words {
+            verb,
+            target,
+            content,
+            expect,
+        } = Words::read(offered).map_err(request)?;
         let kind = kind_of(self.cluster, &target, &content, self.until)
             .await
             .map_err(|error| match error {
@@ -145,13 +168,6 @@ impl Ground<'_> {
             name: &target.name,
         };
         let content = content.about(&about).map_err(request)?;
-        let expect = offered
-            .expect
-            .as_deref()
-            .map(Expect::parse)
-            .transpose()
-            .map_err(request)?;
-        preconditioned(verb, expect.as_ref()).map_err(request)?;
         Ok(Asked {
             verb,
             target,
@@ -182,26 +198,6 @@ impl Ground<'_> {
             }
             (_, Err(error)) if error.code() == Some(404) => Err(stale(format!("{target} is not there"))),
             (_, Err(error)) => Err(self.away(what, &error)),
-        }
-    }
-
-    /// The precondition, which holds now. Where a plan names none it is that the object is this very one.
-    fn still_holds(
-        &self,
-        expect: Option<Expect>,
-        live: Option<&Value>,
-        what: &str,
-    ) -> Result<Option<Expect>, Unfit> {
-        let Some(live) = live else { return Ok(None) };
-        match expect {
-            None => Ok(Some(Expect::Uid(object::uid(live).to_owned()))),
-            Some(Expect::Uid(uid)) if uid != object::uid(live) => Err(stale(format!(
-                "{what}: it is another object of this name than the plugin saw"
-            ))),
-            Some(Expect::Version(version)) if version != object::version(live) => {
-                Err(stale(format!("{what}: it was changed since the plugin looked")))
-            }
-            holds => Ok(holds),
         }
     }
 
@@ -315,12 +311,46 @@ pub(super) fn identity(cluster: &str, target: &ObjectTarget) -> String {
     )
 }
 
+/// The precondition, which holds now. Where a plan names none it is that the object is this very one; of a `scale` also that
+/// it is asked for as many replicas as now, because what somebody has set meanwhile is theirs.
+fn still_holds(
+    content: &Content,
+    expect: Option<Expect>,
+    live: Option<&Value>,
+    what: &str,
+) -> Result<Option<Expect>, Unfit> {
+    let Some(live) = live else { return Ok(None) };
+    let expect = expect.unwrap_or_else(|| Expect::Uid(object::uid(live).to_owned()));
+    if expect.uid().is_some_and(|uid| uid != object::uid(live)) {
+        return Err(stale(format!(
+            "{what}: it is another object of this name than the plugin saw"
+        )));
+    }
+    let now = matches!(content, Content::Scale { .. })
+        .then(|| object::replicas(live))
+        .flatten();
+    match (expect, now) {
+        (Expect::Version(version), _) if version != object::version(live) => {
+            Err(stale(format!("{what}: it was changed since the plugin looked")))
+        }
+        (Expect::Replicas { from, .. }, Some(now)) if from != now => Err(stale(format!(
+            "{what}: it is asked for {now} replicas, and was for {from} when the plugin looked"
+        ))),
+        (Expect::Uid(uid), Some(from)) => Ok(Some(Expect::Replicas { uid, from })),
+        (expect, _) => Ok(Some(expect)),
+    }
+}
+
 /// Whether a change says in `expect` what its verb needs said there.
-pub(super) fn preconditioned(verb: Verb, expect: Option<&Expect>) -> Result<(), String> {
+fn preconditioned(verb: Verb, expect: Option<&Expect>) -> Result<(), String> {
     match (verb, expect) {
         (Verb::Delete | Verb::Evict, Some(Expect::Uid(_)))
-        | (Verb::Patch | Verb::Scale, _)
+        | (Verb::Scale, _)
+        | (Verb::Patch, None | Some(Expect::Uid(_) | Expect::Version(_)))
         | (Verb::Create, None) => Ok(()),
+        (Verb::Patch, Some(Expect::Replicas { .. })) => {
+            Err("a number of replicas can be expected of a `scale` only".to_owned())
+        }
         (Verb::Create, Some(_)) => Err("what is created cannot be expected to be something yet".to_owned()),
         _ => Err(format!(
             "a `{verb}` says in `expect` which object it means, as `uid:…` of its metadata: another one of the same name may take its place"
@@ -349,6 +379,10 @@ mod tests {
     #[test]
     fn a_repeat_is_safe_by_construction_or_not_at_all() {
         let (uid, version) = (Expect::Uid("u".into()), Expect::Version("1".into()));
+        let from = Expect::Replicas {
+            uid: "u".into(),
+            from: 1,
+        };
         let patch = |kind| Content::Patch {
             kind,
             body: json!({}),
@@ -358,6 +392,8 @@ mod tests {
             (Content::Evict { grace: Some(0) }, Some(&uid), true),
             (Content::Scale { replicas: 3 }, Some(&version), true),
             (Content::Scale { replicas: 3 }, Some(&uid), false),
+            // Somebody may put the old number back in between.
+            (Content::Scale { replicas: 3 }, Some(&from), false),
             (patch(PatchKind::Merge), Some(&version), true),
             (patch(PatchKind::Merge), Some(&uid), false),
             (patch(PatchKind::Strategic), Some(&uid), false),
