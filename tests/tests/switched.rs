@@ -321,4 +321,6 @@ macro_rules! languages {
 languages! {
     config_switch_in_python_is_the_one_in_rust = "python";
     config_switch_in_go_is_the_one_in_rust = "go";
+    config_switch_in_typescript_is_the_one_in_rust = "typescript";
+    config_switch_in_c_is_the_one_in_rust = "c";
 }

@@ -74,6 +74,7 @@ typedef struct stanch_failure {
   const char *code;
   const char *message;
   uint32_t retry_after_ms; /* 0 where nobody knows */
+  const char *extra; /* what else the host said, as JSON: which layer of the gate refused, and what would allow it */
 } stanch_failure;
 
 stanch_failure *stanch_fail(const char *code, const char *format, ...) __attribute__((format(printf, 2, 3)));

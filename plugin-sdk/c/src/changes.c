@@ -207,7 +207,8 @@ bool exports_runbook_plugin_remediation_apply(wire_context *ctx, exports_runbook
                                               wire_failure *err) {
   stanch_context context = context_of(ctx);
   stanch_change_plan planned = plan_in(plan);
-  stanch_outcome outcome = {.summary = ""};
+  /* Data that fits the manifest is needed in any case: where an application or a look after it says none, the plan's holds. */
+  stanch_outcome outcome = {.summary = "", .data = planned.data};
   if (failed_with(stanch_apply(&context, stanch_parse(text_of(*params)), &planned, &outcome), err)) return false;
   memset(ret, 0, sizeof *ret);
   ret->summary = wire_of(outcome.summary);
@@ -221,7 +222,7 @@ bool exports_runbook_plugin_remediation_verify(wire_context *ctx, exports_runboo
                                                exports_runbook_plugin_remediation_finding_t *ret, wire_failure *err) {
   stanch_context context = context_of(ctx);
   stanch_attempt attempt = attempt_in(made);
-  stanch_finding finding = {.verdict = STANCH_UNKNOWN, .summary = ""};
+  stanch_finding finding = {.verdict = STANCH_UNKNOWN, .summary = "", .data = attempt.plan.data};
   if (failed_with(stanch_verify(&context, stanch_parse(text_of(*params)), &attempt, &finding), err)) return false;
   finding_out(&finding, ret);
   return true;

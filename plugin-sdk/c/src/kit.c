@@ -77,6 +77,7 @@ stanch_failure *stanch_during(stanch_failure *failure, const char *format, ...) 
   stanch_failure *told = stanch_fail(failure->code, "%s: %s", formatted(format, values), failure->message);
   va_end(values);
   told->retry_after_ms = failure->retry_after_ms;
+  told->extra = failure->extra;
   return told;
 }
 
@@ -101,6 +102,7 @@ char *text_of(wire_text wire) {
 stanch_failure *failure_of(const runbook_plugin_common_failure_t *wire) {
   stanch_failure *failure = stanch_fail(text_of(wire->code), "%s", text_of(wire->message));
   failure->retry_after_ms = wire->retry_after_ms.is_some ? wire->retry_after_ms.val : 0;
+  failure->extra = text_of(wire->extra);
   return failure;
 }
 
@@ -110,7 +112,7 @@ bool failed_with(const stanch_failure *failure, runbook_plugin_common_failure_t 
   out->message = wire_of(failure->message);
   out->retry_after_ms.is_some = failure->retry_after_ms > 0;
   out->retry_after_ms.val = failure->retry_after_ms;
-  out->extra = wire_of("{}");
+  out->extra = wire_of(failure->extra && *failure->extra ? failure->extra : "{}");
   return true;
 }
 

@@ -1,4 +1,8 @@
-/** The contract's exports, made of the plugin: what the entry of a component exports. */
+/**
+ * The contract's exports, made of the plugin: what the entry of a component exports.
+ *
+ * What the host leaves out comes in as null; here it becomes undefined, as plugins and the rest of the kit have it.
+ */
 
 import type * as wit from "runbook:plugin/common@0.1.0";
 import { carryOut } from "./apply.js";
@@ -63,16 +67,16 @@ function remediationOf(plugin: Remediation<unknown, unknown>) {
     ),
     apply: guarded((ctx: wit.Context, params: string, plan: wit.ChangePlan) => {
       const [context, given, planned] = [contextIn(ctx), paramsIn(of, params), planIn(plan)];
-      return outcomeOut(plugin.apply?.(context, given, planned) ?? carriedOut(context, planned));
+      return outcomeOut(plugin.apply?.(context, given, planned) ?? carriedOut(context, planned), planned);
     }),
-    verify: guarded((ctx: wit.Context, params: string, made: wit.AttemptMade) =>
-      findingOut(
-        plugin.verify?.(contextIn(ctx), paramsIn(of, params), attemptIn(made)) ?? {
-          verdict: "unknown",
-          summary: "This plugin cannot verify what it changed",
-        },
-      ),
-    ),
+    verify: guarded((ctx: wit.Context, params: string, made: wit.AttemptMade) => {
+      const attempt = attemptIn(made);
+      const found = plugin.verify?.(contextIn(ctx), paramsIn(of, params), attempt) ?? {
+        verdict: "unknown",
+        summary: "This plugin cannot verify what it changed",
+      };
+      return findingOut(found, attempt.plan);
+    }),
     planUndo: guarded((ctx: wit.Context, params: string, made: wit.AttemptMade) => {
       if (plugin.planUndo === undefined) throw Failure.failed("This change cannot be undone by the plugin");
       return planOut(plugin.planUndo(contextIn(ctx), paramsIn(of, params), attemptIn(made)));
@@ -129,13 +133,14 @@ function evidenceOut(evidence: Evidence[] | undefined): wit.Evidence[] {
   }));
 }
 
-function findingOut(found: Finding<unknown>): wit.Finding {
-  const { verdict, summary, evidence, data } = found;
+/** Data that fits the manifest is needed in any case: where an application or a look after it says none, the plan's holds. */
+function findingOut(found: Finding<unknown>, plan?: Plan<unknown>): wit.Finding {
+  const { verdict, summary, evidence, data = plan?.data } = found;
   return { verdict, summary, evidence: evidenceOut(evidence), data: toJson(data as Json), extra: "{}" };
 }
 
-function outcomeOut(outcome: Outcome<unknown>): wit.Outcome {
-  const { summary, evidence, data } = outcome;
+function outcomeOut(outcome: Outcome<unknown>, plan: Plan<unknown>): wit.Outcome {
+  const { summary, evidence, data = plan.data } = outcome;
   return { summary, evidence: evidenceOut(evidence), data: toJson(data as Json), extra: "{}" };
 }
 
@@ -153,9 +158,12 @@ function planOut(plan: Plan<unknown>): wit.ChangePlan {
 }
 
 function planIn(plan: wit.ChangePlan): Plan<unknown> {
-  const actions = plan.actions.map((action) => new Action({ ...action, extra: fromJson(action.extra) ?? {} }));
+  const actions = plan.actions.map(({ expect, content, extra, ...words }) => {
+    const said = { ...(expect != null && { expect }), ...(content != null && { content }) };
+    return new Action({ ...words, ...said, extra: fromJson(extra) ?? {} });
+  });
   const out: Plan<unknown> = { summary: plan.summary, actions, data: fromJson(plan.data) };
-  if (plan.population !== undefined) out.population = plan.population;
+  if (plan.population != null) out.population = plan.population;
   return out;
 }
 
@@ -165,7 +173,7 @@ function attemptIn(made: wit.AttemptMade): Attempt<unknown> {
   for (const { action, state, detail } of made.progress) {
     if (action < progress.length) progress[action] = { state, detail };
   }
-  return new Attempt(plan, progress, made.outcome === undefined ? undefined : outcomeIn(made.outcome));
+  return new Attempt(plan, progress, made.outcome == null ? undefined : outcomeIn(made.outcome));
 }
 
 function outcomeIn(outcome: wit.Outcome): Outcome<unknown> {

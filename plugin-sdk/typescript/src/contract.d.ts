@@ -1,5 +1,6 @@
 /**
- * The contract (plugin.wit) as a component written in JavaScript sees it: names in camel case, `option` as undefined, a
+ * The contract (plugin.wit) as a component written in JavaScript sees it: names in camel case, `option` as undefined
+ * (null where the host gives one), a
  * failure thrown with the record as `payload`.
  */
 

@@ -85,7 +85,7 @@ export function ask<T>(call: () => T): T {
     const said = (thrown as { payload?: unknown })?.payload ?? thrown;
     if (!isFailure(said)) throw thrown;
     const more: { retryAfterMs?: number; extra?: Json } = {};
-    if (said.retryAfterMs !== undefined) more.retryAfterMs = said.retryAfterMs;
+    if (said.retryAfterMs != null) more.retryAfterMs = said.retryAfterMs;
     const extra = fromJson(said.extra);
     if (extra !== undefined) more.extra = extra;
     throw new Failure(said.code, said.message, more);

@@ -37,7 +37,7 @@ export function* scan(folder: string, recursive = false): Generator<Entry> {
   do {
     const page = ask(() => wit.scan(folder, recursive, from));
     yield* page.items;
-    from = page.next;
+    from = page.next ?? undefined;
   } while (from !== undefined);
 }
 

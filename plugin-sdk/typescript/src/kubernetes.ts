@@ -143,7 +143,7 @@ export function* find(
     if (from !== undefined) query.continueFrom = from;
     const page = doing(`listing ${kind.resource}`, () => ask(() => wit.find(query)));
     for (const item of page.items) yield parse(kind, item);
-    from = page.next;
+    from = page.next ?? undefined;
   } while (from !== undefined);
 }
 
