@@ -13,14 +13,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use stanch_outside::alertmanager::notification;
+use stanch_outside::alertmanager::{notification, now};
 use stanch_outside::http::{Connection, Sink, free_port};
 use stanch_outside::run::{appeared, asked, changed, ending};
 use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
 use crate::plugins;
-use crate::shell::{TaskError, Workspace, output, root};
+use crate::shell::{TaskError, Workspace, root};
 use folder::{filled, held, settings};
 
 /// What the intake is told, and what pages are signed with.
@@ -79,13 +79,13 @@ fn say(text: &str) {
 }
 
 fn post(listens: std::net::SocketAddr, firing: bool) -> Result<(), TaskError> {
-    let now = output(std::process::Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%S.000Z"]))?;
+    let now = now().map_err(|why| TaskError::Other(format!("`date`: {why}")))?;
     let labels = [
         ("instance", "demo:9100"),
         ("mountpoint", "/var/tmp/app"),
         ("severity", "high"),
     ];
-    let body = notification("DiskFull", &labels, firing, now.trim()).to_string();
+    let body = notification("DiskFull", &labels, firing, &now).to_string();
     let answer =
         Connection::open(listens).and_then(|mut engine| engine.post("/alerts/alertmanager", TOKEN, &body));
     match answer {

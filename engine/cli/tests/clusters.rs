@@ -14,10 +14,10 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stanch_outside::alertmanager::notification;
+use stanch_outside::alertmanager::{notification, now};
 use stanch_outside::http::{Connection, Sink, free_port};
 use stanch_outside::run::{appeared, asked, ending};
-use stanch_outside::serve::Engine;
+use stanch_outside::serve::{Engine, pack};
 use stanch_parts::{ControlPlane, Space, User, shared, until};
 
 /// A folder with a stanch.toml.
@@ -71,13 +71,8 @@ fn about<'a>(found: &'a [Value], area: &str, name: &str) -> Vec<&'a Value> {
 /// A real plugin, packed as it is installed.
 fn packed(folder: &Path, name: &str) -> PathBuf {
     let to = folder.join(format!("{name}.wasm"));
-    let packed = Command::new(env!("CARGO_BIN_EXE_stanch"))
-        .args(["plugin", "pack"])
-        .arg(stanch_test_support::component(name))
-        .arg(&to)
-        .output()
-        .unwrap();
-    assert!(packed.status.success(), "{}", text(&packed.stderr));
+    let component = stanch_test_support::component(name);
+    pack(Path::new(env!("CARGO_BIN_EXE_stanch")), &component, &to).unwrap();
     to
 }
 
@@ -505,13 +500,9 @@ trust = "alert"
     )
     .unwrap();
     // A pod that is younger than its alert is another one.
-    let began = Command::new("date")
-        .args(["--utc", "+%Y-%m-%dT%H:%M:%S.%3NZ"])
-        .output()
-        .unwrap();
-    let began = text(&began.stdout);
+    let began = now().unwrap();
     let post = |firing: bool| {
-        let alert = notification("PodHangs", &[("pod", pod)], firing, began.trim());
+        let alert = notification("PodHangs", &[("pod", pod)], firing, &began);
         let mut connection = Connection::open(listens).unwrap();
         let answer = connection
             .post("/alerts/alertmanager", TOKEN, &alert.to_string())

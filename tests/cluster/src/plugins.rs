@@ -1,10 +1,9 @@
 //! Plugins as they ship: built for size, with what they say of themselves in them.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use stanch_outside::serve::program;
+use stanch_outside::serve::{pack, program};
 use stanch_parts::Place;
 
 /// The component of a crate, as it is installed.
@@ -18,10 +17,8 @@ pub fn packed(name: &str) -> PathBuf {
     let folder = FOLDER.get_or_init(|| Place::new("plugins").unwrap());
     let to = folder.path().join(format!("{name}.wasm"));
     if !to.exists() {
-        let from = stanch_test_support::component(name);
-        let mut pack = Command::new(program("stanch").unwrap());
-        let said = pack.args(["plugin", "pack"]).arg(from).arg(&to).output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let component = stanch_test_support::component(name);
+        pack(&program("stanch").unwrap(), &component, &to).unwrap();
     }
     to
 }

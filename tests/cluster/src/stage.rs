@@ -1,11 +1,10 @@
 //! The stage of one test: its pods, their metrics, who watches them, the engine, and the person at the command line.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use stanch_outside::alertmanager::notification;
+use stanch_outside::alertmanager::{notification, now};
 use stanch_outside::control::Control;
 use stanch_outside::http::{Connection, Server, free_port};
 use stanch_outside::run::{Asked, asked, ending};
@@ -135,12 +134,7 @@ impl<'a> Stage<'a> {
             ("pod", pod),
             ("severity", "high"),
         ];
-        let now = Command::new("date")
-            .args(["--utc", "+%Y-%m-%dT%H:%M:%S.%3NZ"])
-            .output()
-            .unwrap();
-        let now = String::from_utf8_lossy(&now.stdout);
-        let body = notification(alert, &labels, firing, now.trim()).to_string();
+        let body = notification(alert, &labels, firing, &now().unwrap()).to_string();
         let answer = Connection::open(self.listens)
             .and_then(|mut engine| engine.post("/alerts/alertmanager", TOKEN, &body))
             .unwrap();

@@ -1,5 +1,7 @@
 //! What Alertmanager posts.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 /// One notification (version 4) about one alert; `labels` besides its name.
@@ -32,6 +34,16 @@ pub fn notification(name: &str, labels: &[(&str, &str)], firing: bool, now: &str
             "fingerprint": fingerprint(name, labels),
         }],
     })
+}
+
+/// This moment as Alertmanager writes it.
+///
+/// # Errors
+/// Where `date` is not there.
+pub fn now() -> std::io::Result<String> {
+    let mut date = Command::new("date");
+    let said = date.args(["--utc", "+%Y-%m-%dT%H:%M:%S.%3NZ"]).output()?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 
 /// Sixteen hexadecimal digits, other ones for other labels: FNV-1a, which is what Prometheus takes too.

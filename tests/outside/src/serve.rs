@@ -71,6 +71,21 @@ pub fn program(name: &str) -> Result<PathBuf, Trouble> {
     })
 }
 
+/// Packs a component as it is installed, with the tool that authors use.
+///
+/// # Errors
+/// What the tool says against it.
+pub fn pack(stanch: &Path, component: &Path, to: &Path) -> Result<(), Trouble> {
+    let mut pack = Command::new(stanch);
+    let said = pack.args(["plugin", "pack"]).arg(component).arg(to).output();
+    let said = said.map_err(|why| Trouble(format!("`{}`: {why}", stanch.display())))?;
+    if said.status.success() {
+        Ok(())
+    } else {
+        Err(Trouble(String::from_utf8_lossy(&said.stderr).into_owned()))
+    }
+}
+
 /// The engine: `stanch serve`. It ends with this value.
 #[derive(Debug)]
 pub struct Engine {

@@ -6,7 +6,6 @@ pub(crate) mod story;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use stanch_outside::alertmanager::notification;
 use stanch_outside::control::Control;
 use stanch_outside::counter::Counter;
 use stanch_outside::http::{Connection, free_port};
-use stanch_outside::serve::{Engine, Scratch, program};
+use stanch_outside::serve::{Engine, Scratch, pack, program};
 
 pub(crate) const TOKEN: &str = "a-token-for-the-tests-only";
 const NOW: &str = "2026-06-01T12:00:00.000Z";
@@ -30,17 +29,8 @@ pub(crate) fn packed(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let to = folder.join(format!("{name}.wasm"));
     let half = folder.join(format!("{name}.{}", std::process::id()));
-    let packed = Command::new(program("stanch").unwrap())
-        .args(["plugin", "pack"])
-        .arg(stanch_test_support::component(name))
-        .arg(&half)
-        .output()
-        .unwrap();
-    assert!(
-        packed.status.success(),
-        "{}",
-        String::from_utf8_lossy(&packed.stderr)
-    );
+    let component = stanch_test_support::component(name);
+    pack(&program("stanch").unwrap(), &component, &half).unwrap();
     // Whole at once: an engine of another test may be reading it.
     std::fs::rename(half, &to).unwrap();
     to
