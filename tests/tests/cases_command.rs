@@ -1,4 +1,5 @@
-//! `stanch plugin test` as an author uses it: cases that pass and fail, and cases made of live calls.
+//! `stanch plugin test` and `suggest` as an author uses them: cases that pass and fail, cases made of live calls, and the grants that
+//! those take.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops there")]
 
@@ -218,4 +219,67 @@ addresses = ["127.0.0.0/8"]
         let (code, out, err) = said(stanch(at, &["plugin", "test", &plugin, &file]));
         assert_eq!(code, 0, "{file}: {out}{err}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_may_do_nothing_is_suggested_what_it_needs_until_it_gets_to_its_end() {
+    let scratch = folder(&["http-probe", "disk-cleanup"]).await;
+    let at = scratch.path();
+    let server = Server::start(|_| (200, "{}".to_owned())).await;
+    scratch.write("scratch/old.tmp", vec![0; 1000]).unwrap();
+    std::fs::create_dir(at.join("runbooks")).unwrap();
+    let start = "[[runbooks]]\npath = \"runbooks\"\n[plugins.http-probe]\nsource = \"plugins/http-probe.wasm\"\n\
+                 [plugins.disk-cleanup]\nsource = \"plugins/disk-cleanup.wasm\"\n";
+    let suggest = |plugin: &str, with: &str, granted: &str| {
+        scratch.write("stanch.toml", format!("{start}{granted}")).unwrap();
+        let (code, out, err) = said(stanch(at, &["plugin", "suggest", plugin, "--with", with]));
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+
+    let asked = format!(r#"{{"url":"{}/health?deep=1","tries":1}}"#, server.url);
+    let first = suggest("http-probe", &asked, "");
+    let wanted = format!(
+        "[[plugins.http-probe.grant.http]]\nread = [\"GET\"]\nurl = \"{}/health\"\n",
+        server.url
+    );
+    assert!(first.contains(&wanted), "{first}");
+    assert_eq!(server.received().len(), 0, "what is not granted is not sent");
+    // A private address is the operator's to name, and is never filled in.
+    let second = suggest("http-probe", &asked, &first);
+    assert!(second.contains("add its network to `addresses`"), "{second}");
+    assert!(!second.contains("addresses ="), "{second}");
+    let whole = format!("{first}addresses = [\"127.0.0.0/8\"]\n");
+    let third = suggest("http-probe", &asked, &whole);
+    assert!(third.contains("addresses = [\"127.0.0.0/8\"]"), "{third}");
+    assert!(
+        !third.contains("Look at this") && !third.contains("did not get"),
+        "{third}"
+    );
+    assert_eq!(server.received().len(), 1);
+
+    // Looking first; once it may look, what it plans to change.
+    let with = r#"{"folder":"scratch","pattern":"*.tmp","older_than":"0s"}"#;
+    let first = suggest("disk-cleanup", with, "");
+    for says in [
+        "which folder `scratch` is",
+        "suggest again",
+        "access = \"read\"",
+        "path = \"/path/of/scratch\"",
+    ] {
+        assert!(first.contains(says), "{says}: {first}");
+    }
+    let folder = at.join("scratch").display().to_string();
+    let reads = first.replace("/path/of/scratch", &folder);
+    let second = suggest("disk-cleanup", with, &reads);
+    assert!(
+        second.contains("access = \"change\"") && second.contains(&folder),
+        "{second}"
+    );
+    assert!(
+        at.join("scratch/old.tmp").exists(),
+        "a suggestion removes nothing"
+    );
+    let third = suggest("disk-cleanup", with, &second);
+    assert!(!third.contains("did not get"), "{third}");
 }

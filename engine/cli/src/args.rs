@@ -107,7 +107,7 @@ pub enum Command {
     Reload,
     /// Go back to an earlier generation
     Rollback(Rollback),
-    /// Look at installed plugins
+    /// Write, try and look at plugins
     #[command(subcommand)]
     Plugin(Plugin),
     /// Manage users
@@ -464,6 +464,8 @@ pub enum Plugin {
     },
     /// Make one call of a plugin: a question, or a plan; nothing is changed
     Run(RunPlugin),
+    /// Make one call of a plugin, and print the smallest grant for what it asked for, for stanch.toml
+    Suggest(RunPlugin),
     /// Build a plugin each time that it is saved, play its cases, and swap it into a running engine
     Dev(DevPlugin),
     /// Print the Kubernetes roles that grants need in a cluster, for `kubectl apply -f -`

@@ -137,7 +137,10 @@ fn params(plugin: &Plugin) -> Vec<Note> {
     if notes.is_empty() {
         notes.push(good(
             "params",
-            format!("{} parameters, all described", members.len()),
+            match members.len() {
+                1 => "one parameter, described".to_owned(),
+                count => format!("{count} parameters, all described"),
+            },
         ));
     }
     notes

@@ -23,6 +23,12 @@ pub fn sandbox() -> Result<Sandbox, CliError> {
     Ok(Sandbox::new(&options).map_err(ToolError::from)?)
 }
 
+/// The component's file, where that is what a plugin is named by, and not by its key in stanch.toml.
+pub fn component(plugin: &str) -> Option<&Path> {
+    let path = Path::new(plugin);
+    path.extension().is_some_and(|end| end == "wasm").then_some(path)
+}
+
 /// A file, installed as an engine would; what is wrong with it is said with its name.
 pub async fn installed(sandbox: &Sandbox, file: &Path) -> Result<Arc<Plugin>, CliError> {
     sandbox

@@ -1,20 +1,22 @@
 //! `stanch plugin run`: one call of a plugin in the real world, behind the real gate; or in the world of a case. In the real one
 //! it looks and plans, and changes nothing: what changes something is a run's, which has guardrails, a decision and a journal.
+//! `stanch plugin suggest`: the same call, and the grant that follows from it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use stanch_contract::plan::Action;
 use stanch_contract::{
-    Alert, CheckedPlan, Failure, FailureCode, Finding, IdempotencyKey, PluginKey, PluginKind, RunId, StepId,
+    Alert, CheckedPlan, Failure, Finding, IdempotencyKey, PluginKey, PluginKind, RunId, StepId,
 };
-use stanch_sandbox::gate::{Grant, GrantSpec, RecordedCall, check_plan};
+use stanch_sandbox::gate::{self, Grant, GrantSpec, RecordedCall, Seen, check_plan};
 use stanch_sandbox::{CallContext, CallReport, Installation, InstallationParts, Limits, LogLine, Message};
 use stanch_service::secrets::Secrets;
 use stanch_service::serve::facilities;
 use tokio_util::sync::CancellationToken;
 
-use super::{author, cases, files as loading, start};
+use super::{author, cases, files as loading, grant, start};
 use crate::args::RunPlugin;
 use crate::console::Console;
 use crate::error::{CliError, Exit};
@@ -44,6 +46,8 @@ pub struct Called {
     pub took_ms: u64,
     /// See `took_ms`.
     pub cpu_ms: u64,
+    /// What a remediation offered to do, also where the gate refused it.
+    pub offered: Vec<Action>,
 }
 
 impl Called {
@@ -60,6 +64,7 @@ impl Called {
             logs: report.logs,
             took_ms: ms(report.took),
             cpu_ms: ms(report.cpu),
+            offered: Vec::new(),
         };
         (called, value)
     }
@@ -84,6 +89,43 @@ pub async fn run(config: &Path, it: &RunPlugin, console: &Console) -> Result<Exi
         return in_a_case(config, it, file, console).await;
     }
     let installation = installed(config, it, console).await?;
+    let called = called(&installation, it).await?;
+    console.show(&called.json(), |width| screens::called(&called, width))?;
+    Ok(if called.came.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// Makes the call, and prints what it takes.
+pub async fn suggest(config: &Path, it: &RunPlugin, console: &Console) -> Result<Exit, CliError> {
+    if it.case.is_some() {
+        return Err(CliError::Usage {
+            message: "a case has a grant of its own, and a world in which nothing else is there".into(),
+            hint: "leave --case away: the call is made behind the real gate, and changes nothing".into(),
+        });
+    }
+    let installation = installed(config, it, console).await?;
+    let called = called(&installation, it).await?;
+    let found = gate::suggest(&Seen {
+        kind: installation.plugin().kind(),
+        calls: &called.calls,
+        actions: &called.offered,
+        on: it.on.as_deref(),
+        now: installation.grant().spec(),
+    });
+    let key = installation.key().as_str();
+    let text = grant::toml(key, &found, called.came.as_ref().err());
+    if console.is_json() {
+        console.json(&json!({ "plugin": key, "grant": found.grant, "notes": found.notes }))?;
+    } else {
+        console.raw(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn called(installation: &Installation, it: &RunPlugin) -> Result<Called, CliError> {
     let params = files::object("--with", it.with.as_deref())?;
     if let Some(wrong) = installation.plugin().check_params(&params) {
         return Err(CliError::Usage {
@@ -93,12 +135,12 @@ pub async fn run(config: &Path, it: &RunPlugin, console: &Console) -> Result<Exi
     }
     let alerts: Vec<Alert> = it.alert.as_deref().map_or(Ok(Vec::new()), start::alerts)?;
     let context = context(alerts, it.on.clone());
-    let called = match installation.plugin().kind() {
+    Ok(match installation.plugin().kind() {
         PluginKind::Diagnosis => {
             let (called, finding) = Called::of("diagnose", installation.diagnose(&context, &params).await);
             with(called, finding.map(Came::Finding))
         }
-        PluginKind::Remediation => planned(&installation, &context, &params).await,
+        PluginKind::Remediation => planned(installation, &context, &params).await,
         PluginKind::Notification if !it.tell => {
             return Err(CliError::Usage {
                 message: "a notification plugin tells people, now".into(),
@@ -109,12 +151,6 @@ pub async fn run(config: &Path, it: &RunPlugin, console: &Console) -> Result<Exi
             let told = installation.notify(&context, &params, &message()).await;
             Called::of("notify", told).0
         }
-    };
-    console.show(&called.json(), |width| screens::called(&called, width))?;
-    Ok(if called.came.is_ok() {
-        Exit::Done
-    } else {
-        Exit::Failed
     })
 }
 
@@ -149,6 +185,7 @@ fn with(mut called: Called, came: Option<Came>) -> Called {
 async fn planned(installation: &Installation, context: &CallContext, params: &Value) -> Called {
     let (mut called, plan) = Called::of("plan", installation.plan(context, params).await);
     if let Some(plan) = plan {
+        called.offered.clone_from(&plan.actions);
         let checked = check_plan(
             plan,
             installation.grant(),
@@ -159,11 +196,7 @@ async fn planned(installation: &Installation, context: &CallContext, params: &Va
         .await;
         called.came = match checked {
             Ok(plan) => Ok(Came::Plan(Box::new(plan))),
-            Err(refusal) => {
-                let hint = refusal.refusal.allow_hint.as_ref();
-                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                Err(Failure::new(FailureCode::Denied, format!("{refusal}{hint}")))
-            }
+            Err(refusal) => Err(refusal.to_failure()),
         };
     }
     called
@@ -171,8 +204,7 @@ async fn planned(installation: &Installation, context: &CallContext, params: &Va
 
 /// A plugin of stanch.toml with what it says of it; or a file with what the command line says.
 async fn installed(config: &Path, it: &RunPlugin, console: &Console) -> Result<Installation, CliError> {
-    let file = Path::new(&it.plugin);
-    if file.extension().is_none_or(|end| end != "wasm") {
+    let Some(file) = author::component(&it.plugin) else {
         if it.grant.is_some() || it.settings.is_some() {
             return Err(CliError::Usage {
                 message: format!(
@@ -182,26 +214,18 @@ async fn installed(config: &Path, it: &RunPlugin, console: &Console) -> Result<I
                 hint: "leave --grant and --settings away, or name a .wasm file".into(),
             });
         }
-        let loading::Loaded { snapshot, .. } = loading::load(config, console).await?;
-        let found = snapshot.plugins.get(&PluginKey::from(it.plugin.as_str()));
-        let found = found.ok_or_else(|| CliError::Usage {
-            message: format!(
-                "`{}` is no plugin that `{}` installs",
-                it.plugin,
-                config.display()
-            ),
-            hint: "name a .wasm file, or a key of [plugins] in stanch.toml".into(),
-        })?;
+        let loaded = loading::load(config, console).await?;
+        let found = loaded.plugin(&it.plugin)?;
         return Ok(found.installation.before(found.installation.facilities().clone()));
-    }
+    };
     let sandbox = author::sandbox()?;
     let plugin = author::installed(&sandbox, file).await?;
     let key = PluginKey::from(plugin.manifest().name.as_str());
     let asked = it.grant.as_deref() == Some("asked");
-    let spec = match (asked, &plugin.manifest().asks) {
-        (true, Value::Null) => json!({}),
-        (true, asks) => asks.clone(),
-        (false, _) => files::object("--grant", it.grant.as_deref())?,
+    let spec = if asked {
+        GrantSpec::asked(plugin.manifest())
+    } else {
+        serde_json::from_value(files::object("--grant", it.grant.as_deref())?)
     };
     let wrong = |why: String| {
         CliError::Usage {
@@ -213,7 +237,7 @@ async fn installed(config: &Path, it: &RunPlugin, console: &Console) -> Result<I
         hint: "write it as in stanch.toml, as JSON: --grant '{\"http\": [{\"url\": \"https://HOST/**\", \"read\": [\"GET\"]}]}'".into(),
     }
     };
-    let spec: GrantSpec = serde_json::from_value(spec).map_err(|error| wrong(error.to_string()))?;
+    let spec = spec.map_err(|error| wrong(error.to_string()))?;
     let grant = Grant::new(key.clone(), spec).map_err(|error| wrong(error.to_string()))?;
     let parts = InstallationParts {
         key,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stanch_contract::{Alert, PluginKey};
+use stanch_contract::Alert;
 use stanch_recorded::case::{Case, Live, Played, Recorder, Unplayable, Wrong, play};
 use stanch_sandbox::{Plugin, Sandbox};
 use stanch_service::clock;
 
 use super::author;
-use super::files::{Loaded, load, load_with};
+use super::files::{load, load_with, told};
 use crate::args::{Record, TestPlugin};
 use crate::console::Console;
 use crate::error::{CliError, Exit};
@@ -58,23 +58,14 @@ async fn installed(
     plugin: &str,
     console: &Console,
 ) -> Result<(Sandbox, Arc<Plugin>), CliError> {
-    let path = Path::new(plugin);
-    if path.extension().is_some_and(|end| end == "wasm") {
+    if let Some(file) = author::component(plugin) {
         let sandbox = author::sandbox()?;
-        let plugin = author::installed(&sandbox, path).await?;
+        let plugin = author::installed(&sandbox, file).await?;
         return Ok((sandbox, plugin));
     }
-    let Loaded { snapshot, parts } = load(config, console).await?;
-    let installed = snapshot.plugins.get(&PluginKey::from(plugin));
-    let installed = installed.ok_or_else(|| not_installed(plugin, config))?;
-    Ok((parts.sandbox, installed.installation.plugin().clone()))
-}
-
-fn not_installed(plugin: &str, config: &Path) -> CliError {
-    CliError::Usage {
-        message: format!("`{plugin}` is no plugin that `{}` installs", config.display()),
-        hint: "name a .wasm file, or a key of [plugins] in stanch.toml".to_owned(),
-    }
+    let loaded = load(config, console).await?;
+    let plugin = loaded.plugin(plugin)?.installation.plugin().clone();
+    Ok((loaded.parts.sandbox, plugin))
 }
 
 /// The files that are named, and those in the folders that are.
@@ -146,12 +137,8 @@ pub(super) async fn came(
 ) -> Result<Played, CliError> {
     let (sandbox, plugin) = installed(config, plugin, console).await?;
     let path = file.display().to_string();
-    let mut case = Case::read(&path, &files::text(file)?, plugin.kind()).map_err(|errors| {
-        if !console.is_json() {
-            console.aside(&errors.render(console.is_coloured(), console.width()));
-        }
-        CliError::BadFiles(format!("`{path}` does not load"))
-    })?;
+    let read = Case::read(&path, &files::text(file)?, plugin.kind());
+    let mut case = read.map_err(|errors| told(console, &errors))?;
     if let Some(params) = params {
         case.params = params;
     }
@@ -179,9 +166,7 @@ async fn try_case(
     let case = match Case::read(&path.display().to_string(), &text, plugin.kind()) {
         Ok(case) => case,
         Err(errors) => {
-            if !console.is_json() {
-                console.aside(&errors.render(console.is_coloured(), console.width()));
-            }
+            told(console, &errors);
             let wrong = vec![Wrong::Said(format!("it does not load: {errors}"))];
             return Ok(Tried { path, name, wrong });
         }
@@ -229,9 +214,8 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
         Some(path) => super::start::alerts(path)?,
     };
     let recorder = Arc::new(Recorder::default());
-    let Loaded { snapshot, parts } = load_with(config, console, Some(recorder.clone())).await?;
-    let installed = snapshot.plugins.get(&PluginKey::from(test.plugin.as_str()));
-    let installed = installed.ok_or_else(|| not_installed(&test.plugin, config))?;
+    let loaded = load_with(config, console, Some(recorder.clone())).await?;
+    let installed = loaded.plugin(&test.plugin)?;
     let stem = file.file_name().unwrap_or_default().to_string_lossy();
     let live = Live {
         name: name.as_deref().unwrap_or_else(|| stem.trim_end_matches(END)),
@@ -241,7 +225,7 @@ async fn record(config: &Path, test: &TestPlugin, file: &Path, console: &Console
         on: on.clone(),
         now: clock::now(),
     };
-    let recorded = Box::pin(recorder.record(&parts.sandbox, live)).await;
+    let recorded = Box::pin(recorder.record(&loaded.parts.sandbox, live)).await;
     let recorded = recorded.map_err(|error| CliError::Usage {
         message: error.to_string(),
         hint: "nothing was written".to_owned(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
+use stanch_contract::PluginKey;
 use stanch_contract::text::clean;
 use stanch_runbook::LoadErrors;
 use stanch_runbook::render;
@@ -16,7 +17,7 @@ use stanch_service::reload::{self, LoadError};
 use stanch_service::secrets::Secrets;
 use stanch_service::serve::{ServeError, facilities, read_settings};
 use stanch_service::telemetry::Metrics;
-use stanch_service::{LoadedRunbook, Snapshot};
+use stanch_service::{Installed, LoadedRunbook, Snapshot};
 
 use crate::args::{Paths, Show};
 use crate::console::Console;
@@ -30,6 +31,20 @@ const CALLS: u32 = 64;
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
     pub(super) parts: reload::Parts,
+}
+
+impl Loaded {
+    /// The plugin of this key.
+    pub(super) fn plugin(&self, key: &str) -> Result<&Arc<Installed>, CliError> {
+        let found = self.snapshot.plugins.get(&PluginKey::from(key));
+        found.ok_or_else(|| CliError::Usage {
+            message: format!(
+                "`{key}` is no plugin that `{}` installs",
+                self.parts.path.display()
+            ),
+            hint: "name a .wasm file, or a key of [plugins] in stanch.toml".to_owned(),
+        })
+    }
 }
 
 /// Everything that the operator's file names, as the engine would load it.
@@ -91,7 +106,7 @@ pub fn unusable(console: &Console, error: ServeError) -> CliError {
 }
 
 /// Prints what is wrong with a file, each mistake with its place.
-fn told(console: &Console, errors: &LoadErrors) -> CliError {
+pub(super) fn told(console: &Console, errors: &LoadErrors) -> CliError {
     if !console.is_json() {
         console.aside(&errors.render(console.is_coloured(), console.width()));
     }

@@ -9,6 +9,7 @@ mod decide;
 mod dev;
 mod engine;
 mod files;
+mod grant;
 mod init;
 mod plugin;
 mod runs;

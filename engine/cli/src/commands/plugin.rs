@@ -20,14 +20,15 @@ pub fn run(command: Plugin, at: &Whereabouts, console: &Console) -> Result<Exit,
         Plugin::Pack { from, to } => block_on(author::pack(&from, &to, console)),
         Plugin::Diff { old, new } => block_on(author::diff(&old, &new, console)),
         Plugin::Run(it) => block_on(call::run(&at.config, &it, console)),
+        Plugin::Suggest(it) => block_on(call::suggest(&at.config, &it, console)),
         Plugin::Dev(it) => block_on(dev::dev(&it, at, console)),
         Plugin::Rbac(it) => cluster::rbac(&at.config, &it, console),
         Plugin::List => at.ask(async |client| list(client, console).await),
-        Plugin::Inspect { plugin } if Path::new(&plugin).extension().is_some_and(|end| end == "wasm") => {
-            block_on(inspect_file(console, Path::new(&plugin)))
-        }
         Plugin::Test(it) => block_on(cases::test(&at.config, it, console)),
-        Plugin::Inspect { plugin } => at.ask(async |client| inspect(client, console, &plugin).await),
+        Plugin::Inspect { plugin } => match author::component(&plugin) {
+            Some(file) => block_on(inspect_file(console, file)),
+            None => at.ask(async |client| inspect(client, console, &plugin).await),
+        },
     }
 }
 

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod record;
 pub mod session;
 pub mod spec;
+mod suggest;
 mod tape;
 
 pub use facilities::Facilities;
@@ -36,4 +37,5 @@ pub use session::{Session, SessionParts};
 pub use spec::{
     Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, KubernetesGrantSpec, NotifyGrantSpec, SignSpec,
 };
+pub use suggest::{Seen, Suggestion, suggest};
 pub use tape::{Asked, Tape};
