@@ -289,6 +289,17 @@ fn what_somebody_else_set_meanwhile_is_theirs() {
 }
 
 #[test]
+fn what_somebody_set_since_the_plan_is_theirs_too() {
+    let host = host(3);
+    let plan = plan(&host, json!({ "to": 5 })).unwrap();
+    host.object(workload("Deployment", 4, 4));
+    let failure = host
+        .apply::<DeploymentScale>(params(json!({ "to": 5 })), &plan)
+        .unwrap_err();
+    assert_eq!(failure.code, FailureCode::Conflict, "{failure}");
+}
+
+#[test]
 fn what_was_never_sent_is_not_put_back() {
     let host = host(3);
     let plan = plan(&host, json!({ "to": 5 })).unwrap();

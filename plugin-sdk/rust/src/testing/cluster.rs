@@ -256,7 +256,10 @@ impl Cluster {
         let object = self.read_for_change(what)?;
         let holds = match expect.and_then(|expect| expect.split_once(':')) {
             None => true,
-            Some(("uid", uid)) => object.uid() == uid,
+            Some(("uid", expected)) => match expected.split_once(",replicas:") {
+                None => object.uid() == expected,
+                Some((uid, from)) => object.uid() == uid && object.at("/spec/replicas").to_string() == from,
+            },
             Some(("version", version)) => object.version() == version,
             Some(_) => false,
         };
