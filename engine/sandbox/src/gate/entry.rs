@@ -27,6 +27,7 @@ pub(crate) struct HttpGrant {
     pub(super) read: Vec<Method>,
     pub(super) change: Vec<Method>,
     pub(crate) headers: Vec<(HeaderName, SecretTemplate)>,
+    pub(crate) members: Vec<(String, SecretTemplate)>,
     pub(crate) sign: Option<(HeaderName, SecretTemplate)>,
     pub(crate) addresses: AddressPolicy,
     pub(crate) max_response: u64,
@@ -78,14 +79,16 @@ impl HttpGrant {
             max: spec.max_response,
         };
         let digest = Digest::of_json(&serde_json::to_value(spec).unwrap_or_default());
-        Self::new(
+        let members = members(&spec.members).map_err(|why| ("members", why))?;
+        let entry = Self::new(
             &common,
             Vec::new(),
             vec![Method::POST],
             spec.sign.as_ref(),
             digest,
             "notify",
-        )
+        )?;
+        Ok(Self { members, ..entry })
     }
 
     fn new(
@@ -126,6 +129,7 @@ impl HttpGrant {
             read,
             change,
             headers: bound,
+            members: Vec::new(),
             sign,
             addresses,
             max_response,
@@ -141,6 +145,16 @@ impl HttpGrant {
             .chain(&self.sign)
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// Whatever the gate adds that may have secrets in it.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &SecretTemplate> {
+        let headers = self
+            .headers
+            .iter()
+            .chain(&self.sign)
+            .map(|(_, template)| template);
+        headers.chain(self.members.iter().map(|(_, template)| template))
     }
 
     /// The line of stanch.toml, for messages.
@@ -207,6 +221,21 @@ fn header(name: &str) -> Result<HeaderName, String> {
         return Err(format!("`{name}` belongs to the request and cannot be bound"));
     }
     Ok(parsed)
+}
+
+fn members(spec: &BTreeMap<String, String>) -> Result<Vec<(String, SecretTemplate)>, String> {
+    let each = spec.iter().map(|(name, value)| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+            let shown = text::clean_line_to(name, 80);
+            return Err(format!(
+                "`{shown}` is not a member that is added: write letters, digits, `_` and `-`"
+            ));
+        }
+        let value = SecretTemplate::parse(value).map_err(|error| format!("`{name}`: {error}"))?;
+        Ok((name.clone(), value))
+    });
+    each.collect()
 }
 
 fn signature(

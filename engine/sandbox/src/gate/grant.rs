@@ -16,6 +16,7 @@ use super::record::{Layer, Refusal};
 use super::spec::{Access, GrantSpec};
 use crate::http::address::AddressPolicy;
 use crate::http::target::HttpTarget;
+use crate::secret::SecretTemplate;
 
 /// Which line of a grant is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,8 +151,8 @@ impl Grant {
     /// The secrets that the gate adds for this plugin.
     pub fn secret_names(&self) -> Vec<&str> {
         let entries = self.http.iter().chain(&self.notify);
-        let templates = entries.flat_map(|entry| entry.headers.iter().chain(&entry.sign));
-        let mut names: Vec<&str> = templates.flat_map(|(_, template)| template.names()).collect();
+        let templates = entries.flat_map(HttpGrant::templates);
+        let mut names: Vec<&str> = templates.flat_map(SecretTemplate::names).collect();
         names.sort_unstable();
         names.dedup();
         names

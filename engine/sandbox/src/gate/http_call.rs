@@ -19,6 +19,7 @@ use crate::http::client::{NotSent, Outgoing, PoolKey, SendError};
 use crate::http::connector::ConnectError;
 use crate::http::target::HttpTarget;
 use crate::http::{MOST_BODY, NoAnswer, Request, Response, content, headers, sign};
+use crate::secret::Secret;
 use crate::time::Until;
 
 /// A request that may be sent, and how.
@@ -122,7 +123,7 @@ impl Session {
             let digest = self.keep(&body);
             self.note(ticket, |call| call.request = Some(digest));
         }
-        self.bind(permit.entry, &mut headers, &body)?;
+        let body = self.bind(permit.entry, &mut headers, body)?;
         let route = Route {
             key: PoolKey(parts.grant.plugin().clone(), permit.digest),
             policy: permit.addresses,
@@ -143,8 +144,8 @@ impl Session {
         })
     }
 
-    /// Adds what the grant binds: credentials and the signature.
-    fn bind(&self, entry: &HttpGrant, headers: &mut HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    /// Adds what the grant binds: credentials and the signature. Gives the body as it is sent.
+    fn bind(&self, entry: &HttpGrant, headers: &mut HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let parts = &self.inner.parts;
         let missing = |error: crate::secret::MissingSecret| {
             Refusal::new(Layer::Grant, error.to_string()).hint(format!("`{}` in [secrets]", error.0))
@@ -162,16 +163,24 @@ impl Session {
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
         }
+        let mut added = Vec::with_capacity(entry.members.len());
+        for (name, template) in &entry.members {
+            let value = template
+                .fill(parts.facilities.secrets.as_ref())
+                .map_err(missing)?;
+            added.push((name.as_str(), value));
+        }
+        let body = with_members(body, &added).map_err(|why| Refusal::new(Layer::Request, why))?;
         if let Some((name, template)) = &entry.sign {
             let key = template
                 .fill(parts.facilities.secrets.as_ref())
                 .map_err(missing)?;
-            let value = sign::signature(&key, parts.time.now(), body);
+            let value = sign::signature(&key, parts.time.now(), &body);
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| Refusal::new(Layer::Grant, "the signature cannot be sent".to_owned()))?;
             headers.insert(name.clone(), value);
         }
-        Ok(())
+        Ok(body)
     }
 
     /// A read, or a notification: sent without being planned.
@@ -307,4 +316,21 @@ fn no_answer(error: &SendError) -> Option<NoAnswer> {
         SendError::Lost { code, .. } if *code == FailureCode::Timeout => NoAnswer::TimedOut,
         SendError::Lost { why, .. } => NoAnswer::Lost(why.clone()),
     })
+}
+
+/// The JSON object that a plugin sends, with the members that its grant adds. A plugin cannot set one of them itself.
+fn with_members(body: Vec<u8>, added: &[(&str, Secret)]) -> Result<Vec<u8>, String> {
+    if added.is_empty() {
+        return Ok(body);
+    }
+    let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body)
+        .map_err(|_| "the body is no JSON object, and the grant adds members to it".to_owned())?;
+    for (name, value) in added {
+        let value = std::str::from_utf8(value.expose())
+            .map_err(|_| format!("the value of the member `{name}` is not text"))?;
+        if object.insert((*name).to_owned(), value.into()).is_some() {
+            return Err(format!("the member `{name}` is set by the grant"));
+        }
+    }
+    serde_json::to_vec(&object).map_err(|error| error.to_string())
 }

@@ -135,6 +135,10 @@ pub struct NotifyGrantSpec {
     /// As [`HttpGrantSpec::max_response`].
     #[serde(default)]
     pub max_response: Option<ByteSize>,
+    /// Members that the gate puts into the JSON object that is sent, beside those of the plugin: for receivers that want their
+    /// credential in the body. With `${secret:NAME}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, String>,
     /// How the gate signs what is sent.
     #[serde(default)]
     pub sign: Option<SignSpec>,

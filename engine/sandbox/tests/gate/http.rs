@@ -343,6 +343,36 @@ fn hook(url: String, sign: bool) -> GrantSpec {
 }
 
 #[tokio::test]
+async fn a_credential_in_the_body_is_the_gates_to_add_and_no_plugins_to_set() {
+    let server = Server::ok().await;
+    let mut spec = hook(server.url("/hook"), true);
+    spec.notify[0].members = [("routing_key".to_owned(), "${secret:token}".to_owned())].into();
+    let world = World::new(spec);
+    let session = world.session(Phase::Notify);
+    let sent = session
+        .http_send(json("POST", &server.url("/hook"), r#"{"a":1}"#))
+        .await;
+    sent.unwrap();
+    let got = server.last();
+    let body: serde_json::Value = serde_json::from_slice(got.body.as_ref()).unwrap();
+    assert_eq!(body, serde_json::json!({ "a": 1, "routing_key": TOKEN }));
+    // What is signed is what is sent.
+    let signature = got.headers["x-stanch-signature"].to_str().unwrap();
+    let at = stanch_contract::Timestamp(signature[2..12].parse::<i64>().unwrap() * 1000);
+    assert_eq!(
+        signature,
+        sign::signature(&Secret::new(TOKEN).unwrap(), at, &got.body)
+    );
+    for body in [r#"{"routing_key":"mine"}"#, "[1]", "text", ""] {
+        let refused = session.http_send(json("POST", &server.url("/hook"), body)).await;
+        assert_eq!(layer(&refused.unwrap_err()), "request", "{body}");
+    }
+    assert_eq!(server.count(), 1);
+    let kept = format!("{:?}", session.finish().await);
+    assert!(!kept.contains(TOKEN), "{kept}");
+}
+
+#[tokio::test]
 async fn a_notification_is_sent_where_its_grant_says_and_signed() {
     let server = Server::ok().await;
     let world = World::new(hook(server.url("/hook"), true));

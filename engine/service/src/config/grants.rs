@@ -136,7 +136,7 @@ fn http(
     let url = fields.needed_text("url", "url = \"https://api.example/v1/**\"", problems);
     let read = words(&mut fields, "read", problems);
     let change = words(&mut fields, "change", problems);
-    let headers = headers(&mut fields, names, problems);
+    let headers = bound(&mut fields, "headers", names, problems);
     let addresses = words(&mut fields, "addresses", problems);
     let max_response = fields
         .parsed::<ByteSize>("max_response", problems)
@@ -187,7 +187,8 @@ fn notify(
 ) -> Option<NotifyGrantSpec> {
     let mut fields = Fields::of(node, format!("`[[plugins.{key}.grant.notify]]`"), problems)?;
     let url = fields.needed_text("url", "url = \"https://events.example/enqueue\"", problems);
-    let headers = headers(&mut fields, names, problems);
+    let headers = bound(&mut fields, "headers", names, problems);
+    let members = bound(&mut fields, "members", names, problems);
     let addresses = words(&mut fields, "addresses", problems);
     let max_response = fields
         .parsed::<ByteSize>("max_response", problems)
@@ -212,6 +213,7 @@ fn notify(
         headers,
         addresses,
         max_response,
+        members,
         sign,
     })
 }
@@ -258,24 +260,27 @@ fn words(fields: &mut Fields<'_, '_>, key: &'static str, problems: &mut Problems
         .collect()
 }
 
-fn headers(
+/// What the gate adds: names with values in which `${secret:NAME}` is one that there is.
+fn bound(
     fields: &mut Fields<'_, '_>,
+    key: &'static str,
     names: &Names,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<String, String> {
-    let mut headers = BTreeMap::new();
-    let Some(node) = fields.node("headers") else {
-        return headers;
+    let mut bound = BTreeMap::new();
+    let what = if key == "headers" { "header" } else { "member" };
+    let Some(node) = fields.node(key) else {
+        return bound;
     };
     let Data::Table(table) = &node.data else {
-        wrong_type::<()>(node, "`headers`", "a table of names and values", problems);
-        return headers;
+        wrong_type::<()>(node, &format!("`{key}`"), "a table of names and values", problems);
+        return bound;
     };
     for entry in &table.entries {
         let Data::Text(value) = &entry.node.data else {
             wrong_type::<()>(
                 &entry.node,
-                &format!("the header `{}`", entry.key),
+                &format!("the {what} `{}`", entry.key),
                 "text",
                 problems,
             );
@@ -288,8 +293,8 @@ fn headers(
             },
             problems,
         ) {
-            headers.insert(entry.key.clone().into_owned(), value.clone().into_owned());
+            bound.insert(entry.key.clone().into_owned(), value.clone().into_owned());
         }
     }
-    headers
+    bound
 }
