@@ -17,7 +17,7 @@ use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
 use stanch_tests::{Installed, Server, packed, sandbox};
 
-const SHIPPED: [(&str, PluginKind); 14] = [
+const SHIPPED: [(&str, PluginKind); 20] = [
     ("disk-usage", PluginKind::Diagnosis),
     ("disk-cleanup", PluginKind::Remediation),
     ("prometheus-query", PluginKind::Diagnosis),
@@ -32,6 +32,12 @@ const SHIPPED: [(&str, PluginKind); 14] = [
     ("kubernetes-patch", PluginKind::Remediation),
     ("traffic-reroute", PluginKind::Remediation),
     ("gpu-state", PluginKind::Diagnosis),
+    ("capability-flag", PluginKind::Remediation),
+    ("status-banner", PluginKind::Remediation),
+    ("key-revoke", PluginKind::Remediation),
+    ("waf-block", PluginKind::Remediation),
+    ("http-call", PluginKind::Remediation),
+    ("pagerduty", PluginKind::Notification),
 ];
 
 fn code(fault: CallFault) -> FailureCode {
@@ -77,7 +83,9 @@ async fn every_shipped_plugin_installs_as_what_it_is_and_is_small() {
             plugin.check_params(&json!({ "no-such-parameter": 1 })).is_some(),
             "{name} takes anything"
         );
-        assert!(component.len() < 500_000, "{name} has {} bytes", component.len());
+        // It has two readers of regular expressions: one that says how broad one is, and one that tries it on the sample.
+        let most = if name == "waf-block" { 700_000 } else { 500_000 };
+        assert!(component.len() < most, "{name} has {} bytes", component.len());
     }
 }
 

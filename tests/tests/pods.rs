@@ -8,6 +8,8 @@
     reason = "a test stops there"
 )]
 
+mod services;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

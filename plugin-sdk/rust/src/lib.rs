@@ -48,6 +48,7 @@ pub mod http;
 mod kind;
 pub mod kubernetes;
 pub mod params;
+pub mod place;
 mod plan;
 mod sys;
 #[cfg(not(target_arch = "wasm32"))]
