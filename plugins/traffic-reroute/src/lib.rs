@@ -121,11 +121,12 @@ impl Remediation for TrafficReroute {
     fn verify(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Finding<Data>, Failure> {
         let settings: Settings = host::settings()?;
         let data = made.plan.data.clone().unwrap_or_default();
-        // Of the way back the plan's data says the same as of the way there: the action says which.
+        // Of the way back the plan's data says the same as of the way there: the action says which; of stages, the last.
         let wanted = made
             .plan
             .actions
             .iter()
+            .rev()
             .find_map(sent)
             .unwrap_or_else(|| data.after.clone());
         let handler = Handler::read(&settings, params)?;
@@ -144,7 +145,9 @@ impl Remediation for TrafficReroute {
             .data
             .clone()
             .context("what was there before is not known")?;
-        if made.maybe_done().next().is_none() {
+        // Each stage of a ramp set its own: the last that arrived is what is there.
+        let set: Vec<_> = made.maybe_done().filter_map(sent).collect();
+        if set.is_empty() {
             return Ok(Plan::new("Nothing was moved").data(data));
         }
         let settings: Settings = host::settings()?;
@@ -162,7 +165,7 @@ impl Remediation for TrafficReroute {
                 Plan::new(format!("The route `{}` is as it was before: {now}", params.route)).data(data),
             );
         }
-        if handler.weights != data.after {
+        if !set.contains(&handler.weights) {
             let message = format!(
                 "The route `{}` has {now}, which was not set here. Somebody changed it, and it is left as it is",
                 params.route

@@ -97,6 +97,30 @@ fn it_is_moved_verified_and_moved_back_to_what_was_there() {
 }
 
 #[test]
+fn stages_are_moved_back_at_once_to_what_the_first_found_wherever_they_stopped() {
+    for (stopped, now) in [(1, [9, 1]), (2, [1, 1]), (3, [0, 1])] {
+        let host = host(&[[7, 0], [9, 1], [1, 1], now]);
+        let mut made = plan(&host, json!({ "weight": 10 })).unwrap();
+        for weight in [50, 100].into_iter().take(stopped - 1) {
+            made.actions
+                .extend(plan(&host, json!({ "weight": weight })).unwrap().actions);
+        }
+        // What was read for the stages that did not come.
+        for _ in stopped..3 {
+            plan(&host, json!({})).unwrap();
+        }
+        host.apply::<TrafficReroute>(params(json!({})), &made).unwrap();
+        let found = host.verify::<TrafficReroute>(params(json!({}))).unwrap();
+        assert_eq!(found.verdict, Verdict::Yes, "{}", found.summary);
+        let undo = host.plan_undo::<TrafficReroute>(params(json!({}))).unwrap();
+        assert_eq!(
+            undo.actions[0].content.as_deref(),
+            Some(r#"{"body":[7,0],"contentType":"application/json"}"#)
+        );
+    }
+}
+
+#[test]
 fn where_it_is_so_already_nothing_is_sent() {
     assert_eq!(plan(&host(&[[0, 3]]), json!({})).unwrap().actions, []);
     assert_eq!(

@@ -3,9 +3,9 @@
 use stanch_contract::plan::Capability;
 use stanch_contract::{
     Action, ActionState, AttemptMade, CanonicalAction, ChangePlan, CheckedPlan, Failure, FailureCode,
-    Population,
+    Population, Verdict,
 };
-use stanch_runbook::testfile::Counted;
+use stanch_runbook::testfile::{Answered, Counted};
 use stanch_sandbox::Installation;
 use stanch_sandbox::gate;
 
@@ -126,5 +126,18 @@ pub(super) fn reverse(made: &AttemptMade) -> ChangePlan {
         summary: "put back".to_owned(),
         actions,
         ..made.plan.offered.clone()
+    }
+}
+
+/// What is left to be put back after the way back was applied: nothing, unless the test says that the change's verify answers
+/// no by then.
+pub(super) fn left(made: &AttemptMade, said: Option<&Answered>) -> ChangePlan {
+    let all = reverse(made);
+    match said {
+        Some(Answered::Finding(found)) if found.verdict != Verdict::Yes => all,
+        _ => ChangePlan {
+            actions: Vec::new(),
+            ..all
+        },
     }
 }

@@ -15,7 +15,7 @@ use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::{OnCancel, Withheld};
 use stanch_run::{
     Actor, ApplyCall, Call, CallResult, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened,
-    PluginCall, Refused, State,
+    PluginCall, Refused, Slot, State,
 };
 use stanch_runbook::expr::Scope;
 use stanch_runbook::index::Index;
@@ -637,6 +637,9 @@ impl<'t> Stage<'t> {
                     (Some(failure), ..) => Err(failure),
                     (None, Some(Answered::Failure(failure)), _) => Err(failure.clone()),
                     (None, Some(Answered::Plan(plan, counted)), _) => Ok((plan.clone(), *counted)),
+                    (None, said, Call::PlanUndo(made)) if call.key.slot == Slot::Own => {
+                        Ok((plans::left(made, said), None))
+                    }
                     (None, _, Call::PlanUndo(made)) => Ok((plans::reverse(made), None)),
                     (None, ..) => Err(self.unsaid(call)),
                 };
