@@ -206,3 +206,60 @@ async fn gpu_state_names_the_full_gpu_and_the_zombie_and_says_unknown_where_noth
         "{fault}"
     );
 }
+
+#[test]
+fn the_queries_about_queues_certificates_and_providers_answer_what_is_asked_and_nothing_where_nothing_is_known()
+ {
+    let metrics = Metrics::open().unwrap();
+    // `instance` is what was probed, as it is where the blackbox exporter is scraped.
+    let config = prometheus::config(&[metrics.address], None)
+        .replace("job_name: test,", "job_name: test, honor_labels: true,");
+    let prometheus = Prometheus::start(&config, "groups: []").unwrap();
+    let of_queue = |check| {
+        // A minute is too long to wait for its second point.
+        query("queue-backlog.toml", check, &[("queue", "q")]).replace("[10m:1m]", "[10s:1s]")
+    };
+    let [long, growing, failing] = ["long", "growing", "failing"].map(of_queue);
+    let days = query(
+        "certificate-expiring.toml",
+        "expires_soon",
+        &[("instance", "https://api.example")],
+    );
+    let provider = query("high-latency-cluster-b.toml", "provider_5xx", &[]);
+    for query in [&long, &growing, &failing, &days, &provider] {
+        assert_eq!(prometheus.value(query), None, "{query}");
+    }
+
+    let now = prometheus.value("vector(time())").unwrap();
+    metrics.set(
+        "probe_ssl_earliest_cert_expiry{instance=\"https://api.example\"}",
+        now + 1.5 * 86_400.0,
+    );
+    let mut count = 0.0;
+    until("a queue that grows, of which nothing fails", || {
+        count += 1.0;
+        metrics.set("queue_messages_ready{queue=\"q\"}", 10_000.0 + count);
+        metrics.set("queue_messages_ready{queue=\"other\"}", 90_000.0);
+        metrics.set("queue_messages_handled_total{queue=\"q\"}", count);
+        metrics.set("provider_requests_total{cluster=\"b\",code=\"200\"}", count);
+        let grows = prometheus.value(&growing)? > 0.0;
+        let well = prometheus.value(&failing)? == 0.0 && prometheus.value(&provider)? == 0.0;
+        (grows && well).then_some(())
+    })
+    .unwrap();
+    let waiting = prometheus.value(&long).unwrap();
+    assert!((10_000.0..90_000.0).contains(&waiting), "{waiting}");
+    let left = prometheus.value(&days).unwrap();
+    assert!((1.4..1.6).contains(&left), "{left}");
+
+    until("failures that are seen", || {
+        count += 1.0;
+        metrics.set("queue_messages_handled_total{queue=\"q\"}", count);
+        metrics.set("queue_messages_failed_total{queue=\"q\"}", count);
+        metrics.set("provider_requests_total{cluster=\"b\",code=\"200\"}", count);
+        metrics.set("provider_requests_total{cluster=\"b\",code=\"503\"}", count);
+        let fail = prometheus.value(&failing)? > 0.2 && prometheus.value(&provider)? > 0.05;
+        fail.then_some(())
+    })
+    .unwrap();
+}

@@ -82,7 +82,18 @@ async fn every_shipped_runbook_loads() {
         loaded.push(runbook.name);
     }
     loaded.sort();
-    assert_eq!(loaded, ["crash-loop", "disk-full", "hanged-gpu", "provider-slow"]);
+    assert_eq!(
+        loaded,
+        [
+            "certificate-expiring",
+            "crash-loop",
+            "disk-full",
+            "hanged-gpu",
+            "high-latency-cluster-b",
+            "provider-slow",
+            "queue-backlog"
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,11 +93,14 @@ actions = [{ verb = "remove", target = "file:scratch", items = ["scratch/a.tmp@1
 "#;
 
 /// The runbooks that ship, and how many tests each has at least.
-const SHIPPED: [(&str, usize); 4] = [
+const SHIPPED: [(&str, usize); 7] = [
     ("disk-full", 7),
     ("provider-slow", 5),
     ("hanged-gpu", 10),
     ("crash-loop", 7),
+    ("high-latency-cluster-b", 11),
+    ("queue-backlog", 9),
+    ("certificate-expiring", 5),
 ];
 
 /// The way to a cluster that is nowhere: no test of a runbook asks one.
@@ -153,6 +156,9 @@ async fn load() -> Snapshot {
         "pod-state",
         "pod-logs",
         "pod-recycle",
+        "gpu-state",
+        "traffic-reroute",
+        "deployment-scale",
     ] {
         let component = std::fs::read(stanch_test_support::component(name)).unwrap();
         let manifest = sandbox.describe(component.as_slice().into()).await.unwrap();
