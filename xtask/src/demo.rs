@@ -1,104 +1,144 @@
-//! From alert to healed, in a terminal: a folder is filled, the alert is posted as Alertmanager would post it, and the
-//! engine cleans up, with the person at the keyboard deciding (`--once`: with this program deciding).
+//! From alert to healed, in a small city on loopback: something breaks, the city says so, and the engine mends it, with a person
+//! deciding on a page (`--once`: with this program deciding, in the terminal).
 //!
-//! Everything is the real thing: the release's plugins and runbook, the engine as `stanch serve` starts it, the command
-//! line as a person uses it. Only the runbook's waits are shortened, because nobody watches a demo for five minutes.
+//! The engine is the real one: the release's plugins, as `stanch serve` starts it, the command line as a person uses it. The city
+//! is a process of its own (`xtask/city`) whose services the plugins call as they would any other. Only waits are shortened,
+//! because nobody watches a demo for five minutes; what the city's router is not is said in `xtask/city/src/router.rs`.
 
-mod folder;
+mod city;
+mod page;
+mod scenario;
+mod settings;
 
-use std::io::{BufRead, Write};
-use std::path::Path;
 use std::process::Child;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use stanch_outside::alertmanager::{notification, now};
-use stanch_outside::http::{Connection, Sink, free_port};
-use stanch_outside::run::{appeared, asked, changed, ending};
+use stanch_outside::http::{Sink, free_port};
+use stanch_outside::run::{appeared, asked, ending};
 use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
 use crate::plugins;
 use crate::shell::{TaskError, Workspace, root};
-use folder::{filled, held, settings};
+use city::City;
+pub(crate) use scenario::Scenario;
+use settings::settings;
 
 /// What the intake is told, and what pages are signed with.
 const TOKEN: &str = "a-token-for-the-demo-only";
 /// The longest that a run may take where nobody has to be waited for.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Shows it. With `once`, nobody is asked, and how the run ends is how this ends.
-pub(crate) fn show(once: bool) -> Result<(), TaskError> {
+/// The city, and the engine that looks after it.
+struct Demo {
+    engine: Engine,
+    city: City,
+    // Last: the folder that both work in goes after them.
+    _scratch: Scratch,
+}
+
+impl Demo {
+    fn begin(binaries: &Binaries, plugins: &std::path::Path) -> Result<Self, TaskError> {
+        let io = |what: &'static str| move |why: std::io::Error| TaskError::Other(format!("{what}: {why}"));
+        let scratch = Scratch::new("demo").map_err(io("the demo's folder"))?;
+        let pages = Sink::open("{}").map_err(io("the place that pages go to"))?;
+        let listens = free_port().map_err(io("a free port"))?;
+        let full = scratch.path().join("scratch");
+        let city = City::open(&binaries.get("stanch-city"), listens, &full)?;
+        let disk_full =
+            std::fs::read_to_string(root().join("runbooks/disk-full.toml")).map_err(io("the runbook"))?;
+        let latency = include_str!("demo/high-latency.toml");
+        let latency = latency
+            .replace("US-EAST/", &format!("{}/", city.place("us_east")))
+            .replace("EU/", &format!("{}/", city.place("eu")));
+        let runbooks = [
+            (
+                "disk-full",
+                disk_full.replace("stable_for = \"5m\"", "stable_for = \"3s\""),
+            ),
+            ("high-latency", latency),
+        ];
+        for (name, text) in runbooks {
+            scratch
+                .write(&format!("runbooks/{name}.toml"), text)
+                .map_err(io("the runbook"))?;
+        }
+        let settings = settings(plugins, &city, &full, listens, pages.address);
+        scratch
+            .write("stanch.toml", settings)
+            .map_err(io("stanch.toml"))?;
+        let engine = Engine::start(&binaries.get("stanch"), scratch.path(), listens, TOKEN)?;
+        Ok(Self {
+            engine,
+            city,
+            _scratch: scratch,
+        })
+    }
+}
+
+fn begin() -> Result<Demo, TaskError> {
     let workspace = Workspace::read()?;
     let binaries = Binaries::build(&workspace, Build::Dev)?;
     let plugins = plugins::build(&workspace, &binaries)?;
-    let io = |what: &'static str| move |why: std::io::Error| TaskError::Other(format!("{what}: {why}"));
+    Demo::begin(&binaries, &plugins)
+}
 
-    let scratch = Scratch::new("demo").map_err(io("the demo's folder"))?;
-    let pages = Sink::open("{}").map_err(io("the place that pages go to"))?;
-    let listens = free_port().map_err(io("a free port"))?;
-    let full = scratch.path().join("scratch");
-    filled(&full).map_err(io("the folder to fill"))?;
-    let runbook =
-        std::fs::read_to_string(root().join("runbooks/disk-full.toml")).map_err(io("the runbook"))?;
-    let runbook = runbook.replace("stable_for = \"5m\"", "stable_for = \"3s\"");
-    scratch
-        .write("runbooks/disk-full.toml", &runbook)
-        .map_err(io("the runbook"))?;
-    scratch
-        .write("stanch.toml", settings(&plugins, &full, listens, pages.address))
-        .map_err(io("stanch.toml"))?;
+/// Opens the page, and stays until somebody presses Enter.
+pub(crate) fn show() -> Result<(), TaskError> {
+    let demo = Arc::new(begin()?);
+    let page = page::open(&demo)?;
+    say(&format!(
+        "The city is at http://{page}. Break something there. Enter ends all of it."
+    ));
+    std::io::stdin()
+        .read_line(&mut String::new())
+        .map_err(|why| TaskError::Other(format!("the terminal: {why}")))?;
+    Ok(())
+}
 
-    let engine = Engine::start(&binaries.get("stanch"), scratch.path(), listens, TOKEN)?;
-    let before = held(&full);
-    say(&format!(
-        "{} holds {} MiB. Alertmanager says DiskFull.",
-        full.display(),
-        before >> 20
-    ));
-    post(listens, true)?;
-    let ending = followed(&engine, once, || post(listens, false))?;
-    let after = held(&full);
-    say(&format!(
-        "The run ended as {ending}. {} MiB of {} MiB were freed; {} pages were sent.",
-        before.saturating_sub(after) >> 20,
-        before >> 20,
-        pages.came.changes.load(Ordering::Relaxed)
-    ));
-    engine.stop()?;
-    if ending == "healed" {
-        Ok(())
-    } else {
-        Err(TaskError::Other(format!("the run ended as {ending}")))
+/// Plays these in the terminal, one after the other; how the runs end is how this ends.
+pub(crate) fn once(word: &str) -> Result<(), TaskError> {
+    let scenarios = Scenario::named(word)?;
+    let demo = begin()?;
+    played(&demo, &scenarios)
+}
+
+/// The same, with what is built already.
+pub(crate) fn all(binaries: &Binaries, plugins: &std::path::Path) -> Result<(), TaskError> {
+    played(&Demo::begin(binaries, plugins)?, &Scenario::ALL)
+}
+
+fn played(demo: &Demo, scenarios: &[Scenario]) -> Result<(), TaskError> {
+    for scenario in scenarios {
+        say(scenario.story());
+        if let Some(breaks) = scenario.buttons().first() {
+            demo.city.press(breaks)?;
+        }
+        let ending = followed(demo, *scenario)?;
+        let city = demo.city.state()?;
+        say(&format!("The run ended as {ending}. The city: {city}"));
+        if ending != "healed" {
+            return Err(TaskError::Other(format!(
+                "{}: the run ended as {ending}",
+                scenario.name()
+            )));
+        }
+        if !city.contains("\"dropped\":0") {
+            return Err(TaskError::Other(format!(
+                "{}: requests of users were dropped: {city}",
+                scenario.name()
+            )));
+        }
     }
+    Ok(())
 }
 
 fn say(text: &str) {
     println!("\n── {text}\n");
 }
 
-fn post(listens: std::net::SocketAddr, firing: bool) -> Result<(), TaskError> {
-    let now = now().map_err(|why| TaskError::Other(format!("`date`: {why}")))?;
-    let labels = [
-        ("instance", "demo:9100"),
-        ("mountpoint", "/var/tmp/app"),
-        ("severity", "high"),
-    ];
-    let body = notification("DiskFull", &labels, firing, &now).to_string();
-    let answer =
-        Connection::open(listens).and_then(|mut engine| engine.post("/alerts/alertmanager", TOKEN, &body));
-    match answer {
-        Ok(answer) if answer.status == 202 => Ok(()),
-        Ok(answer) => Err(TaskError::Other(format!(
-            "the alert was answered with {}: {}",
-            answer.status, answer.body
-        ))),
-        Err(why) => Err(TaskError::Other(format!("the alert could not be posted: {why}"))),
-    }
-}
-
-/// The command line showing the run; ended where somebody has to be asked, or at the end.
+/// The command line showing a run; ended with this value.
 struct Showing(Child);
 
 impl Showing {
@@ -122,56 +162,26 @@ impl Drop for Showing {
     }
 }
 
-/// Shows the run to its end, with questions answered; says how it ended. `resolve` is called once the change is made.
-fn followed(
-    engine: &Engine,
-    once: bool,
-    resolve: impl Fn() -> Result<(), TaskError>,
-) -> Result<String, TaskError> {
-    let run = appeared(engine, "disk-full", PATIENCE)?;
-    let mut showing = Showing::start(engine, &run)?;
-    let mut resolved = false;
-    let mut began = Instant::now();
+/// Shows the run to its end, with questions answered and what is by hand done; says how it ended.
+fn followed(demo: &Demo, scenario: Scenario) -> Result<String, TaskError> {
+    let run = appeared(&demo.engine, scenario.runbook(), PATIENCE)?;
+    let showing = Showing::start(&demo.engine, &run)?;
+    let began = Instant::now();
     loop {
-        let view = engine.ask(&["runs", "show", &run])?;
+        let view = demo.engine.ask(&["runs", "show", &run])?;
         if let Some(ending) = ending(&view) {
             showing.ended();
             return Ok(ending.to_owned());
         }
         if let Some(asked) = asked(&view) {
-            if once {
-                asked.answer(engine, &run, true)?;
-            } else {
-                // Let it draw the question first.
-                std::thread::sleep(Duration::from_millis(500));
-                drop(showing);
-                asked.answer(engine, &run, yes(&asked.ask)?)?;
-                showing = Showing::start(engine, &run)?;
-                began = Instant::now();
+            if let Some(button) = scenario.by_hand(&asked.step) {
+                demo.city.press(button)?;
             }
-        }
-        if !resolved && changed(&view) {
-            resolve()?;
-            resolved = true;
+            asked.answer(&demo.engine, &run, true)?;
         }
         if began.elapsed() > PATIENCE {
-            return Err(engine.trouble("the run did not end in time").into());
+            return Err(demo.engine.trouble("the run did not end in time").into());
         }
         std::thread::sleep(Duration::from_millis(250));
     }
-}
-
-/// Asks at the keyboard. No answer is a no.
-fn yes(ask: &str) -> Result<bool, TaskError> {
-    let failed = |why: std::io::Error| TaskError::Other(format!("the terminal: {why}"));
-    print!("\n{ask} [y/N] ");
-    std::io::stdout().flush().map_err(failed)?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// For messages and TOML.
-fn quoted(path: &Path) -> String {
-    Value::from(path.to_string_lossy()).to_string()
 }

@@ -17,7 +17,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, recycle, crates,
                                plugins
-cargo xtask demo [--once]      show a run from alert to healed; --once answers the question itself
+cargo xtask demo               open a small city that breaks at the press of a button, beside the engine that mends it
+cargo xtask demo --once WHAT   play one thing that breaks in the terminal: latency, disk-full, all
 cargo xtask parts              get the real parts that tests start: a Kubernetes control plane and others
 cargo xtask plugins            build the plugins and write their manifests into them
 cargo xtask test [--install]   pass all tests; --install installs what they need first
@@ -28,8 +29,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["bench", parts @ ..] if let Some(parts) = bench::Part::named(parts) => bench::these(&parts),
-        ["demo"] => demo::show(false),
-        ["demo", "--once"] => demo::show(true),
+        ["demo"] => demo::show(),
+        ["demo", "--once"] => demo::once("all"),
+        ["demo", "--once", scenario] => demo::once(scenario),
         ["parts"] => parts::get(),
         ["plugins"] => built_plugins(),
         ["test"] => test::all(false),

@@ -1,5 +1,6 @@
-//! All tests: the plugins are built, the runbooks that ship are checked and tested with them, then cargo's tests run, in
-//! one invocation, so that its summary is the last that is said. The real parts that tests start are got meanwhile.
+//! All tests: the plugins are built, the runbooks that ship are checked and tested with them, the demo is played, then cargo's
+//! tests run, in one invocation, so that its summary is the last that is said. The real parts that tests start are got
+//! meanwhile.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use stanch_outside::serve::Scratch;
 use crate::engine::{Binaries, Build};
 use crate::parts::Getting;
 use crate::shell::{TaskError, Workspace, cargo, root, run, step};
-use crate::{needs, plugins};
+use crate::{demo, needs, plugins};
 
 /// Passes all tests.
 pub(crate) fn all(install: bool) -> Result<(), TaskError> {
@@ -21,6 +22,7 @@ pub(crate) fn all(install: bool) -> Result<(), TaskError> {
     step("check and test the runbooks that ship", || {
         shipped_runbooks(&binaries, &plugins)
     })?;
+    step("play the demo", || demo::all(&binaries, &plugins))?;
     step("wait for the parts of tests", || parts.done())?;
     step("cargo test", || {
         run(cargo().args(["test", "--workspace", "--locked"]))

@@ -228,9 +228,32 @@ pub struct Server {
     pub address: SocketAddr,
 }
 
+/// What a server answers.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, besides those that every answer has.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: String,
+}
+
 impl Server {
     /// Opens it; each request is answered with a status and a body.
     pub fn open(answer: impl Fn(&Message) -> (u16, String) + Send + Sync + 'static) -> std::io::Result<Self> {
+        Self::replying(move |request| {
+            let (status, body) = answer(request);
+            Reply {
+                status,
+                body,
+                ..Reply::default()
+            }
+        })
+    }
+
+    /// Opens it; each request is answered with a status, headers and a body.
+    pub fn replying(answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let answer = Arc::new(answer);
@@ -244,18 +267,26 @@ impl Server {
     }
 }
 
-fn answered(stream: TcpStream, answer: &impl Fn(&Message) -> (u16, String)) {
+fn answered(stream: TcpStream, answer: &impl Fn(&Message) -> Reply) {
     let _ = stream.set_nodelay(true);
     let mut stream = BufReader::new(stream);
     while let Ok(request) = message(&mut stream) {
-        let (status, body) = answer(&request);
+        let Reply {
+            status,
+            headers,
+            body,
+        } = answer(&request);
         let kind = match body.get(..1) {
             Some("{" | "[") => "application/json",
             Some("<") => "text/html; charset=utf-8",
             _ => "text/plain; charset=utf-8",
         };
+        let more: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
         let head = format!(
-            "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n{more}\r\n",
             body.len()
         );
         if stream.get_mut().write_all((head + &body).as_bytes()).is_err() {

@@ -1,0 +1,161 @@
+//! The demo's city: two regions of an AI service behind a router, users who never stop asking, a folder of scratch files, and
+//! who watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
+//!
+//! `stanch-city ENGINE FOLDER` tells the engine at that address of its alerts, with the token in `ALERTMANAGER_TOKEN`. It says in
+//! one line of JSON where everything is, and ends when its standard input does.
+
+mod folder;
+mod region;
+mod router;
+mod users;
+mod watch;
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stanch_outside::http::{Message, Server};
+
+use region::Region;
+use router::Router;
+use users::Noticed;
+use watch::Rule;
+
+/// Slower than this is bad.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// More than this in the folder is bad.
+const ROOM: u64 = 32 << 20;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [engine, folder] = arguments.as_slice() else {
+        eprintln!("stanch-city ENGINE FOLDER");
+        return ExitCode::from(2);
+    };
+    let token = std::env::var("ALERTMANAGER_TOKEN").unwrap_or_default();
+    let opened = engine
+        .parse()
+        .map_err(std::io::Error::other)
+        .and_then(|engine| City::open(engine, Path::new(folder), &token));
+    match opened {
+        Ok(places) => println!("{places}"),
+        Err(why) => {
+            eprintln!("the city cannot be opened: {why}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // Until whoever started it ends.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    ExitCode::SUCCESS
+}
+
+struct City {
+    eu: Region,
+    us_east: Region,
+    router: Router,
+    noticed: Noticed,
+    folder: PathBuf,
+    fires: [(&'static str, Arc<AtomicBool>); 2],
+}
+
+impl City {
+    /// Opens all of it; says where it is.
+    fn open(engine: SocketAddr, folder: &Path, token: &str) -> std::io::Result<Value> {
+        let (eu, us_east) = (Region::open("eu")?, Region::open("us-east")?);
+        let router = Router::open(&[eu.address, us_east.address], &[1, 0])?;
+        std::fs::create_dir_all(folder)?;
+        let noticed = Noticed::of(8, router.address);
+        let (slow, full) = (noticed.clone(), folder.to_owned());
+        let rules = [
+            Rule {
+                alert: "HighLatency_Cluster_B",
+                labels: &[("cluster", "b"), ("region", "eu"), ("severity", "warning")],
+                // Without traffic nobody waits, so that a quiet alert proves nothing.
+                is_bad: Box::new(move || {
+                    let (_, slowest) = slow.of_region("eu");
+                    slowest.is_some_and(|slowest| slowest > PATIENCE)
+                }),
+            },
+            Rule {
+                alert: "DiskFull",
+                labels: &[
+                    ("instance", "demo:9100"),
+                    ("mountpoint", "/var/tmp/app"),
+                    ("severity", "high"),
+                ],
+                is_bad: Box::new(move || folder::held(&full) > ROOM),
+            },
+        ];
+        let fires = rules.map(|rule| (rule.alert, watch::by(rule, engine, token.to_owned())));
+        let places = json!({
+            "eu": eu.address.to_string(),
+            "us_east": us_east.address.to_string(),
+            "router": router.address.to_string(),
+            "admin": router.admin.to_string(),
+        });
+        let city = Self {
+            eu,
+            us_east,
+            router,
+            noticed,
+            folder: folder.to_owned(),
+            fires,
+        };
+        let control = Server::open(move |request| city.told(request))?;
+        let mut places = places;
+        if let Some(places) = places.as_object_mut() {
+            places.insert("control".to_owned(), json!(control.address.to_string()));
+        }
+        Ok(places)
+    }
+
+    /// The buttons, and what they do.
+    fn told(&self, request: &Message) -> (u16, String) {
+        match request.asked() {
+            ("GET", "/state") => return (200, self.state().to_string()),
+            ("POST", "/break/latency") => self.eu.hangs(true),
+            ("POST", "/mend/latency") => self.eu.hangs(false),
+            ("POST", "/break/disk-full") => {
+                if let Err(why) = folder::filled(&self.folder) {
+                    return (500, why.to_string());
+                }
+            }
+            _ => return (404, "not in this city".to_owned()),
+        }
+        (200, String::new())
+    }
+
+    fn state(&self) -> Value {
+        let shares = self.router.shares();
+        let regions = [("eu", &self.eu), ("us-east", &self.us_east)];
+        let regions: Vec<Value> = regions
+            .iter()
+            .zip(shares)
+            .map(|((name, region), share)| {
+                let (answered, slowest) = self.noticed.of_region(name);
+                json!({
+                    "name": name,
+                    "share": share,
+                    "answered": answered,
+                    "slowest_ms": slowest.map(|slowest| u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX)),
+                    "hangs": region.is_hung(),
+                })
+            })
+            .collect();
+        let fires = self
+            .fires
+            .iter()
+            .filter(|(_, fires)| fires.load(Ordering::SeqCst));
+        json!({
+            "regions": regions,
+            "dropped": self.noticed.failed(),
+            "folder_mib": folder::held(&self.folder) >> 20,
+            "alerts": fires.map(|(alert, _)| *alert).collect::<Vec<_>>(),
+        })
+    }
+}
