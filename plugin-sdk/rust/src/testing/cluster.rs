@@ -258,7 +258,10 @@ impl Cluster {
             None => true,
             Some(("uid", expected)) => match expected.split_once(",replicas:") {
                 None => object.uid() == expected,
-                Some((uid, from)) => object.uid() == uid && object.at("/spec/replicas").to_string() == from,
+                Some((uid, from)) => {
+                    let replicas = object.at("/spec/replicas").as_i64();
+                    object.uid() == uid && from.parse().is_ok_and(|from: i64| replicas == Some(from))
+                }
             },
             Some(("version", version)) => object.version() == version,
             Some(_) => false,
