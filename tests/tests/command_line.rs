@@ -229,12 +229,50 @@ async fn from_the_alert_to_the_export() {
         "nothing was done yet"
     );
 
-    let follow = engine
-        .command(&["runs", "show", &run, "--follow"])
-        .current_dir(folder)
-        .stdout(std::process::Stdio::piped())
-        .spawn();
-    done(approve(Some(TOKEN), &digest));
+    // The same over the network, where being the owner's account is nothing.
+    let server = format!("http://{listens}");
+    let remote =
+        |token, words: &[&str]| said(&engine, folder, token, &[&["--server", &server], words].concat());
+    let decide = ["approve", &run, "clean", "--digest", &digest];
+    refused(
+        &remote(None, &decide),
+        1,
+        "over the network a token says who is asking",
+    );
+    refused(
+        &remote(None, &["status"]),
+        1,
+        "over the network a token says who is asking",
+    );
+    refused(
+        &remote(Some("wrong"), &decide),
+        1,
+        "the token is none of stanch.toml's users'",
+    );
+    refused(
+        &remote(Some(TOKEN), &["pause", "--reason", "x"]),
+        1,
+        "takes role operator",
+    );
+    assert!(done(remote(Some(TOKEN), &["runs", "show", &run])).contains(&digest));
+    assert_eq!(
+        fs::read_dir(folder.join("files")).unwrap().count(),
+        3,
+        "nothing was done yet"
+    );
+
+    let follow = |token, server: &[&str]| {
+        let mut command = engine.command(&[server, &["runs", "show", &run, "--follow"]].concat());
+        if let Some(token) = token {
+            command.env("STANCH_TOKEN", token);
+        }
+        command
+            .current_dir(folder)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+    };
+    let following = [follow(None, &[]), follow(Some(TOKEN), &["--server", &server])];
+    done(remote(Some(TOKEN), &decide));
     until("the change", || {
         (json(&["runs", "show", &run])["steps"][0]["state"] == "done").then_some(())
     });
@@ -247,11 +285,13 @@ async fn from_the_alert_to_the_export() {
     until("the ending", || {
         (json(&["runs", "show", &run])["ending"] == "healed").then_some(())
     });
-    let followed = done(follow.unwrap().wait_with_output().unwrap());
-    assert!(
-        followed.contains("yes to clean (dana)") && followed.contains("closed as healed"),
-        "{followed}"
-    );
+    for follow in following {
+        let followed = done(follow.unwrap().wait_with_output().unwrap());
+        assert!(
+            followed.contains("yes to clean (dana)") && followed.contains("closed as healed"),
+            "{followed}"
+        );
+    }
 
     let report = ask(&["export", &run]);
     for text in [

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use stanch_contract::{Digest, Verdict};
 use stanch_service::control::types::PauseScope;
 
+use crate::client::Server;
 use crate::error::EXITS;
 
 /// A WebAssembly-plugin runbook engine: from the alert to the cure, with people deciding where they should.
@@ -26,6 +27,17 @@ pub struct Args {
     /// The engine's control socket, instead of the one in the data folder
     #[arg(long, global = true, env = "STANCH_SOCKET", value_name = "FILE")]
     pub socket: Option<PathBuf>,
+
+    /// An engine's address on loopback, as `http://127.0.0.1:9440`, instead of a control socket; it takes a token in
+    /// STANCH_TOKEN
+    #[arg(
+        long,
+        global = true,
+        env = "STANCH_SERVER",
+        value_name = "URL",
+        conflicts_with = "socket"
+    )]
+    pub server: Option<Server>,
 
     /// Print JSON, for programs
     #[arg(long, global = true)]
@@ -52,7 +64,7 @@ fn exits() -> String {
     for (exit, meaning) in EXITS {
         text.push_str(&format!("  {}  {meaning}\n", exit as u8));
     }
-    text.push_str("\nA token in STANCH_TOKEN says who is asking; without one it is the account that asks.");
+    text.push_str("\nA token in STANCH_TOKEN says who is asking; without one it is the account that\nasks, and a --server refuses.");
     text
 }
 

@@ -1,6 +1,9 @@
-//! The other end of the control socket: one connection for each request.
+//! The other end of the control socket, or of the address that an engine listens on: one connection for each request.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -11,24 +14,99 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stanch_service::control::types::{Problem, RunView};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use url::{Host, Url};
 
 use crate::error::CliError;
 
 /// How long an answer is waited for. A dry run or a reload takes its time; a stream's first answer does not.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Where an engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine, at this control socket.
+    Socket(PathBuf),
+    /// At an address that it listens on.
+    Server(Server),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(f),
+            Self::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+/// `--server`: an engine's address on loopback.
+///
+/// A token in the clear is everybody's who sees the wire, and the command line does not speak TLS yet: so another host is
+/// refused, and reached through a tunnel that ends here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server(SocketAddr);
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.0)
+    }
+}
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FORM: &str = "write it as `http://127.0.0.1:9440`";
+        let url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
+        // Looked at as written: a name may lead elsewhere tomorrow, `localhost` too.
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => ip.into(),
+            Some(Host::Ipv6(ip)) => std::net::IpAddr::from(ip),
+            Some(Host::Domain("localhost")) => std::net::Ipv4Addr::LOCALHOST.into(),
+            Some(Host::Domain(_)) | None => return Err(elsewhere()),
+        };
+        if url.scheme() != "http" || !ip.to_canonical().is_loopback() {
+            return Err(elsewhere());
+        }
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !bare || !url.username().is_empty() || url.password().is_some() {
+            return Err(format!(
+                "it is an address and nothing more; {FORM}, and the token in STANCH_TOKEN"
+            ));
+        }
+        Ok(Self(SocketAddr::new(
+            ip,
+            url.port_or_known_default().unwrap_or(80),
+        )))
+    }
+}
+
+fn elsewhere() -> String {
+    "the command line does not speak TLS yet, so that it sends a token to loopback alone; to reach another host, make a tunnel, \
+     as in `ssh -L 9440:127.0.0.1:9440 HOST`, and write `http://127.0.0.1:9440`"
+        .to_owned()
+}
+
 /// Where the engine is, and who is asking.
-#[derive(Debug)]
 pub struct Client {
-    socket: PathBuf,
+    place: Place,
     token: Option<String>,
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Client {
-    /// Of the engine that listens on this socket. With a token the actor is its user, else the peer's account.
-    pub fn new(socket: PathBuf, token: Option<String>) -> Self {
-        Self { socket, token }
+    /// Of the engine there. With a token the actor is its user, else, on a socket, the peer's account.
+    pub fn new(place: Place, token: Option<String>) -> Self {
+        Self { place, token }
     }
 
     /// Reads.
@@ -62,6 +140,13 @@ impl Client {
         })
     }
 
+    fn host(&self) -> String {
+        match &self.place {
+            Place::Socket(_) => "stanch".to_owned(),
+            Place::Server(Server(address)) => address.to_string(),
+        }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -69,10 +154,10 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Response<Incoming>, CliError> {
         let unreachable = |why: String| CliError::NoEngine {
-            socket: self.socket.clone(),
+            place: self.place.clone(),
             why,
         };
-        let stream = UnixStream::connect(&self.socket)
+        let stream = connect(&self.place)
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -82,7 +167,7 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
-            .header(HOST, "stanch");
+            .header(HOST, self.host());
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -109,6 +194,22 @@ impl Client {
             Err(_) => Err(CliError::Answer(format!("status {status}"))),
         }
     }
+}
+
+/// What carries bytes to an engine.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the way to an engine that a person named, not a plugin's way out"
+)]
+async fn connect(place: &Place) -> std::io::Result<Box<dyn Wire>> {
+    Ok(match place {
+        Place::Socket(path) => Box::new(UnixStream::connect(path).await?),
+        Place::Server(Server(address)) => Box::new(TcpStream::connect(address).await?),
+    })
 }
 
 fn json(value: &impl Serialize) -> Result<Bytes, CliError> {
@@ -207,6 +308,34 @@ mod tests {
         assert_eq!(segment("01hx"), "01hx");
         assert_eq!(segment("../status?x#y"), "..%2Fstatus%3Fx%23y");
         assert_eq!(segment("plugin:waf"), "plugin:waf");
+    }
+
+    #[test]
+    fn a_token_is_sent_to_loopback_and_nowhere_else() {
+        let allowed = [
+            ("http://127.0.0.1:9440", "http://127.0.0.1:9440"),
+            ("http://127.8.9.10:1/", "http://127.8.9.10:1"),
+            ("http://localhost:9440", "http://127.0.0.1:9440"),
+            ("http://[::1]:9440", "http://[::1]:9440"),
+        ];
+        for (text, address) in allowed {
+            assert_eq!(text.parse::<Server>().unwrap().to_string(), address, "{text}");
+        }
+        let refused = [
+            ("http://10.0.0.1:9440", "does not speak TLS yet"),
+            ("http://0.0.0.0:9440", "does not speak TLS yet"),
+            ("https://127.0.0.1:9440", "does not speak TLS yet"),
+            ("http://stanch.example:9440", "does not speak TLS yet"),
+            ("http://localhost.stanch.example:9440", "does not speak TLS yet"),
+            ("http://127.0.0.1:9440/api/v1", "an address and nothing more"),
+            ("http://dana:token@127.0.0.1:9440", "an address and nothing more"),
+            ("127.0.0.1:9440", "http://127.0.0.1:9440"),
+            ("", "http://127.0.0.1:9440"),
+        ];
+        for (text, says) in refused {
+            let error = text.parse::<Server>().unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 
     #[test]

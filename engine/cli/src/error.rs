@@ -9,6 +9,8 @@ use stanch_service::control::types::Problem;
 use stanch_service::serve::ServeError;
 use stanch_service::telemetry::log::LogError;
 
+use crate::client::Place;
+
 /// What a command ends with. The numbers are documented in docs/cli.md and `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -32,7 +34,10 @@ pub const EXITS: [(Exit, &str); 5] = [
         "failed or refused, or `doctor` found something wrong; with --follow also: the run ended as failed",
     ),
     (Exit::Usage, "the command line is wrong"),
-    (Exit::NoEngine, "no engine answers on the control socket"),
+    (
+        Exit::NoEngine,
+        "no engine answers on the control socket, or at the server",
+    ),
     (
         Exit::BadFiles,
         "a file does not load, or a test of a runbook or plugin fails",
@@ -62,11 +67,11 @@ pub enum CliError {
     /// Logging cannot be set up.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// Nobody listens on the socket.
-    #[error("no engine answers on `{}`: {why}", socket.display())]
+    /// Nobody listens there.
+    #[error("no engine answers on `{place}`: {why}")]
     NoEngine {
-        /// The socket.
-        socket: PathBuf,
+        /// Where it was looked for.
+        place: Place,
         /// Why not.
         why: String,
     },
@@ -155,6 +160,10 @@ impl CliError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Usage { hint, .. } => Some(hint),
+            Self::NoEngine {
+                place: Place::Server(_),
+                ..
+            } => Some("start it with `stanch serve`, or name the address that it listens on with --server"),
             Self::NoEngine { .. } => {
                 Some("start it with `stanch serve`, or name its stanch.toml with --config")
             }

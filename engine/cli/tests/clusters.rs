@@ -40,6 +40,7 @@ impl Place {
             .current_dir(self.path())
             .env_remove("STANCH_CONFIG")
             .env_remove("STANCH_SOCKET")
+            .env_remove("STANCH_SERVER")
             .env_remove("STANCH_TOKEN")
             .output()
             .unwrap()

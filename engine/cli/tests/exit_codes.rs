@@ -11,6 +11,7 @@ fn stanch(folder: &Path, line: &[&str]) -> Output {
         .current_dir(folder)
         .env_remove("STANCH_CONFIG")
         .env_remove("STANCH_SOCKET")
+        .env_remove("STANCH_SERVER")
         .env_remove("STANCH_TOKEN")
         .output()
         .unwrap()
@@ -24,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
 fn each_kind_of_trouble_has_its_exit_code_and_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("stanch.toml");
-    let table: [(&[&str], bool, i32, &str); 10] = [
+    let table: [(&[&str], bool, i32, &str); 12] = [
         (&["--version"], false, 0, ""),
         (&["help"], false, 0, ""),
         (&["frobnicate"], false, 2, "unrecognized subcommand"),
@@ -45,6 +46,18 @@ fn each_kind_of_trouble_has_its_exit_code_and_says_what_to_do() {
         ),
         (&["alert", "stanch.toml"], true, 4, "it is not JSON"),
         (&["run", "disk-full", "--input", "node"], true, 2, "NAME=VALUE"),
+        (
+            &["--server", "https://stanch.example", "status"],
+            true,
+            2,
+            "does not speak TLS yet",
+        ),
+        (
+            &["--server", "http://127.0.0.1:1", "status"],
+            false,
+            3,
+            "no engine answers on `http://127.0.0.1:1`",
+        ),
     ];
     for (line, configured, code, says) in table {
         if configured {

@@ -25,6 +25,7 @@ fn stanch(folder: &Path, line: &[&str]) -> Output {
         .current_dir(folder)
         .env_remove("STANCH_CONFIG")
         .env_remove("STANCH_SOCKET")
+        .env_remove("STANCH_SERVER")
         .env_remove("STANCH_TOKEN")
         .output()
         .unwrap()

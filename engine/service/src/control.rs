@@ -1,6 +1,7 @@
-//! The control socket: how the command line talks to a running engine.
+//! How people's tools talk to a running engine: the API.
 //!
-//! HTTP/1 and JSON over a unix socket in the data folder, on the routes that the remote API has. The routes know who is
+//! HTTP/1 and JSON under `/api/v1`, on two doors with the same routes: a unix socket in the data folder, and the address
+//! that the engine listens on, where only a user's token opens. The routes know who is
 //! asking ([`actor`]) and how far that person's role reaches; everything else they hand to the [`Control`] of the engine.
 
 mod account;
@@ -19,9 +20,11 @@ pub mod types;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::Router;
 use futures_util::stream::BoxStream;
 use stanch_contract::{Alert, RunId, StepId};
 use stanch_run::Actor;
+use tokio_util::sync::CancellationToken;
 
 use self::types::{
     AnswerCheck, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope,
@@ -34,6 +37,16 @@ use crate::intake::Accepted;
 
 pub use self::live::Live;
 pub use self::server::Server;
+
+/// The routes under `/api/v1` for the address that the engine listens on: who has no user's token gets nothing. Streams end
+/// when `ending` is cancelled.
+pub fn network(control: Arc<dyn Control>, ending: CancellationToken) -> Router {
+    routes::routes(routes::Shared {
+        control,
+        door: routes::Door::network(),
+        ending,
+    })
+}
 
 /// What an operation gives: what was asked for, or why not.
 pub type Answer<T> = Result<T, Problem>;

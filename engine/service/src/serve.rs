@@ -33,7 +33,7 @@ use crate::telemetry::metrics::{JournalReadings, Readings};
 
 /// How often what is older than `store.keep` is dropped.
 const COLLECT: Duration = Duration::from_secs(3_600);
-/// How many may be connected at the same time where alerts come in. Few against the 1,024 open files that a process has
+/// How many may be connected at the same time where alerts and the API come in. Few against the 1,024 open files that a process has
 /// where nobody says otherwise.
 const CONNECTIONS: usize = 512;
 /// How often clusters are asked whether they answer, and how long one may take.
@@ -183,8 +183,9 @@ async fn start_on(
     let probed = metrics.clone();
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
     let live = Arc::new(Live::new(engine.clone(), reloader.clone()));
+    let router = intake::router(Arc::new(front)).merge(control::network(live.clone(), ending.clone()));
     let doors = vec![
-        tokio::spawn(alerts(listener, intake::router(Arc::new(front)), ending.clone())),
+        tokio::spawn(network(listener, router, ending.clone())),
         tokio::spawn(people(socket, live, ending.clone())),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
@@ -203,7 +204,7 @@ async fn start_on(
 }
 
 impl Served {
-    /// Where alerts come in.
+    /// Where alerts and the API come in.
     pub fn address(&self) -> std::net::SocketAddr {
         self.address
     }
@@ -314,7 +315,7 @@ impl Signals {
     }
 }
 
-async fn alerts(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
+async fn network(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
     let peer = |stream: &TcpStream| {
         // An answer is small, and its sender waits for it.
         let _ = stream.set_nodelay(true);

@@ -169,6 +169,7 @@ impl Engine {
             .arg("--config")
             .arg(&self.settings)
             .args(arguments)
+            .env_remove("STANCH_SERVER")
             .env_remove("STANCH_TOKEN");
         command
     }

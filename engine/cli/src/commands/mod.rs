@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use stanch_service::control::socket;
 
 use crate::args::{Args, Command};
-use crate::client::Client;
+use crate::client::{Client, Place, Server};
 use crate::console::Console;
 use crate::error::{CliError, Exit};
 
@@ -34,6 +34,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
     let at = Whereabouts {
         config: args.config,
         socket: args.socket,
+        server: args.server,
     };
     match args.command {
         Command::Serve(it) => serve::serve(&at.config, &it),
@@ -80,6 +81,7 @@ fn block_on(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, 
 struct Whereabouts {
     config: PathBuf,
     socket: Option<PathBuf>,
+    server: Option<Server>,
 }
 
 impl Whereabouts {
@@ -93,7 +95,11 @@ impl Whereabouts {
     }
 
     fn client(&self) -> Result<Client, CliError> {
-        Ok(Client::new(self.socket()?, std::env::var("STANCH_TOKEN").ok()))
+        let place = match self.server {
+            Some(server) => Place::Server(server),
+            None => Place::Socket(self.socket()?),
+        };
+        Ok(Client::new(place, std::env::var("STANCH_TOKEN").ok()))
     }
 
     /// The socket in the data folder that the operator's file names. A file that no longer loads does not stand between

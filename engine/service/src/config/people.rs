@@ -9,7 +9,7 @@ use super::settings::{BreakGlass, Intake, IntakeAuth, IntakeKind, Role, User};
 use super::values::Names;
 use stanch_runbook::reading::{Fields, Got, Problems};
 
-/// Paths that the service answers itself.
+/// Paths that the service answers itself, beside all under `/api`.
 const TAKEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 const ROLES: [(&str, Role); 4] = [
     ("viewer", Role::Viewer),
@@ -53,7 +53,7 @@ pub(super) fn intakes(
                 "not a path",
                 help,
             );
-        } else if TAKEN.contains(&path.value) {
+        } else if TAKEN.contains(&path.value) || path.value == "/api" || path.value.starts_with("/api/") {
             let help = "write another, such as `/alerts/alertmanager`".to_owned();
             problems.add(
                 &path.at,

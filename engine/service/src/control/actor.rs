@@ -3,6 +3,7 @@
 //! The rule, in this order: the user whose token came along; else the `[[users]]` entry with the peer's `os_user`; else
 //! the socket's owner, as `os:NAME`, admin, in no group; anybody else is refused. A token that nobody has is refused and
 //! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
+//! Over the network there is no peer that counts: a token, or nobody.
 
 use stanch_run::{Actor, Role};
 
@@ -44,7 +45,19 @@ impl Account {
     }
 }
 
-/// Who is asking, by the rule at the top of this file.
+/// The user whose token this is.
+///
+/// # Errors
+/// [`Code::NotAuthenticated`], where it is nobody's.
+pub fn by_token(settings: &Settings, token: &str) -> Result<Actor, Problem> {
+    settings.user_by_token(token.trim()).map(|user| of_user(user)).ok_or_else(|| {
+        Problem::new(Code::NotAuthenticated, "the token is none of stanch.toml's users'").hint(
+            "check STANCH_TOKEN, or make a token with `stanch user token NAME` and put its line in stanch.toml",
+        )
+    })
+}
+
+/// Who is asking on the control socket, by the rule at the top of this file.
 ///
 /// # Errors
 /// [`Code::NotAuthenticated`], where nobody is recognised.
@@ -55,11 +68,7 @@ pub fn recognise(
     token: Option<&str>,
 ) -> Result<Actor, Problem> {
     if let Some(token) = token {
-        return settings.user_by_token(token.trim()).map(|user| of_user(user)).ok_or_else(|| {
-            Problem::new(Code::NotAuthenticated, "the token is none of stanch.toml's users'").hint(
-                "check STANCH_TOKEN, or make a token with `stanch user token NAME` and put its line in stanch.toml",
-            )
-        });
+        return by_token(settings, token);
     }
     let by_name = peer
         .name

@@ -13,8 +13,8 @@ use stanch_run::Actor;
 use tokio::net::UnixStream;
 
 use super::account;
-use super::actor::recognise;
-use super::routes::Shared;
+use super::actor::{by_token, recognise};
+use super::routes::{Door, Shared};
 use super::types::{Code, Problem};
 use crate::door;
 
@@ -44,6 +44,17 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let token = parts.headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
+        let settings = shared.control.settings();
+        let owner = match &shared.door {
+            Door::Socket(owner) => owner,
+            Door::Network(_) => {
+                let token = token.ok_or_else(|| {
+                    Problem::new(Code::NotAuthenticated, "over the network a token says who is asking, and none came along")
+                        .hint("set STANCH_TOKEN to the token that `stanch user token NAME` printed, or send it as `Authorization: Bearer`")
+                })?;
+                return by_token(&settings, token).map(Self);
+            }
+        };
         let Some(ConnectInfo(Peer(Some(uid)))) = parts.extensions.get::<ConnectInfo<Peer>>() else {
             return Err(Problem::new(
                 Code::NotAuthenticated,
@@ -51,7 +62,7 @@ impl FromRequestParts<Shared> for Caller {
             ));
         };
         let peer = account::by_number(*uid);
-        recognise(&shared.control.settings(), &shared.owner, &peer, token).map(Self)
+        recognise(&settings, owner, &peer, token).map(Self)
     }
 }
 
@@ -94,6 +105,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 11.6.1: a 401 says how to prove who one is.
+            let way = HeaderValue::from_static("Bearer realm=\"stanch\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, way);
+        }
+        response
     }
 }

@@ -1,6 +1,7 @@
 //! The routes under `/api/v1`: who may, then the engine.
 //!
-//! Each handler names the role that it takes and hands the request on. Nothing here decides anything about a run.
+//! Each handler names the role that it takes and hands the request on. Nothing here decides anything about a run. The
+//! control socket and the network have the same routes; they differ in what says who is asking ([`Door`]).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::Sse;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::sse::{Event, KeepAlive};
+use axum::response::{Response, Sse};
 use axum::routing::{delete, get, post};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use stanch_contract::{Alert, RunId, StepId};
 use stanch_run::{Phase, Role};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Account, must_be};
@@ -27,17 +30,53 @@ use super::types::{
 };
 use super::{Answer, Control};
 
+/// How many may follow runs over the network at the same time. They share the port with those who send alerts, and whoever
+/// follows stays connected: this leaves half of the port's places to alerts.
+pub(super) const FOLLOWERS: usize = 256;
+
+/// The door that the routes are behind, and so what says who is asking.
+#[derive(Clone)]
+pub(super) enum Door {
+    /// The control socket: a token, else the account at its other end. This one owns it.
+    Socket(Arc<Account>),
+    /// The network: a token and nothing else; so many may follow.
+    Network(Arc<Semaphore>),
+}
+
+impl Door {
+    /// The network's.
+    pub(super) fn network() -> Self {
+        Self::Network(Arc::new(Semaphore::new(FOLLOWERS)))
+    }
+
+    /// A place among those who follow, for as long as it is held.
+    pub(super) fn follow(&self) -> Answer<Option<OwnedSemaphorePermit>> {
+        let Self::Network(places) = self else {
+            return Ok(None);
+        };
+        Arc::clone(places).try_acquire_owned().map(Some).map_err(|_| {
+            Problem::new(Code::Unavailable, "as many follow runs over the network as may")
+                .hint("read the run without following it, or follow it on the engine's own machine")
+        })
+    }
+}
+
 /// What the handlers share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) control: Arc<dyn Control>,
-    pub(super) owner: Arc<Account>,
+    pub(super) door: Door,
     /// Ends the streams, so that the server can end.
     pub(super) ending: CancellationToken,
 }
 
-/// The routes.
+/// The routes, and a problem for every other path: the control socket's.
 pub(super) fn router(shared: Shared) -> Router {
+    routes(shared).fallback(nowhere)
+}
+
+/// The routes, and a problem for every other path under `/api/v1`.
+pub(super) fn routes(shared: Shared) -> Router {
     let runs = Router::new()
         .route("/", get(list).post(start))
         .route("/{run}", get(show))
@@ -59,11 +98,21 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/pauses", post(pause))
         .route("/pauses/{scope}", delete(resume))
         .route("/reload", post(reload))
-        .route("/rollback", post(rollback));
-    Router::new()
-        .nest("/api/v1", api)
+        .route("/rollback", post(rollback))
         .fallback(nowhere)
-        .with_state(shared)
+        .layer(map_response(private));
+    Router::new().nest("/api/v1", api).with_state(shared)
+}
+
+/// What is answered is for the one who asked: nobody in between keeps it.
+async fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 async fn nowhere() -> Problem {
@@ -100,6 +149,7 @@ async fn follow(
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     must_be(&who, Role::Viewer, "read")?;
     let run = shared.control.find_run(&run).await?;
+    let place = shared.door.follow()?;
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
     let control = Arc::clone(&shared.control);
@@ -120,7 +170,10 @@ async fn follow(
         std::future::ready((!before).then_some(view))
     });
     let events = views
-        .map(|view| Ok(event(view)))
+        .map(move |view| {
+            let _held = &place;
+            Ok(event(view))
+        })
         .take_until(shared.ending.cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Control;
 use super::account;
 use super::extract::Peer;
-use super::routes::{Shared, router};
+use super::routes::{Door, Shared, router};
 use super::socket::{Bound, SocketError, listen_at, path_in};
 use crate::door;
 
@@ -43,7 +43,7 @@ impl Server {
         let owner = Arc::new(account::owner(file.path())?);
         let router = router(Shared {
             control,
-            owner,
+            door: Door::Socket(owner),
             ending: ending.clone(),
         });
         door::serve(listener, router, Peer::of, door::Limits::of(CONNECTIONS), ending).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use axum::http::{Request, header};
+use axum::response::Response;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,52 +17,81 @@ use tower::ServiceExt as _;
 use super::actor::Account;
 use super::extract::Peer;
 use super::fixtures::{Wall, settings, user};
-use super::routes::{Shared, router};
+use super::network;
+use super::routes::{Door, FOLLOWERS, Shared, router};
 use super::server::Server;
 use super::socket::path_in;
-use crate::config::settings::Role;
+use super::types::Code;
+use crate::config::settings::{Role, User};
 
 const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+fn people() -> Vec<Arc<User>> {
+    vec![
+        user("vera", Some("token-9001"), "9001", &[], Role::Viewer),
+        user("anna", Some("token-9002"), "9002", &[], Role::Approver),
+        user("otto", Some("token-9003"), "9003", &[], Role::Operator),
+        user("adam", Some("token-9004"), "9004", &[], Role::Admin),
+    ]
+}
+
 fn shared() -> Shared {
-    let users = vec![
-        user("vera", None, "9001", &[], Role::Viewer),
-        user("anna", None, "9002", &[], Role::Approver),
-        user("otto", None, "9003", &[], Role::Operator),
-        user("adam", None, "9004", &[], Role::Admin),
-    ];
     Shared {
-        control: Arc::new(Wall(settings(users))),
-        owner: Arc::new(Account {
+        control: Arc::new(Wall(settings(people()))),
+        door: Door::Socket(Arc::new(Account {
             uid: 9000,
             name: None,
-        }),
+        })),
         ending: CancellationToken::new(),
     }
 }
 
-async fn ask(method: &str, path: &str, body: Value, uid: u32) -> (u16, Value) {
+fn request(method: &str, path: &str, body: &Value) -> Request<Body> {
     let body = if body.is_null() {
         String::new()
     } else {
         body.to_string()
     };
-    let mut request = Request::builder()
+    Request::builder()
         .method(method)
         .uri(format!("/api/v1{path}"))
         .body(Body::from(body))
-        .unwrap();
-    request.extensions_mut().insert(ConnectInfo(Peer(Some(uid))));
-    let response = router(shared()).oneshot(request).await.unwrap();
+        .unwrap()
+}
+
+async fn answer(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
-#[tokio::test]
-async fn every_route_takes_its_role_and_refuses_the_one_below() {
+/// On the control socket, from this account.
+async fn ask(method: &str, path: &str, body: Value, uid: u32) -> (u16, Value) {
+    let mut request = request(method, path, &body);
+    request.extensions_mut().insert(ConnectInfo(Peer(Some(uid))));
+    answer(router(shared()).oneshot(request).await.unwrap()).await
+}
+
+/// Over the network, with this header. That the socket's owner seems to be at the other end must not count.
+async fn ask_over_network(method: &str, path: &str, body: &Value, header: Option<&str>) -> Response {
+    let mut request = request(method, path, body);
+    request.extensions_mut().insert(ConnectInfo(Peer(Some(9000))));
+    if let Some(header) = header {
+        request
+            .headers_mut()
+            .insert(header::AUTHORIZATION, header.parse().unwrap());
+    }
+    let control = Arc::new(Wall(settings(people())));
+    network(control, CancellationToken::new())
+        .oneshot(request)
+        .await
+        .unwrap()
+}
+
+/// Every route, with the number of the least user who may.
+fn every_route() -> [(&'static str, &'static str, Value, u32); 20] {
     let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
-    let table = [
+    [
         ("GET", "/status", Value::Null, 9001),
         ("GET", "/runs?open=true&runbook=disk-full", Value::Null, 9001),
         ("GET", "/runs/r1", Value::Null, 9001),
@@ -97,8 +127,12 @@ async fn every_route_takes_its_role_and_refuses_the_one_below() {
         ("DELETE", "/pauses/runbook:disk-full", Value::Null, 9003),
         ("POST", "/reload", Value::Null, 9003),
         ("POST", "/rollback", Value::Null, 9003),
-    ];
-    for (method, path, body, least) in table {
+    ]
+}
+
+#[tokio::test]
+async fn every_route_takes_its_role_and_refuses_the_one_below() {
+    for (method, path, body, least) in every_route() {
         for uid in 9001..=9004 {
             let (status, answer) = ask(method, path, body.clone(), uid).await;
             let expected = if uid >= least {
@@ -121,6 +155,69 @@ async fn every_route_takes_its_role_and_refuses_the_one_below() {
         let (status, _) = ask(method, path, body, 9000).await;
         assert_eq!(status, 500, "the owner gets through: {method} {path}");
     }
+}
+
+#[tokio::test]
+async fn over_the_network_a_token_opens_what_its_role_may_and_nothing_else_opens_anything() {
+    for (method, path, body, least) in every_route() {
+        for uid in 9001..=9004 {
+            let token = format!("Bearer token-{uid}");
+            let (status, answer) = answer(ask_over_network(method, path, &body, Some(&token)).await).await;
+            let expected = if uid >= least {
+                (500, "internal")
+            } else {
+                (403, "forbidden")
+            };
+            assert_eq!(
+                (status, answer["code"].as_str().unwrap()),
+                expected,
+                "{method} {path} as {uid}: {answer}"
+            );
+        }
+        for header in [
+            None,
+            Some("Bearer wrong"),
+            Some("Bearer "),
+            Some("Basic dG9rZW4tOTAwNA=="),
+            Some("token-9004"),
+        ] {
+            let response = ask_over_network(method, path, &body, header).await;
+            assert_eq!(
+                response.headers()[header::WWW_AUTHENTICATE],
+                "Bearer realm=\"stanch\""
+            );
+            let (status, answer) = answer(response).await;
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (401, Some("not-authenticated")),
+                "{method} {path} with {header:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_the_network_there_are_the_routes_of_the_api_and_what_they_answer_is_kept_by_nobody() {
+    let token = Some("Bearer token-9004");
+    for path in ["/status", "/nothing"] {
+        let response = ask_over_network("GET", path, &Value::Null, token).await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store", "{path}");
+    }
+    let (status, answer) = answer(ask_over_network("GET", "/nothing", &Value::Null, token).await).await;
+    assert_eq!((status, answer["code"].as_str()), (404, Some("not-found")));
+}
+
+#[test]
+fn only_so_many_follow_over_the_network_and_a_place_is_given_back() {
+    let door = Door::network();
+    let mut places: Vec<_> = (0..FOLLOWERS).map(|_| door.follow().unwrap().unwrap()).collect();
+    let refused = door.follow().unwrap_err();
+    assert_eq!(refused.code, Code::Unavailable);
+    places.pop();
+    assert!(door.follow().is_ok());
+
+    let socket = shared().door;
+    assert!((0..=FOLLOWERS).all(|_| socket.follow().unwrap().is_none()));
 }
 
 #[tokio::test]
