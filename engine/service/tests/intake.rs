@@ -8,6 +8,8 @@
     reason = "helpers of tests stop here"
 )]
 
+#[path = "intake/signed.rs"]
+mod signed;
 mod support;
 
 use std::sync::Arc;
@@ -50,6 +52,21 @@ auth = { bearer = "${secret:lost}" }
 [[intake]]
 kind = "alertmanager"
 path = "/alerts/open"
+
+[[intake]]
+kind = "grafana"
+path = "/alerts/grafana"
+auth = { signature = "${secret:bearer}" }
+
+[[intake]]
+kind = "grafana"
+path = "/alerts/grafana/bearer"
+auth = { bearer = "${secret:bearer}" }
+
+[[intake]]
+kind = "pagerduty"
+path = "/alerts/pagerduty"
+auth = { signature = "${secret:bearer}" }
 "#;
 
 struct Bench {

@@ -34,7 +34,7 @@ pub(super) fn intakes(
             .node("auth")
             .and_then(|node| Fields::of(node, "`auth`", problems))
             .and_then(|mut fields| {
-                let auth = auth(&mut fields, names, problems);
+                let auth = auth(&mut fields, kind, names, problems);
                 fields.finish(problems);
                 auth
             });
@@ -84,32 +84,56 @@ pub(super) fn intakes(
 
 fn kind(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<IntakeKind> {
     let word = fields.needed_text("kind", "kind = \"alertmanager\"", problems)?;
+    let help = "write `alertmanager`, `grafana` or `pagerduty`".to_owned();
     match word.value {
         "alertmanager" => return Some(IntakeKind::Alertmanager),
-        later @ ("grafana" | "pagerduty" | "cloudevents" | "generic") => problems.add(
+        "grafana" => return Some(IntakeKind::Grafana),
+        "pagerduty" => return Some(IntakeKind::Pagerduty),
+        later @ ("cloudevents" | "generic") => problems.add(
             &word.at,
             format!("this version of the engine does not have intakes of kind `{later}` yet"),
             "not yet",
-            "write `alertmanager`".to_owned(),
+            help,
         ),
         other => problems.add(
             &word.at,
             format!("there is no intake of kind `{other}`"),
             "unknown word",
-            "write `alertmanager`".to_owned(),
+            help,
         ),
     }
     None
 }
 
-fn auth(fields: &mut Fields<'_, '_>, names: &Names, problems: &mut Problems<'_>) -> Option<IntakeAuth> {
+fn auth(
+    fields: &mut Fields<'_, '_>,
+    kind: Option<IntakeKind>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<IntakeAuth> {
     let bearer = fields.text("bearer", problems);
     let basic = fields.node("basic");
-    match (bearer, basic) {
-        (Some(bearer), None) => names
+    let signature = fields.text("signature", problems);
+    match (bearer, basic, signature) {
+        (Some(bearer), None, None) => names
             .whole("bearer", &bearer, problems)
             .map(|secret| IntakeAuth::Bearer { secret }),
-        (None, Some(node)) => {
+        (None, None, Some(signature)) => {
+            if kind.is_some_and(|kind| !kind.signs()) {
+                let help = "write `bearer` or `basic`, and the same in its `http_config`".to_owned();
+                problems.add(
+                    &signature.at,
+                    "Alertmanager does not sign what it sends",
+                    "would refuse every alert",
+                    help,
+                );
+                return None;
+            }
+            names
+                .whole("signature", &signature, problems)
+                .map(|secret| IntakeAuth::Signature { secret })
+        }
+        (None, Some(node), None) => {
             let mut fields = Fields::of(node, "`basic`", problems)?;
             let user = fields.needed_text("user", "user = \"alertmanager\"", problems);
             let password = fields.needed_text("password", "password = \"${secret:NAME}\"", problems);
@@ -125,8 +149,8 @@ fn auth(fields: &mut Fields<'_, '_>, names: &Names, problems: &mut Problems<'_>)
                 secret,
             })
         }
-        (None, None) | (Some(_), Some(_)) => {
-            let help = "write one of `bearer = \"${secret:NAME}\"` and `basic = { user = \"…\", password = \"${secret:NAME}\" }`";
+        _ => {
+            let help = "write one of `bearer = \"${secret:NAME}\"`, `basic = { user = \"…\", password = \"${secret:NAME}\" }` and `signature = \"${secret:NAME}\"`";
             let at = fields.at().clone();
             problems.add(&at, "`auth` needs exactly one way", "here", help.to_owned());
             None

@@ -143,6 +143,20 @@ pub struct Intake {
 pub enum IntakeKind {
     /// Alertmanager's webhook, version 4.
     Alertmanager,
+    /// The webhook of Grafana's alerting, version 1.
+    Grafana,
+    /// PagerDuty's webhooks, version 3.
+    Pagerduty,
+}
+
+impl IntakeKind {
+    /// Whether this sender can sign what it sends.
+    pub fn signs(self) -> bool {
+        match self {
+            Self::Alertmanager => false,
+            Self::Grafana | Self::Pagerduty => true,
+        }
+    }
 }
 
 /// What a sender must present.
@@ -160,6 +174,20 @@ pub enum IntakeAuth {
         /// The secret's name.
         secret: String,
     },
+    /// The body is signed with this secret, in the way of the intake's kind.
+    Signature {
+        /// The secret's name.
+        secret: String,
+    },
+}
+
+impl IntakeAuth {
+    /// The name of the secret that it takes.
+    pub fn secret(&self) -> &str {
+        match self {
+            Self::Bearer { secret } | Self::Basic { secret, .. } | Self::Signature { secret } => secret,
+        }
+    }
 }
 
 /// What somebody may do; each includes those before.

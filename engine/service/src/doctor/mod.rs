@@ -139,12 +139,13 @@ fn of_secrets(snapshot: &Snapshot, secrets: &Secrets) -> Vec<Finding> {
             .filter(|plugin| plugin.grant.secret_names().contains(&name))
             .map(|plugin| format!("the plugin `{}`", plugin.key))
             .collect();
-        by.extend(settings.intakes.iter().filter_map(|intake| {
-            let secret = match intake.auth.as_ref()? {
-                IntakeAuth::Bearer { secret } | IntakeAuth::Basic { secret, .. } => secret,
-            };
-            (secret == name).then(|| format!("the intake `{}`", intake.path))
-        }));
+        let asks = |auth: &IntakeAuth| auth.secret() == name;
+        let intakes = settings.intakes.iter();
+        by.extend(
+            intakes
+                .filter(|intake| intake.auth.as_ref().is_some_and(asks))
+                .map(|intake| format!("the intake `{}`", intake.path)),
+        );
         by.into_iter().collect::<Vec<_>>().join(", ")
     };
     let names = snapshot.settings.secrets.keys();

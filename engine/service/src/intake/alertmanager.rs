@@ -1,5 +1,6 @@
 //! Alertmanager's webhook, version 4 (`notify/webhook` of Alertmanager; 0.25 to 0.34 differ by fields that are added, so
-//! unknown ones are fine).
+//! unknown ones are fine), and Grafana's, version 1, which is Alertmanager's with fields of its own: Grafana's alerting is
+//! built on it.
 //!
 //! A group can be mixed: each alert says itself whether it fires. `endsAt` of a firing one is the zero time and means
 //! nothing. Text is cleaned here, once, before anything else sees it.
@@ -12,10 +13,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use stanch_contract::{Alert, AlertStatus, Digest, Timestamp, text};
 
-pub use super::form::Malformed;
+use super::form::{PAYLOAD, clean_members};
 
-/// The largest payload that is kept with an alert.
-const PAYLOAD: usize = 64 << 10;
+pub use super::form::Malformed;
 
 /// What a notification says.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,11 +36,23 @@ struct Body<'a> {
     truncated: u64,
 }
 
-/// Reads a notification.
+/// Reads a notification of Alertmanager.
 ///
 /// # Errors
 /// Where it is not one, with what is wrong and where.
 pub fn parse(body: &[u8]) -> Result<Notification, Malformed> {
+    parse_version(body, "4", "Alertmanager's webhook")
+}
+
+/// Reads a notification of Grafana's webhook contact point.
+///
+/// # Errors
+/// Where it is not one, with what is wrong and where.
+pub fn parse_grafana(body: &[u8]) -> Result<Notification, Malformed> {
+    parse_version(body, "1", "Grafana's webhook")
+}
+
+fn parse_version(body: &[u8], version: &str, sender: &str) -> Result<Notification, Malformed> {
     let text = super::form::text(body)?;
     // serde would read a list as the fields in their order.
     if text.trim_start().starts_with('[') {
@@ -61,18 +73,18 @@ pub fn parse(body: &[u8]) -> Result<Notification, Malformed> {
         Malformed::new(at, format!("{what}: {}", text::clean_line_to(reason, 200)))
     })?;
     match body.version.as_deref() {
-        Some("4") => {}
+        Some(found) if found == version => {}
         Some(other) => {
             let other = text::clean_line_to(other, 20);
             return Err(Malformed::new(
                 "version",
-                format!("version `{other}` is not understood: `4` is"),
+                format!("version `{other}` is not understood: `{version}` is"),
             ));
         }
         None => {
             return Err(Malformed::new(
                 "version",
-                "there is no `version`: this is not Alertmanager's webhook",
+                format!("there is no `version`: this is not {sender}"),
             ));
         }
     }
@@ -179,33 +191,6 @@ fn of_labels(labels: &BTreeMap<String, String>) -> String {
         .chars()
         .take(16)
         .collect()
-}
-
-/// Takes out of every text, names of members included, what would mislead a reader.
-fn clean_members(members: &mut Map<String, Value>) {
-    if members.keys().any(|key| !is_plain(key)) {
-        let taken = std::mem::take(members);
-        members.extend(
-            taken
-                .into_iter()
-                .map(|(key, value)| (text::clean_line(&key), value)),
-        );
-    }
-    members.values_mut().for_each(clean_value);
-}
-
-fn clean_value(value: &mut Value) {
-    match value {
-        Value::String(text) if !is_plain(text) => *text = text::clean(text),
-        Value::Array(items) => items.iter_mut().for_each(clean_value),
-        Value::Object(members) => clean_members(members),
-        _ => {}
-    }
-}
-
-/// Printable ASCII, as nearly all labels are: nothing to look for.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 #[cfg(test)]

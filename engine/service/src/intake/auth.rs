@@ -1,16 +1,32 @@
 //! Who sends: the credential of a request against the intake's, in constant time.
+//!
+//! A signature can be judged only with the whole body, so those are looked at twice: whether there is one at all before
+//! anything of the body is read ([`check`]), and whether it is right after it ([`signed`]).
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
+use stanch_contract::{Span, Timestamp};
 use stanch_sandbox::secret::Secret;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::settings::IntakeAuth;
+use crate::config::settings::{Intake, IntakeAuth, IntakeKind};
 use crate::secrets::Secrets;
+
+/// Grafana's signature, hex digits, of `TIME:BODY`. The name is the one that Grafana has unless told otherwise.
+const GRAFANA: &str = "x-grafana-alerting-signature";
+/// Its time, in seconds. Grafana has no name for it unless told one; this is the one of its documentation.
+const GRAFANA_TIME: &str = "x-grafana-alerting-signature-timestamp";
+/// PagerDuty's signatures of the body: `v1=HEX`, several while the secret is changed.
+const PAGERDUTY: &str = "x-pagerduty-signature";
+/// How far a signed time may be from now, either way: what was recorded on the way is worth nothing after that.
+const WINDOW: Span = Span::from_secs(300);
+/// Signatures that are tried of one request.
+const MOST_SIGNATURES: usize = 8;
 
 /// Why a request is not from who may send.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,15 +35,19 @@ pub(super) enum Denied {
     Wrong,
     /// The intake's own credential has no value, so nobody can present it.
     NoValue(String),
+    /// It was signed too long ago, or a clock is wrong.
+    Stale,
 }
 
 /// Whether the request presents what the intake asks for.
-pub(super) fn check(auth: Option<&IntakeAuth>, headers: &HeaderMap, secrets: &Secrets) -> Result<(), Denied> {
-    let Some(auth) = auth else { return Ok(()) };
-    let secret = match auth {
-        IntakeAuth::Bearer { secret } | IntakeAuth::Basic { secret, .. } => secret,
+pub(super) fn check(intake: &Intake, headers: &HeaderMap, secrets: &Secrets) -> Result<(), Denied> {
+    let Some(auth) = &intake.auth else {
+        return Ok(());
     };
-    let expected: Arc<Secret> = secrets.value(secret).map_err(Denied::NoValue)?;
+    let expected: Arc<Secret> = secrets.value(auth.secret()).map_err(Denied::NoValue)?;
+    if let IntakeAuth::Signature { .. } = auth {
+        return signature(intake.kind, headers).map(drop);
+    }
     // Several are ambiguous: a proxy may have looked at another one.
     let mut presented = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(presented), None) = (presented.next(), presented.next()) else {
@@ -50,9 +70,88 @@ pub(super) fn check(auth: Option<&IntakeAuth>, headers: &HeaderMap, secrets: &Se
     if right.into() { Ok(()) } else { Err(Denied::Wrong) }
 }
 
+/// Whether the body is signed as the intake asks for. Nothing to see where it asks for no signature.
+pub(super) fn signed(
+    intake: &Intake,
+    headers: &HeaderMap,
+    body: &[u8],
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<(), Denied> {
+    let Some(IntakeAuth::Signature { secret }) = &intake.auth else {
+        return Ok(());
+    };
+    let key: Arc<Secret> = secrets.value(secret).map_err(Denied::NoValue)?;
+    let Presented { time, signatures } = signature(intake.kind, headers)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).map_err(|_| Denied::Wrong)?;
+    if let Some(time) = time {
+        mac.update(time.as_bytes());
+        mac.update(b":");
+    }
+    mac.update(body);
+    let right = signatures.iter().fold(Choice::from(0), |right, presented| {
+        right | same(presented, mac.clone().finalize().into_bytes().as_slice())
+    });
+    if !bool::from(right) {
+        return Err(Denied::Wrong);
+    }
+    // Only now: of a time that nobody signed there is nothing to say.
+    match time.map(|time| time.parse::<i64>()) {
+        None => Ok(()),
+        Some(Ok(seconds)) => {
+            let then = Timestamp(seconds.saturating_mul(1_000));
+            let apart = now.since(then).max(then.since(now));
+            if apart <= WINDOW {
+                Ok(())
+            } else {
+                Err(Denied::Stale)
+            }
+        }
+        Some(Err(_)) => Err(Denied::Wrong),
+    }
+}
+
+/// What a request presents as its signatures, and the time that they are of.
+struct Presented<'a> {
+    time: Option<&'a str>,
+    signatures: Vec<Vec<u8>>,
+}
+
+fn signature(kind: IntakeKind, headers: &HeaderMap) -> Result<Presented<'_>, Denied> {
+    let one = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().map_err(|_| Denied::Wrong),
+            _ => Err(Denied::Wrong),
+        }
+    };
+    let digits = |text: &str| hex::decode(text.trim()).map_err(|_| Denied::Wrong);
+    match kind {
+        IntakeKind::Alertmanager => Err(Denied::Wrong),
+        // Without a time a request that somebody recorded could be sent again for ever, so there has to be one.
+        IntakeKind::Grafana => Ok(Presented {
+            time: Some(one(GRAFANA_TIME)?),
+            signatures: vec![digits(one(GRAFANA)?)?],
+        }),
+        IntakeKind::Pagerduty => {
+            let versions = one(PAGERDUTY)?.split(',').take(MOST_SIGNATURES);
+            let known = versions.filter_map(|version| version.trim().strip_prefix("v1="));
+            let signatures: Vec<Vec<u8>> = known.map(digits).collect::<Result<_, _>>()?;
+            if signatures.is_empty() {
+                return Err(Denied::Wrong);
+            }
+            Ok(Presented {
+                time: None,
+                signatures,
+            })
+        }
+    }
+}
+
 /// What `WWW-Authenticate` says.
 pub(super) fn challenge(auth: Option<&IntakeAuth>) -> &'static str {
     match auth {
+        Some(IntakeAuth::Signature { .. }) => r#"Signature realm="stanch""#,
         Some(IntakeAuth::Basic { .. }) => r#"Basic realm="stanch", charset="UTF-8""#,
         _ => r#"Bearer realm="stanch""#,
     }

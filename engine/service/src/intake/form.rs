@@ -1,7 +1,13 @@
-//! The form of a body, before anything looks at what it says: UTF-8, and not nested without end.
+//! The form of a body, before anything looks at what it says: UTF-8, not nested without end, and without what would
+//! mislead a reader.
+
+use serde_json::{Map, Value};
+use stanch_contract::text as words;
 
 /// How deep a body may be nested. Alertmanager's needs 4; a payload of annotations in JSON is text.
 pub(super) const MOST_DEEP: usize = 64;
+/// The largest payload that is kept with an alert.
+pub(super) const PAYLOAD: usize = 64 << 10;
 
 /// Why a body is not what it should be, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +69,33 @@ fn too_deep(body: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Takes out of every text, names of members included, what would mislead a reader.
+pub(super) fn clean_members(members: &mut Map<String, Value>) {
+    if members.keys().any(|key| !is_plain(key)) {
+        let taken = std::mem::take(members);
+        members.extend(
+            taken
+                .into_iter()
+                .map(|(key, value)| (words::clean_line(&key), value)),
+        );
+    }
+    members.values_mut().for_each(clean_value);
+}
+
+fn clean_value(value: &mut Value) {
+    match value {
+        Value::String(text) if !is_plain(text) => *text = words::clean(text),
+        Value::Array(items) => items.iter_mut().for_each(clean_value),
+        Value::Object(members) => clean_members(members),
+        _ => {}
+    }
+}
+
+/// Printable ASCII, as nearly all labels are: nothing to look for.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ use super::alertmanager::{self, Notification};
 use super::answer::{Refusal, Taken};
 use super::auth::{self, Denied};
 use super::health::Health;
+use super::pagerduty;
 use super::sink::AlertSink;
+use crate::clock;
 use crate::config::settings::{Intake, IntakeKind};
 use crate::door::{self, Unread};
 use crate::secrets::Secrets;
@@ -123,7 +125,7 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
             .header(header::ALLOW, HeaderValue::from_static("POST")));
     }
-    authenticated(front, intake, &request)?;
+    auth::check(intake, request.headers(), &front.secrets).map_err(|denied| refusal(intake, denied))?;
     if front.health.is_draining() {
         return Err(Refusal::later(
             "draining",
@@ -131,9 +133,14 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
             5,
         ));
     }
+    let headers = request.headers().clone();
     let (_part, body) = read(front, request).await?;
+    auth::signed(intake, &headers, &body, &front.secrets, clock::now())
+        .map_err(|denied| refusal(intake, denied))?;
     let Notification { alerts, truncated } = match intake.kind {
         IntakeKind::Alertmanager => alertmanager::parse(&body),
+        IntakeKind::Grafana => alertmanager::parse_grafana(&body),
+        IntakeKind::Pagerduty => pagerduty::parse(&body),
     }
     .map_err(|malformed| {
         tracing::warn!(intake = %intake.path, at = %malformed.at, reason = %malformed.reason, "a body cannot be read");
@@ -167,27 +174,37 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
     Ok((StatusCode::ACCEPTED, axum::Json(taken)).into_response())
 }
 
-fn authenticated(front: &Front, intake: &Intake, request: &Request<Body>) -> Result<(), Refusal> {
-    match auth::check(intake.auth.as_ref(), request.headers(), &front.secrets) {
-        Ok(()) => Ok(()),
-        Err(Denied::Wrong) => {
+fn refusal(intake: &Intake, denied: Denied) -> Refusal {
+    match denied {
+        Denied::Wrong => {
             tracing::warn!(intake = %intake.path, "a request without the right credential was refused");
             let challenge = HeaderValue::from_static(auth::challenge(intake.auth.as_ref()));
-            Err(Refusal::new(
+            Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "credentials",
                 "this is not the intake's credential",
             )
-            .header(header::WWW_AUTHENTICATE, challenge))
+            .header(header::WWW_AUTHENTICATE, challenge)
+        }
+        // Only who has the secret gets here, so it may be told what is wrong.
+        Denied::Stale => {
+            tracing::warn!(intake = %intake.path, "a request that was signed too long ago was refused: somebody repeats it, or a clock is wrong");
+            let challenge = HeaderValue::from_static(auth::challenge(intake.auth.as_ref()));
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "stale",
+                "this was signed more than five minutes from now; compare the clocks",
+            )
+            .header(header::WWW_AUTHENTICATE, challenge)
         }
         // The sender cannot do anything about it, and loses nothing by trying again.
-        Err(Denied::NoValue(why)) => {
+        Denied::NoValue(why) => {
             tracing::error!(intake = %intake.path, %why, "an intake cannot tell who sends");
-            Err(Refusal::later(
+            Refusal::later(
                 "no-credential",
                 "this intake's own credential has no value now; the engine's log says why",
                 30,
-            ))
+            )
         }
     }
 }
