@@ -18,10 +18,7 @@ fn hmac(key: &str, parts: &[&str]) -> String {
 
 /// Seconds from now.
 fn time(offset: i64) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    (i64::try_from(now.as_secs()).unwrap() + offset).to_string()
+    (stanch_service::clock::now().0 / 1_000 + offset).to_string()
 }
 
 /// A request as Grafana makes it, signed with this key at this time.
