@@ -6,7 +6,7 @@ use stanch_contract::Alert;
 use stanch_contract::plan::{ActionState, ChangePlan};
 
 use crate::finding::Outcome;
-use crate::{Action, Failure, Plan};
+use crate::{Action, Failure, FailureContext, Plan};
 
 /// For which run and step a call is.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -78,6 +78,19 @@ impl<Data> Attempt<Data> {
         self.actions()
             .filter(|(_, state)| matches!(state, Progress::Done { .. } | Progress::Unknown { .. }))
             .map(|(action, _)| action)
+    }
+}
+
+impl<Data: Clone> Attempt<Data> {
+    /// The plan's data, without which there is no way back.
+    ///
+    /// # Errors
+    /// `failed` where the plan had none, or had what another version of the plugin said.
+    pub fn before(&self) -> Result<Data, Failure> {
+        self.plan
+            .data
+            .clone()
+            .context("what was there before is not known")
     }
 }
 

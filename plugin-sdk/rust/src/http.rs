@@ -141,6 +141,11 @@ impl Response {
         find(&self.headers, name)
     }
 
+    /// The entity tag, where `If-Match` takes it: not a weak one, which says «as good as the same» (RFC 9110, 13.1.1).
+    pub fn strong_etag(&self) -> Option<&str> {
+        self.header("etag").filter(|etag| !etag.starts_with("W/"))
+    }
+
     /// The body as text; what is not UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -192,6 +197,13 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
         .iter()
         .find(|(other, _)| other.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.as_str())
+}
+
+/// Whether `text`, encoded, is one segment of a path to every server: not one that some take for another path, however it is
+/// written.
+pub fn is_segment(text: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    !text.chars().all(|c| c == '.') && !text.contains(odd)
 }
 
 /// `text` percent-encoded for a member of a query or a segment of a path (RFC 3986: all but the unreserved).

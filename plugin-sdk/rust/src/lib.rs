@@ -50,6 +50,7 @@ pub mod kubernetes;
 pub mod params;
 pub mod place;
 mod plan;
+pub mod retry;
 mod sys;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

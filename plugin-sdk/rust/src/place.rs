@@ -12,13 +12,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::http::{self, Response};
-use crate::kubernetes::{self, CONFIG_MAP, Object, Patch};
+use crate::kubernetes::{self, Object, Patch};
 use crate::{Action, Failure, FailureContext};
 
 /// A value longer than this is a file and none that is switched.
 pub const LONGEST: usize = 16 * 1024;
-/// Of a value, for people.
-const SHOWN: usize = 120;
+
+/// A ConfigMap, as a parameter names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigMap {
+    /// Where it is.
+    #[schemars(length(min = 1))]
+    pub namespace: String,
+    /// What it is called.
+    #[schemars(length(min = 1))]
+    pub name: String,
+}
 
 /// Where a value is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,15 +89,7 @@ impl Place {
     pub fn look(&self) -> Result<Kept, Failure> {
         match self {
             Self::ConfigMap { namespace, name, key } => {
-                let map = kubernetes::get(&CONFIG_MAP.named(namespace, name))?;
-                let named = map.named();
-                if map.gone_by().is_some() {
-                    return Err(Failure::failed(format!("{named} is being deleted")));
-                }
-                if map.at("/immutable").as_bool() == Some(true) {
-                    let why = format!("{named} is immutable: nobody can change it, only replace it");
-                    return Err(Failure::failed(why));
-                }
+                let map = kubernetes::config_map(namespace, name)?;
                 if map.at("/binaryData").get(key).is_some() {
                     return Err(Failure::failed(format!(
                         "{self} is binary, and only text is written"
@@ -98,25 +100,22 @@ impl Place {
             }
             Self::Document { url, member, version } => {
                 let answer = http::get(url).send().and_then(Response::ok).context(self)?;
-                let etag = answer.header("etag").map(str::to_owned);
+                let etag = answer.strong_etag().map(str::to_owned);
                 let whole: Value = answer.json().context(self)?;
                 if !whole.is_object() {
                     return Err(Failure::failed(format!(
                         "`{url}` answers no JSON object, so no member of it can be set"
                     )));
                 }
-                // A weak tag says «as good as the same», which If-Match does not take (RFC 9110, 13.1.1).
-                let strong = etag.as_deref().is_some_and(|etag| !etag.starts_with("W/"));
                 let versioned = version
                     .as_deref()
                     .is_some_and(|version| whole.get(of(version)).is_some_and(|value| !value.is_null()));
-                if !strong && !versioned {
+                if etag.is_none() && !versioned {
                     let why = format!(
                         "`{url}` answers without a strong ETag and without a version in the body, so a change could overwrite somebody else's: it is not written"
                     );
                     return Err(Failure::failed(why));
                 }
-                let etag = etag.filter(|_| strong);
                 let value = whole.get(of(member)).cloned();
                 Ok(self.kept(value, Guard::Document { etag, whole }))
             }
@@ -250,11 +249,17 @@ impl Replaced {
 
 /// A value for people: one line, the beginning of it.
 pub fn shown(value: Option<&Value>) -> String {
-    let text = match value {
-        None => return "not there".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
+    match value {
+        None => "not there".to_owned(),
+        Some(Value::String(text)) => quoted(text),
+        Some(other) => quoted(&other.to_string()),
+    }
+}
+
+/// A text for people: one line, the beginning of it, in backticks.
+pub fn quoted(text: &str) -> String {
+    /// In characters.
+    const SHOWN: usize = 120;
     let line: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

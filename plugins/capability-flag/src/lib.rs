@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use stanch_plugin::place::{Place, Replaced, shown};
+use stanch_plugin::place::{ConfigMap, Place, Replaced, shown};
 use stanch_plugin::prelude::*;
 
 #[derive(Deserialize, JsonSchema)]
@@ -43,17 +43,6 @@ impl Setting {
     fn value(&self) -> Value {
         json!(self)
     }
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ConfigMap {
-    /// Where it is.
-    #[schemars(length(min = 1))]
-    namespace: String,
-    /// What it is called.
-    #[schemars(length(min = 1))]
-    name: String,
 }
 
 /// What the operator says of the flag service.
@@ -130,11 +119,7 @@ impl Remediation for CapabilityFlag {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Replaced>) -> Result<Plan<Replaced>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("Nothing was switched").data(data));
         }

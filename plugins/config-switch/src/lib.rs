@@ -7,13 +7,9 @@
 //! What it cannot know is who reads it and when: a mounted ConfigMap arrives in the pods after a minute or so, one that is read
 //! as environment only when they are started again.
 
-use stanch_plugin::kubernetes::{CONFIG_MAP, Named, Object, Patch};
+use stanch_plugin::kubernetes::{Object, Patch};
+use stanch_plugin::place::{LONGEST, quoted};
 use stanch_plugin::prelude::*;
-
-/// Longer values are configuration files and no switches.
-const LONGEST: usize = 16 * 1024;
-/// Of a value, for people.
-const SHOWN: usize = 120;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +65,7 @@ impl Remediation for ConfigSwitch {
 
     fn plan(_: &Context, params: &Params) -> Result<Plan<Data>, Failure> {
         let Params { key, value, .. } = params;
-        let map = read(params)?;
+        let map = kubernetes::config_map(&params.namespace, &params.name)?;
         let named = map.named();
         let old = value_of(&map, key)?;
         let data = Data {
@@ -83,16 +79,16 @@ impl Remediation for ConfigSwitch {
         }
         match old {
             Some(old) if old == value => {
-                return Ok(Plan::new(format!("`{key}` of {named} is {} already", shown(value))).data(data));
+                return Ok(Plan::new(format!("`{key}` of {named} is {} already", quoted(value))).data(data));
             }
             Some(old) if !params.from.is_empty() && !params.from.iter().any(|from| from == old) => {
                 let message = format!(
                     "`{key}` of {named} is {}, and the runbook switches it from {} only",
-                    shown(old),
+                    quoted(old),
                     params
                         .from
                         .iter()
-                        .map(|from| shown(from))
+                        .map(|from| quoted(from))
                         .collect::<Vec<_>>()
                         .join(" or ")
                 );
@@ -104,10 +100,10 @@ impl Remediation for ConfigSwitch {
         let summary = match old {
             Some(old) => format!(
                 "Switch `{key}` of {named} from {} to {}",
-                shown(old),
-                shown(value)
+                quoted(old),
+                quoted(value)
             ),
-            None => format!("Add `{key}` to {named}, as {}", shown(value)),
+            None => format!("Add `{key}` to {named}, as {}", quoted(value)),
         };
         let patch = Patch::merge(json!({ "data": { key: value } }));
         Ok(Plan::new(summary)
@@ -117,25 +113,21 @@ impl Remediation for ConfigSwitch {
 
     fn verify(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Finding<Data>, Failure> {
         let data = made.plan.data.clone().unwrap_or_default();
-        let map = read(params)?;
+        let map = kubernetes::config_map(&params.namespace, &params.name)?;
         let now = value_of(&map, &params.key)?;
-        let said = now.map_or_else(|| "not there".to_owned(), shown);
+        let said = now.map_or_else(|| "not there".to_owned(), quoted);
         let summary = format!("`{}` of {} is {said}", params.key, map.named());
         let well = map.uid() == data.uid && now == Some(data.new.as_str());
         Ok(Finding::judged(well, summary).data(data))
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Plan<Data>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("Nothing was switched").data(data));
         }
         let key = &params.key;
-        let map = read(params)?;
+        let map = kubernetes::config_map(&params.namespace, &params.name)?;
         let named = map.named();
         if map.uid() != data.uid {
             return Err(Failure::conflict(format!(
@@ -149,32 +141,18 @@ impl Remediation for ConfigSwitch {
         if now != Some(data.new.as_str()) {
             let message = format!(
                 "`{key}` of {named} is {}, which was not set here. Somebody changed it, and it is left as it is",
-                now.map_or_else(|| "gone".to_owned(), shown)
+                now.map_or_else(|| "gone".to_owned(), quoted)
             );
             return Err(Failure::conflict(message));
         }
         let summary = match old {
-            Some(old) => format!("Switch `{key}` of {named} back to {}", shown(old)),
+            Some(old) => format!("Switch `{key}` of {named} back to {}", quoted(old)),
             None => format!("Take `{key}` away from {named} again"),
         };
         let patch = Patch::merge(json!({ "data": { key: old } }));
         let action = Action::patch_object(&map, patch).because("It is still the value that was set here");
         Ok(Plan::new(summary).action(action).data(data))
     }
-}
-
-fn read(params: &Params) -> Result<Object, Failure> {
-    let named: Named = CONFIG_MAP.named(&params.namespace, &params.name);
-    let map = kubernetes::get(&named)?;
-    if map.gone_by().is_some() {
-        return Err(Failure::failed(format!("{named} is being deleted")));
-    }
-    if map.at("/immutable").as_bool() == Some(true) {
-        return Err(Failure::failed(format!(
-            "{named} is immutable: nobody can change it, only replace it"
-        )));
-    }
-    Ok(map)
 }
 
 fn value_of<'a>(map: &'a Object, key: &str) -> Result<Option<&'a str>, Failure> {
@@ -199,17 +177,6 @@ fn no_such_key(map: &Object, key: &str) -> Failure {
         map.named(),
         keys.join("`, `")
     ))
-}
-
-/// A value for people: one line, the beginning of it.
-fn shown(value: &str) -> String {
-    let line: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(SHOWN)
-        .collect();
-    let more = if line.len() < value.len() { "…" } else { "" };
-    format!("`{line}{more}`")
 }
 
 stanch_plugin::export!(ConfigSwitch as remediation);

@@ -1,4 +1,5 @@
 use super::*;
+use stanch_plugin::kubernetes::CONFIG_MAP;
 use stanch_plugin::testing::{Host, Planned};
 
 fn map(data: Value) -> Value {
@@ -276,7 +277,7 @@ fn another_map_and_a_map_that_may_only_be_read_are_left() {
 
 #[test]
 fn a_value_is_shown_as_one_line_and_not_at_full_length() {
-    assert_eq!(shown("a\nb\u{1b}[31m"), "`a b [31m`");
-    assert_eq!(shown(&"x".repeat(200)), format!("`{}…`", "x".repeat(120)));
-    assert_eq!(shown(&"ü".repeat(120)), format!("`{}`", "ü".repeat(120)));
+    assert_eq!(quoted("a\nb\u{1b}[31m"), "`a b [31m`");
+    assert_eq!(quoted(&"x".repeat(200)), format!("`{}…`", "x".repeat(120)));
+    assert_eq!(quoted(&"ü".repeat(120)), format!("`{}`", "ü".repeat(120)));
 }

@@ -124,11 +124,7 @@ impl Remediation for DeploymentScale {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Plan<Data>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         let Data { from, to, .. } = data;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("Nothing was scaled").data(data));

@@ -188,8 +188,7 @@ fn id_in(response: &Response, pointer: &str) -> Result<String, Failure> {
         .filter(|id| id.is_string() || id.is_number())
         .map(word);
     let id = id.context(format!("the answer has no id at `{pointer}`"))?;
-    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\');
-    if id.is_empty() || id.len() > 200 || id.chars().all(|c| c == '.') || id.contains(odd) {
+    if id.len() > 200 || !http::is_segment(&id) {
         let why = format!(
             "The id `{}` is no name of one thing",
             stanch_plugin::text::clean_line_to(&id, 80)

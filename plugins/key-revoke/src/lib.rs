@@ -109,11 +109,7 @@ impl Remediation for KeyRevoke {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Plan<Data>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("Nothing was revoked").data(data));
         }
@@ -151,8 +147,7 @@ impl Key {
         let url = filled(&settings.url, params)?;
         let what = || named(params);
         let answer = http::get(&url).send().and_then(Response::ok).context(what())?;
-        let etag = answer.header("etag").map(str::to_owned);
-        let etag = etag.filter(|etag| !etag.starts_with("W/"));
+        let etag = answer.strong_etag().map(str::to_owned);
         let revoked = match &settings.revoked {
             None => false,
             Some(state) => {
@@ -210,9 +205,7 @@ impl Key {
 /// The URL with the user and the key, each as one segment.
 fn filled(url: &str, params: &Params) -> Result<String, Failure> {
     for (name, value) in [("user", &params.user), ("key", &params.key)] {
-        // A segment that a server takes for another path, however it is written.
-        let odd = |c: char| c.is_control() || matches!(c, '/' | '\\');
-        if value.chars().all(|c| c == '.') || value.contains(odd) {
+        if !http::is_segment(value) {
             let why = format!(
                 "`{name}` is `{}`, which is no name of one thing",
                 stanch_plugin::text::clean_line_to(value, 80)

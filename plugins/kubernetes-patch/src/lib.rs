@@ -113,11 +113,7 @@ impl Remediation for KubernetesPatch {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Plan<Data>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("Nothing was changed").data(data));
         }

@@ -4,9 +4,8 @@
 //! plugin may have it: the gate puts it there (`members` of the grant). What PagerDuty says 400 to is wrong and stays wrong; 429, 5xx and
 //! no answer pass by and are tried again, as its documentation says.
 
-use std::time::Duration;
-
 use stanch_plugin::prelude::*;
+use stanch_plugin::retry::{Missed, Spent, retry};
 
 /// What PagerDuty takes of a summary, in characters.
 const SUMMARY: usize = 1024;
@@ -86,34 +85,18 @@ impl Notification for PagerDuty {
     fn notify(ctx: &Context, params: Params, message: &Message) -> Result<(), Failure> {
         let settings: Settings = host::settings()?;
         let request = http::post(&settings.url).json(&event(ctx, &params, message, &settings.source))?;
-        let mut wait = 2_000;
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let failure = match request.send() {
-                Ok(answer) if answer.status == 202 => return Ok(()),
-                Ok(answer) => {
-                    let passes_by = answer.status >= 500 || answer.status == 429;
-                    let failure = said(&answer);
-                    if !passes_by {
-                        return Err(failure.context("PagerDuty"));
-                    }
-                    failure
-                }
-                Err(failure) if matches!(failure.code, FailureCode::Unavailable | FailureCode::Timeout) => {
-                    failure
-                }
-                Err(failure) => return Err(failure),
-            };
-            let pause = failure.retry_after_ms.unwrap_or(wait);
-            wait *= 2;
-            let in_time = host::remaining() > Duration::from_millis(u64::from(pause) + 1_000);
-            if tried >= settings.tries || !in_time || host::is_cancelled() {
-                return Err(failure.context(format!("PagerDuty, after {tried} tries")));
+        let sent = retry(settings.tries, 2_000, || {
+            let answer = request.send()?;
+            match answer.status {
+                202 => Ok(()),
+                429 | 500.. => Err(Missed::Again(said(&answer))),
+                _ => Err(Missed::Never(said(&answer).context("PagerDuty"))),
             }
-            warn!("try {tried} of {} failed: {failure}", settings.tries);
-            host::sleep(Duration::from_millis(u64::from(pause)));
-        }
+        });
+        sent.map_err(|Spent { failure, tries }| match failure {
+            Missed::Again(failure) => failure.context(format!("PagerDuty, after {tries} tries")),
+            Missed::Never(failure) => failure,
+        })
     }
 }
 

@@ -115,11 +115,7 @@ impl Remediation for StatusBanner {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Replaced>) -> Result<Plan<Replaced>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         if made.maybe_done().next().is_none() {
             return Ok(Plan::new("No banner was put up or taken down").data(data));
         }

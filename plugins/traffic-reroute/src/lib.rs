@@ -140,11 +140,7 @@ impl Remediation for TrafficReroute {
     }
 
     fn plan_undo(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Plan<Data>, Failure> {
-        let data = made
-            .plan
-            .data
-            .clone()
-            .context("what was there before is not known")?;
+        let data = made.before()?;
         // Each stage of a ramp set its own: the last that arrived is what is there.
         let set: Vec<_> = made.maybe_done().filter_map(sent).collect();
         if set.is_empty() {

@@ -10,6 +10,7 @@ mod sample;
 mod signature;
 
 use stanch_plugin::Digest;
+use stanch_plugin::place::ConfigMap;
 use stanch_plugin::prelude::*;
 
 use crate::entry::{Entry, Stops};
@@ -45,17 +46,6 @@ struct Params {
 
 fn a_day() -> Span {
     Span::from_millis(24 * 3_600_000)
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ConfigMap {
-    /// Where it is.
-    #[schemars(length(min = 1))]
-    namespace: String,
-    /// What it is called.
-    #[schemars(length(min = 1))]
-    name: String,
 }
 
 /// What the operator says.

@@ -1,7 +1,7 @@
 //! Where the blocklist is: the routes of a subroute in Caddy, or the keys of a ConfigMap.
 
 use stanch_plugin::http::Response;
-use stanch_plugin::kubernetes::{CONFIG_MAP, Object, Patch};
+use stanch_plugin::kubernetes::{Object, Patch};
 use stanch_plugin::prelude::*;
 
 use crate::entry::{Entry, id_of};
@@ -49,14 +49,7 @@ impl List {
 
     /// The list in a ConfigMap: a key for each entry.
     pub(crate) fn in_map(namespace: &str, name: &str) -> Result<Self, Failure> {
-        let map = kubernetes::get(&CONFIG_MAP.named(namespace, name))?;
-        if map.at("/immutable").as_bool() == Some(true) {
-            let why = format!(
-                "{} is immutable: nobody can change it, only replace it",
-                map.named()
-            );
-            return Err(Failure::failed(why));
-        }
+        let map = kubernetes::config_map(namespace, name)?;
         let data = map.at("/data").as_object().cloned().unwrap_or_default();
         let of = |value: &Value| stanch_plugin::serde_json::from_str::<Entry>(value.as_str()?).ok();
         Ok(Self {

@@ -3,9 +3,8 @@
 //! Where it goes is the operator's setting and not the runbook's parameter; the gate adds the credentials and the signature.
 //! Every try of one message carries the same idempotency key, so that a receiver that got it can drop the second one.
 
-use std::time::Duration;
-
 use stanch_plugin::prelude::*;
+use stanch_plugin::retry::{Missed, Spent, retry};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,32 +46,16 @@ impl Notification for Webhook {
         let request = http::post(&settings.url)
             .json(&body(ctx, &params, message))?
             .header("idempotency-key", &ctx.idempotency_key);
-        let mut wait = 1_000;
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let (failure, passes_by) = match request.send() {
-                Ok(answer) => {
-                    let passes_by = answer.status >= 500 || matches!(answer.status, 408 | 429);
-                    match answer.ok() {
-                        Ok(_) => return Ok(()),
-                        Err(failure) => (failure, passes_by),
-                    }
-                }
-                Err(failure) => {
-                    let passes_by = matches!(failure.code, FailureCode::Unavailable | FailureCode::Timeout);
-                    (failure, passes_by)
-                }
-            };
-            let pause = failure.retry_after_ms.unwrap_or(wait);
-            wait *= 2;
-            let in_time = host::remaining() > Duration::from_millis(u64::from(pause) + 1_000);
-            if !passes_by || tried >= settings.tries || !in_time || host::is_cancelled() {
-                return Err(failure.context(format!("`{}`, after {tried} tries", settings.url)));
-            }
-            warn!("try {tried} of {} failed: {failure}", settings.tries);
-            host::sleep(Duration::from_millis(u64::from(pause)));
-        }
+        let sent = retry(settings.tries, 1_000, || {
+            let answer = request.send()?;
+            let passes_by = answer.status >= 500 || matches!(answer.status, 408 | 429);
+            let missed = if passes_by { Missed::Again } else { Missed::Never };
+            answer.ok().map(drop).map_err(missed)
+        });
+        sent.map_err(|Spent { failure, tries }| {
+            let (Missed::Again(failure) | Missed::Never(failure)) = failure;
+            failure.context(format!("`{}`, after {tries} tries", settings.url))
+        })
     }
 }
 

@@ -45,6 +45,22 @@ pub fn get(what: &Named) -> Result<Object, Failure> {
     Ok(Object::new(what.kind.clone(), value))
 }
 
+/// A ConfigMap that can be changed.
+///
+/// # Errors
+/// As [`get`]; `failed` where it is being deleted, or is immutable.
+pub fn config_map(namespace: &str, name: &str) -> Result<Object, Failure> {
+    let map = get(&CONFIG_MAP.named(namespace, name))?;
+    let why = if map.gone_by().is_some() {
+        "is being deleted"
+    } else if map.at("/immutable").as_bool() == Some(true) {
+        "is immutable: nobody can change it, only replace it"
+    } else {
+        return Ok(map);
+    };
+    Err(Failure::failed(format!("{} {why}", map.named())))
+}
+
 /// The object where it is there; none where it is not.
 pub fn look(what: &Named) -> Result<Option<Object>, Failure> {
     match get(what) {
