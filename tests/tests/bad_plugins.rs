@@ -9,11 +9,11 @@
 )]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stanch_outside::serve::{Scratch, program};
+use stanch_outside::serve::{Scratch, command, program};
 use stanch_service::ProblemKind;
 use stanch_service::serve::{self, Served};
 use stanch_test_support::{Craft, core_diagnosis};
@@ -103,9 +103,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 fn stanch(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(program("stanch").unwrap())
-        .args(arguments)
-        .current_dir(folder)
+    command(&program("stanch").unwrap(), folder, arguments)
         .output()
         .unwrap()
 }

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops there")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
-use stanch_outside::serve::{Scratch, program};
+use stanch_outside::serve::{Scratch, command, program};
 use stanch_tests::{Server, packed, sandbox};
 
 const WELL: &str = r#"
@@ -34,10 +34,7 @@ async fn folder(plugins: &[&str]) -> Scratch {
 }
 
 fn stanch(folder: &Path, words: &[&str]) -> Output {
-    Command::new(program("stanch").unwrap())
-        .args(words)
-        .current_dir(folder)
-        .env_remove("STANCH_CONFIG")
+    command(&program("stanch").unwrap(), folder, words)
         .output()
         .unwrap()
 }

@@ -74,12 +74,8 @@ fn stanch(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program("stanch").unwrap());
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env("PATH", tools_path())
-        .env_remove("STANCH_CONFIG");
+    let mut command = stanch_outside::serve::command(&program("stanch").unwrap(), folder, arguments);
+    command.env("PATH", tools_path());
     command
 }
 

@@ -27,13 +27,7 @@ impl World {
     fn new() -> Self {
         let upstream = |name: &'static str| Server::open(move |_| (200, name.to_owned())).unwrap();
         let (near, far) = (upstream("near"), upstream("far"));
-        let caddy = Caddy::start(&json!([{ "handle": [{
-            "@id": "proxy",
-            "handler": "reverse_proxy",
-            "upstreams": [{ "dial": near.address.to_string() }, { "dial": far.address.to_string() }],
-            "load_balancing": { "selection_policy": { "policy": "weighted_round_robin", "weights": [3, 1] } },
-        }] }]))
-        .unwrap();
+        let caddy = Caddy::by_weight("proxy", [near.address, far.address], [3, 1]).unwrap();
         Self { caddy, near, far }
     }
 

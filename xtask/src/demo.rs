@@ -23,7 +23,6 @@ use crate::plugins;
 use crate::shell::{TaskError, Workspace, root};
 use city::City;
 pub(crate) use scenario::Scenario;
-use settings::settings;
 
 /// What the intake is told, and what pages are signed with.
 const TOKEN: &str = "a-token-for-the-demo-only";
@@ -64,7 +63,7 @@ impl Demo {
                 .write(&format!("runbooks/{name}.toml"), text)
                 .map_err(io("the runbook"))?;
         }
-        let settings = settings(plugins, &city, &full, listens, pages.address);
+        let settings = settings::operators(plugins, &city, &full, listens, pages.address);
         scratch
             .write("stanch.toml", settings)
             .map_err(io("stanch.toml"))?;

@@ -10,14 +10,14 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stanch_outside::alertmanager::{notification, now};
 use stanch_outside::http::{Connection, Sink, free_port};
 use stanch_outside::run::{appeared, asked, ending};
-use stanch_outside::serve::{Engine, pack};
+use stanch_outside::serve::{Engine, command, pack};
 use stanch_parts::{ControlPlane, Space, User, shared, until};
 
 /// A folder with a stanch.toml.
@@ -35,13 +35,7 @@ impl Place {
     }
 
     fn stanch(&self, line: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_stanch"))
-            .args(line)
-            .current_dir(self.path())
-            .env_remove("STANCH_CONFIG")
-            .env_remove("STANCH_SOCKET")
-            .env_remove("STANCH_SERVER")
-            .env_remove("STANCH_TOKEN")
+        command(env!("CARGO_BIN_EXE_stanch").as_ref(), self.path(), line)
             .output()
             .unwrap()
     }

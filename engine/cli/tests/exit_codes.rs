@@ -3,16 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use stanch_outside::serve::command;
 
 fn stanch(folder: &Path, line: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stanch"))
-        .args(line)
-        .current_dir(folder)
-        .env_remove("STANCH_CONFIG")
-        .env_remove("STANCH_SOCKET")
-        .env_remove("STANCH_SERVER")
-        .env_remove("STANCH_TOKEN")
+    command(env!("CARGO_BIN_EXE_stanch").as_ref(), folder, line)
         .output()
         .unwrap()
 }

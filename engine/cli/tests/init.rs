@@ -10,23 +10,17 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stanch_outside::http::{Connection, free_port};
 use stanch_outside::run::appeared;
-use stanch_outside::serve::Engine;
+use stanch_outside::serve::{Engine, command};
 use stanch_parts::{Alertmanager, until};
 
 fn stanch(folder: &Path, line: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stanch"))
-        .args(line)
-        .current_dir(folder)
-        .env_remove("STANCH_CONFIG")
-        .env_remove("STANCH_SOCKET")
-        .env_remove("STANCH_SERVER")
-        .env_remove("STANCH_TOKEN")
+    command(env!("CARGO_BIN_EXE_stanch").as_ref(), folder, line)
         .output()
         .unwrap()
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(clippy::disallowed_methods, reason = "tests write the files that are read")]
 
+use stanch_outside::serve::command;
 use std::path::Path;
-use std::process::Command;
 
 const RUNBOOK: &str = r#"
 name = "by-hand"
@@ -35,11 +35,8 @@ fn test_of(ending: &str) -> String {
 
 /// The exit code, the standard output and the standard error stream of `stanch test` with these paths.
 fn stanch_test(folder: &Path, paths: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_stanch"))
-        .arg("test")
-        .args(paths)
-        .current_dir(folder)
-        .env_remove("STANCH_CONFIG")
+    let stanch = env!("CARGO_BIN_EXE_stanch").as_ref();
+    let output = command(stanch, folder, &[&["test"], paths].concat())
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

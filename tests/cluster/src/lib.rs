@@ -18,5 +18,5 @@ mod setting;
 mod stage;
 
 pub use plugins::packed;
-pub use setting::Setting;
-pub use stage::Stage;
+pub use setting::{Around, Setting};
+pub use stage::{Scenery, Stage};

@@ -1,9 +1,9 @@
 //! What the engine of a test reads.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde_json::Value;
+use stanch_outside::settings;
 
 use crate::plugins::packed;
 
@@ -24,15 +24,16 @@ pub struct Setting {
 }
 
 /// Where what the engine speaks with is.
-pub(crate) struct Around<'a> {
-    pub(crate) listens: SocketAddr,
-    pub(crate) namespace: &'a str,
-    pub(crate) prometheus: SocketAddr,
-    pub(crate) pages: SocketAddr,
-}
-
-fn quoted(path: &Path) -> String {
-    Value::from(path.to_string_lossy()).to_string()
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The engine.
+    pub listens: SocketAddr,
+    /// The pods.
+    pub namespace: &'a str,
+    /// What fires.
+    pub prometheus: SocketAddr,
+    /// Who is told.
+    pub pages: SocketAddr,
 }
 
 impl Setting {
@@ -44,72 +45,28 @@ impl Setting {
             prometheus,
             pages,
         } = around;
-        let plugin = |name: &str| quoted(&packed(name));
-        format!(
-            r#"[server]
-listen = "{listens}"
-[store]
-path = "data"
-reserve = "1MiB"
-[[runbooks]]
-path = "runbooks"
-team = "tests"
-plugins = ["*"]
-max_mode = "auto"
-[runbooks.defaults]
-escalation = [{{ uses = "page" }}]
-[vars]
-{vars}
-[secrets]
-alertmanager = {{ env = "ALERTMANAGER_TOKEN" }}
-[[intake]]
-kind = "alertmanager"
-path = "/alerts/alertmanager"
-auth = {{ bearer = "${{secret:alertmanager}}" }}
-[clusters.test]
-kubeconfig = {kubeconfig}
-[guardrails]
-{guardrails}
-[plugins.pod-state]
-source = {pod_state}
-[[plugins.pod-state.grant.kubernetes]]
-clusters = ["test"]
-verbs = ["get", "list"]
-resources = ["pods", "events"]
-namespaces = ["{namespace}"]
-[plugins.pod-recycle]
-source = {pod_recycle}
-[[plugins.pod-recycle.grant.kubernetes]]
-clusters = ["test"]
-verbs = ["get", "list", "evict"]
-resources = ["pods"]
-namespaces = ["{namespace}"]
-[[plugins.pod-recycle.grant.kubernetes]]
-clusters = ["test"]
-verbs = ["get"]
-resources = ["replicasets.apps", "statefulsets.apps"]
-namespaces = ["{namespace}"]
-[plugins.prometheus]
-source = {prometheus_query}
-settings = {{ url = "http://{prometheus}" }}
-[[plugins.prometheus.grant.http]]
-url = "http://{prometheus}/api/v1/*"
-read = ["GET"]
-addresses = ["127.0.0.1/32"]
-[plugins.page]
-source = {webhook}
-settings = {{ url = "http://{pages}/page" }}
-[[plugins.page.grant.notify]]
-url = "http://{pages}/page"
-addresses = ["127.0.0.1/32"]
-"#,
-            vars = self.vars,
-            kubeconfig = quoted(&self.kubeconfig),
-            guardrails = self.guardrails,
-            pod_state = plugin("pod-state"),
-            pod_recycle = plugin("pod-recycle"),
-            prometheus_query = plugin("prometheus-query"),
-            webhook = plugin("webhook"),
-        )
+        let on = ("test", *namespace);
+        [
+            settings::engine(*listens, "tests", "auto"),
+            format!(
+                "[runbooks.defaults]\nescalation = [{{ uses = \"page\" }}]\n[vars]\n{}\n[clusters.test]\nkubeconfig = {}\n[guardrails]\n{}\n",
+                self.vars,
+                settings::quoted(&self.kubeconfig),
+                self.guardrails
+            ),
+            settings::plugin("pod-state", &packed("pod-state"), ""),
+            settings::kubernetes("pod-state", on, &["get", "list"], &["pods", "events"]),
+            settings::plugin("pod-recycle", &packed("pod-recycle"), ""),
+            settings::kubernetes("pod-recycle", on, &["get", "list", "evict"], &["pods"]),
+            settings::kubernetes(
+                "pod-recycle",
+                on,
+                &["get"],
+                &["replicasets.apps", "statefulsets.apps"],
+            ),
+            settings::prometheus(&packed("prometheus-query"), *prometheus),
+            settings::page(&packed("webhook"), *pages, ""),
+        ]
+        .concat()
     }
 }

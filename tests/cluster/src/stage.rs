@@ -35,12 +35,46 @@ pub struct Stage<'a> {
     place: Place,
 }
 
+/// What differs from one stage to the next, but for the engine's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenery<'a> {
+    /// The runbook's name, and its text.
+    pub runbook: &'a (String, String),
+    /// The rules of Prometheus.
+    pub rules: &'a str,
+    /// What Alertmanager groups alerts by.
+    pub groups: &'a [&'a str],
+    /// What Prometheus scrapes besides the stage's own metrics.
+    pub scraped: &'a [SocketAddr],
+}
+
 impl<'a> Stage<'a> {
     /// Starts it: Prometheus with these rules, and the engine with this setting.
     ///
     /// # Panics
     /// Where a part does not start.
     pub fn start(space: &'a Space<'a>, rules: &str, setting: &Setting) -> Self {
+        Self::set(
+            space,
+            &Scenery {
+                runbook: &setting.runbook,
+                rules,
+                groups: &["alertname", "namespace"],
+                scraped: &[],
+            },
+            |around| setting.settings(around),
+        )
+    }
+
+    /// Starts it with this scenery, and the engine with what `settings` makes of where everything is.
+    ///
+    /// # Panics
+    /// Where a part does not start.
+    pub fn set(
+        space: &'a Space<'a>,
+        scenery: &Scenery<'_>,
+        settings: impl FnOnce(&Around<'_>) -> String,
+    ) -> Self {
         let pages: Arc<Mutex<Vec<Value>>> = Arc::default();
         let came = Arc::clone(&pages);
         let pager = Server::open(move |request| {
@@ -51,10 +85,11 @@ impl<'a> Stage<'a> {
         let metrics = Metrics::open().unwrap();
         let listens = free_port().unwrap();
         let hook = format!("http://{listens}/alerts/alertmanager");
-        let groups = ["alertname", "namespace"];
-        let alertmanager = Alertmanager::start(&alertmanager::config(&hook, TOKEN, &groups)).unwrap();
-        let config = prometheus::config(&[metrics.address], Some(alertmanager.address));
-        let prometheus = Prometheus::start(&config, rules).unwrap();
+        let config = alertmanager::config(&hook, TOKEN, scenery.groups);
+        let alertmanager = Alertmanager::start(&config).unwrap();
+        let scraped = [scenery.scraped, &[metrics.address]].concat();
+        let config = prometheus::config(&scraped, Some(alertmanager.address));
+        let prometheus = Prometheus::start(&config, scenery.rules).unwrap();
         let place = Place::new("stage").unwrap();
         let around = Around {
             listens,
@@ -62,8 +97,8 @@ impl<'a> Stage<'a> {
             prometheus: prometheus.address,
             pages: pager.unwrap().address,
         };
-        place.write("stanch.toml", setting.settings(&around)).unwrap();
-        let (runbook, text) = &setting.runbook;
+        place.write("stanch.toml", settings(&around)).unwrap();
+        let (runbook, text) = scenery.runbook;
         place.write(&format!("runbooks/{runbook}.toml"), text).unwrap();
         let stage = Self {
             space,

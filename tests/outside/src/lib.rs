@@ -9,3 +9,4 @@ pub mod counter;
 pub mod http;
 pub mod run;
 pub mod serve;
+pub mod settings;

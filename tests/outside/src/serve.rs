@@ -86,6 +86,16 @@ pub fn pack(stanch: &Path, component: &Path, to: &Path) -> Result<(), Trouble> {
     }
 }
 
+/// A command of `stanch` in this folder, which no variable of whoever runs the test leads elsewhere.
+pub fn command(stanch: &Path, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(stanch);
+    command.args(arguments).current_dir(folder);
+    for variable in ["STANCH_CONFIG", "STANCH_SOCKET", "STANCH_SERVER", "STANCH_TOKEN"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// The engine: `stanch serve`. It ends with this value.
 #[derive(Debug)]
 pub struct Engine {

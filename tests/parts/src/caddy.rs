@@ -66,6 +66,19 @@ impl Caddy {
         })
     }
 
+    /// As [`Self::start`], as a proxy with this `@id` that goes by weight.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn by_weight(id: &str, upstreams: [SocketAddr; 2], weights: [u64; 2]) -> Result<Self, PartError> {
+        Self::start(&json!([{ "handle": [{
+            "@id": id,
+            "handler": "reverse_proxy",
+            "upstreams": upstreams.map(|upstream| json!({ "dial": upstream.to_string() })),
+            "load_balancing": { "selection_policy": { "policy": "weighted_round_robin", "weights": weights } },
+        }] }]))
+    }
+
     /// An error with the end of what it said.
     pub fn trouble(&self, what: &str) -> PartError {
         self.process.trouble(what)

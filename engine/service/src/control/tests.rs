@@ -130,19 +130,23 @@ fn every_route() -> [(&'static str, &'static str, Value, u32); 20] {
     ]
 }
 
+/// What one with the role of `uid` is answered where that of `least` is needed: nothing behind the door works here.
+fn of_role(uid: u32, least: u32) -> (u16, &'static str) {
+    if uid >= least {
+        (500, "internal")
+    } else {
+        (403, "forbidden")
+    }
+}
+
 #[tokio::test]
 async fn every_route_takes_its_role_and_refuses_the_one_below() {
     for (method, path, body, least) in every_route() {
         for uid in 9001..=9004 {
             let (status, answer) = ask(method, path, body.clone(), uid).await;
-            let expected = if uid >= least {
-                (500, "internal")
-            } else {
-                (403, "forbidden")
-            };
             assert_eq!(
                 (status, answer["code"].as_str().unwrap()),
-                expected,
+                of_role(uid, least),
                 "{method} {path} as {uid}: {answer}"
             );
         }
@@ -163,14 +167,9 @@ async fn over_the_network_a_token_opens_what_its_role_may_and_nothing_else_opens
         for uid in 9001..=9004 {
             let token = format!("Bearer token-{uid}");
             let (status, answer) = answer(ask_over_network(method, path, &body, Some(&token)).await).await;
-            let expected = if uid >= least {
-                (500, "internal")
-            } else {
-                (403, "forbidden")
-            };
             assert_eq!(
                 (status, answer["code"].as_str().unwrap()),
-                expected,
+                of_role(uid, least),
                 "{method} {path} as {uid}: {answer}"
             );
         }

@@ -1,37 +1,27 @@
 //! Two regions behind a real Caddy, watched by a real Prometheus, with the engine and the shipped runbook.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
 
-use serde_json::{Value, json};
-use stanch_cluster_tests::packed;
-use stanch_outside::control::Control;
-use stanch_outside::http::{Connection, Server, free_port};
-use stanch_outside::run::{Asked, asked, ending};
-use stanch_outside::serve::{Engine, program};
-use stanch_parts::{Alertmanager, Caddy, Metrics, Place, Prometheus, Space, alertmanager, prometheus, until};
+use stanch_cluster_tests::{Around, Scenery, Stage, packed};
+use stanch_outside::http::Connection;
+use stanch_outside::run::{Asked, asked};
+use stanch_outside::settings;
+use stanch_parts::{Caddy, Space, until};
 
 use crate::region::Region;
 use crate::users::Users;
 
-const TOKEN: &str = "a-token-for-the-tests-only";
 const RUNBOOK: &str = "high-latency-cluster-b";
 const WEIGHTS: &str = "/id/inference/load_balancing/selection_policy/weights";
 /// Most of them near, a few far: nothing that an engine would guess.
 pub(crate) const BEFORE: [u64; 2] = [20, 1];
 
 /// Every part of it is running.
-pub(crate) struct City {
+pub(crate) struct City<'a> {
     pub(crate) near: Region,
     pub(crate) far: Region,
     pub(crate) caddy: Caddy,
-    pub(crate) metrics: Metrics,
-    pub(crate) prometheus: Prometheus,
-    _alertmanager: Alertmanager,
-    pages: Arc<Mutex<Vec<Value>>>,
-    control: Control,
-    listens: std::net::SocketAddr,
-    engine: Option<Engine>,
-    place: Place,
+    pub(crate) stage: Stage<'a>,
 }
 
 /// A shipped file, with some of it written otherwise; each has to be there.
@@ -45,34 +35,12 @@ fn shipped(name: &str, otherwise: &[(&str, &str)]) -> String {
     text
 }
 
-impl City {
-    pub(crate) fn start(space: &Space<'_>, kubeconfig: &std::path::Path) -> Self {
+impl<'a> City<'a> {
+    pub(crate) fn start(space: &'a Space<'a>, kubeconfig: &Path) -> Self {
         let (near, far) = (Region::open("b"), Region::open("us-east"));
-        let caddy = Caddy::start(&json!([{ "handle": [{
-            "@id": "inference",
-            "handler": "reverse_proxy",
-            "upstreams": [{ "dial": near.address.to_string() }, { "dial": far.address.to_string() }],
-            "load_balancing": { "selection_policy": { "policy": "weighted_round_robin", "weights": BEFORE } },
-        }] }]))
-        .unwrap();
-        let pages: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let came = Arc::clone(&pages);
-        let pager = Server::open(move |request| {
-            let page = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-            came.lock().unwrap_or_else(PoisonError::into_inner).push(page);
-            (200, String::new())
-        })
-        .unwrap();
-        let metrics = Metrics::open().unwrap();
-        let listens = free_port().unwrap();
-        let hook = format!("http://{listens}/alerts/alertmanager");
-        let alertmanager =
-            Alertmanager::start(&alertmanager::config(&hook, TOKEN, &["alertname", "cluster"])).unwrap();
-        let scraped = [near.address, far.address, metrics.address];
+        let caddy = Caddy::by_weight("inference", [near.address, far.address], BEFORE).unwrap();
         // As it ships, in seconds where it has minutes.
         let rules = shipped("alerts.example.yml", &[("[5m]", "[6s]"), ("for: 2m", "for: 1s")]);
-        let config = prometheus::config(&scraped, Some(alertmanager.address));
-        let prometheus = Prometheus::start(&config, &rules).unwrap();
         let runbook = shipped(
             &format!("{RUNBOOK}.toml"),
             &[
@@ -89,50 +57,21 @@ impl City {
                 ("https://b.inference.example", &format!("http://{}", near.address)),
             ],
         );
-        let place = Place::new("city").unwrap();
-        place.write(&format!("runbooks/{RUNBOOK}.toml"), runbook).unwrap();
-        let around = Around {
-            listens: listens.to_string(),
-            near: near.address.to_string(),
-            far: far.address.to_string(),
-            admin: caddy.admin.to_string(),
-            prometheus: prometheus.address.to_string(),
-            pages: pager.address.to_string(),
-            namespace: space.name().to_owned(),
-            kubeconfig: Value::from(kubeconfig.to_string_lossy()).to_string(),
+        let scenery = Scenery {
+            runbook: &(RUNBOOK.to_owned(), runbook),
+            rules: &rules,
+            groups: &["alertname", "cluster"],
+            scraped: &[near.address, far.address],
         };
-        place.write("stanch.toml", around.settings()).unwrap();
-        let mut city = Self {
+        let stage = Stage::set(space, &scenery, |around| {
+            settings(around, kubeconfig, &caddy, [&near, &far])
+        });
+        Self {
             near,
             far,
             caddy,
-            metrics,
-            prometheus,
-            _alertmanager: alertmanager,
-            pages,
-            control: Control::of(&place.path().join("data")),
-            listens,
-            engine: None,
-            place,
-        };
-        city.start_engine();
-        city
-    }
-
-    /// Starts the engine, on whatever the last one left.
-    pub(crate) fn start_engine(&mut self) {
-        let engine = Engine::start(
-            &program("stanch").unwrap(),
-            self.place.path(),
-            self.listens,
-            TOKEN,
-        );
-        self.engine = Some(engine.unwrap_or_else(|why| panic!("{why}")));
-    }
-
-    /// Kills the engine with SIGKILL.
-    pub(crate) fn kill_engine(&mut self) {
-        drop(self.engine.take());
+            stage,
+        }
     }
 
     /// The weights that Caddy goes by.
@@ -146,7 +85,13 @@ impl City {
         until(&format!("the weights {weights:?}"), || {
             (self.weights() == weights).then_some(())
         })
-        .unwrap_or_else(|why| panic!("{why}: {:?}, {:#}", self.weights(), self.view(&self.run())));
+        .unwrap_or_else(|why| {
+            panic!(
+                "{why}: {:?}, {:#}",
+                self.weights(),
+                self.stage.view(&self.stage.run()).unwrap_or_default()
+            )
+        });
     }
 
     /// Of so many requests that come to the router from now on, the share that the near region gets. The weights have to stay
@@ -167,49 +112,14 @@ impl City {
         near as f64 / (near + far) as f64
     }
 
-    /// The run, once there is one.
-    pub(crate) fn run(&self) -> String {
-        let found = until("a run", || {
-            let runs = self.control.get(&format!("/runs?runbook={RUNBOOK}"))?;
-            Some(runs.as_array()?.first()?["id"].as_str()?.to_owned())
-        });
-        found.unwrap_or_else(|why| panic!("{why}: Prometheus fires {:?}", self.prometheus.firing()))
-    }
-
-    pub(crate) fn view(&self, run: &str) -> Value {
-        self.control.get(&format!("/runs/{run}")).unwrap_or_default()
-    }
-
     /// Waits for the question about a step, and says yes to it at the command line.
     pub(crate) fn approve(&self, run: &str, step: &str) -> Asked {
-        let found = until(&format!("the question about `{step}`"), || {
-            asked(&self.view(run)).filter(|asked| asked.step == step)
-        });
-        let found = found.unwrap_or_else(|why| panic!("{why}: {:#}", self.view(run)));
-        let engine = self.engine.as_ref().unwrap();
+        let what = format!("the question about `{step}`");
+        let found = self
+            .stage
+            .becomes(run, &what, |view| asked(view).filter(|asked| asked.step == step));
+        self.stage.approve(run, &found);
         found
-            .answer(engine, run, true)
-            .unwrap_or_else(|why| panic!("{why}"));
-        found
-    }
-
-    /// What a command of the engine says.
-    pub(crate) fn tell(&self, words: &[&str]) -> String {
-        let engine = self.engine.as_ref().unwrap();
-        engine.tell(words).unwrap_or_else(|why| panic!("{why}"))
-    }
-
-    /// How the run ended.
-    pub(crate) fn ended(&self, run: &str) -> String {
-        let ended = until("the end of the run", || {
-            ending(&self.view(run)).map(str::to_owned)
-        });
-        ended.unwrap_or_else(|why| panic!("{why}: {:#}", self.view(run)))
-    }
-
-    /// What people were told.
-    pub(crate) fn pages(&self) -> Vec<Value> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Users of the near region come through the router, those of the far one have their own way.
@@ -221,131 +131,42 @@ impl City {
     }
 }
 
-impl Drop for City {
-    fn drop(&mut self) {
-        // Before the folder that it works in.
-        self.kill_engine();
-    }
-}
-
-struct Around {
-    listens: String,
-    near: String,
-    far: String,
-    admin: String,
-    prometheus: String,
-    pages: String,
-    namespace: String,
-    kubeconfig: String,
-}
-
-impl Around {
-    /// The operator's file: the grants are no wider than those of stanch.example.toml.
-    fn settings(&self) -> String {
-        let plugin = |name: &str| Value::from(packed(name).to_string_lossy()).to_string();
-        let Self {
-            listens,
-            near,
-            far,
-            admin,
-            prometheus,
-            pages,
-            namespace,
-            kubeconfig,
-        } = self;
-        format!(
-            r#"[server]
-listen = "{listens}"
-[store]
-path = "data"
-reserve = "1MiB"
-[[runbooks]]
-path = "runbooks"
-team = "tests"
-plugins = ["*"]
-max_mode = "ask"
-[secrets]
-alertmanager = {{ env = "ALERTMANAGER_TOKEN" }}
-[[intake]]
-kind = "alertmanager"
-path = "/alerts/alertmanager"
-auth = {{ bearer = "${{secret:alertmanager}}" }}
-[clusters.eu]
-kubeconfig = {kubeconfig}
-[plugins.prometheus]
-source = {query}
-settings = {{ url = "http://{prometheus}" }}
-[[plugins.prometheus.grant.http]]
-url = "http://{prometheus}/api/v1/*"
-read = ["GET"]
-addresses = ["127.0.0.1/32"]
-[plugins.gpu-state]
-source = {gpu}
-settings = {{ url = "http://{prometheus}" }}
-[[plugins.gpu-state.grant.http]]
-url = "http://{prometheus}/api/v1/query"
-read = ["GET"]
-addresses = ["127.0.0.1/32"]
-[plugins.http-probe]
-source = {probe}
-limits = {{ wall = "60s" }}
-[[plugins.http-probe.grant.http]]
-url = "http://{near}/health"
-read = ["GET"]
-addresses = ["127.0.0.1/32"]
-[plugins.traffic-reroute]
-source = {reroute}
-settings = {{ caddy = "http://{admin}", upstreams = {{ eu = "{near}", us-east = "{far}" }} }}
-[[plugins.traffic-reroute.grant.http]]
-url = "http://{admin}/id/inference"
-read = ["GET"]
-addresses = ["127.0.0.1/32"]
-[[plugins.traffic-reroute.grant.http]]
-url = "http://{admin}{WEIGHTS}"
-change = ["PATCH"]
-addresses = ["127.0.0.1/32"]
-[plugins.pod-state]
-source = {state}
-[[plugins.pod-state.grant.kubernetes]]
-clusters = ["eu"]
-verbs = ["get", "list"]
-resources = ["pods", "events"]
-namespaces = ["{namespace}"]
-[plugins.pod-logs]
-source = {logs}
-[[plugins.pod-logs.grant.kubernetes]]
-clusters = ["eu"]
-verbs = ["get", "logs"]
-resources = ["pods"]
-namespaces = ["{namespace}"]
-[plugins.pod-recycle]
-source = {recycle}
-limits = {{ wall = "60s" }}
-[[plugins.pod-recycle.grant.kubernetes]]
-clusters = ["eu"]
-verbs = ["get", "list", "evict"]
-resources = ["pods"]
-namespaces = ["{namespace}"]
-[[plugins.pod-recycle.grant.kubernetes]]
-clusters = ["eu"]
-verbs = ["get"]
-resources = ["replicasets.apps"]
-namespaces = ["{namespace}"]
-[plugins.page]
-source = {page}
-settings = {{ url = "http://{pages}/page" }}
-[[plugins.page.grant.notify]]
-url = "http://{pages}/page"
-addresses = ["127.0.0.1/32"]
-"#,
-            query = plugin("prometheus-query"),
-            gpu = plugin("gpu-state"),
-            probe = plugin("http-probe"),
-            reroute = plugin("traffic-reroute"),
-            state = plugin("pod-state"),
-            logs = plugin("pod-logs"),
-            recycle = plugin("pod-recycle"),
-            page = plugin("webhook"),
-        )
-    }
+/// The operator's file: the grants are no wider than those of stanch.example.toml.
+fn settings(around: &Around<'_>, kubeconfig: &Path, caddy: &Caddy, [near, far]: [&Region; 2]) -> String {
+    let on = ("eu", around.namespace);
+    let prometheus = format!("http://{}", around.prometheus);
+    [
+        settings::engine(around.listens, "tests", "ask"),
+        format!("[clusters.eu]\nkubeconfig = {}\n", settings::quoted(kubeconfig)),
+        settings::prometheus(&packed("prometheus-query"), around.prometheus),
+        settings::plugin(
+            "gpu-state",
+            &packed("gpu-state"),
+            &format!("settings = {{ url = \"{prometheus}\" }}"),
+        ),
+        settings::http(
+            "gpu-state",
+            &format!("{prometheus}/api/v1/query"),
+            "read = [\"GET\"]",
+        ),
+        settings::probe(&packed("http-probe"), &[near.address]),
+        settings::reroute(
+            &packed("traffic-reroute"),
+            caddy.admin,
+            [near.address, far.address],
+        ),
+        settings::plugin("pod-state", &packed("pod-state"), ""),
+        settings::kubernetes("pod-state", on, &["get", "list"], &["pods", "events"]),
+        settings::plugin("pod-logs", &packed("pod-logs"), ""),
+        settings::kubernetes("pod-logs", on, &["get", "logs"], &["pods"]),
+        settings::plugin(
+            "pod-recycle",
+            &packed("pod-recycle"),
+            "limits = { wall = \"60s\" }",
+        ),
+        settings::kubernetes("pod-recycle", on, &["get", "list", "evict"], &["pods"]),
+        settings::kubernetes("pod-recycle", on, &["get"], &["replicasets.apps"]),
+        settings::page(&packed("webhook"), around.pages, ""),
+    ]
+    .concat()
 }

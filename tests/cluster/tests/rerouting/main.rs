@@ -37,7 +37,7 @@ fn pods(space: &Space<'_>) -> String {
 fn breaks(city: &City, hung: &str) {
     for (what, mib) in [("USED", 79_000.0), ("FREE", 1_000.0)] {
         let series = format!("DCGM_FI_DEV_FB_{what}{{namespace=\"inference\",pod=\"{hung}\",gpu=\"0\"}}");
-        city.metrics.set(&series, mib);
+        city.stage.metrics.set(&series, mib);
     }
     city.near.set_slow(true);
 }
@@ -51,13 +51,13 @@ fn live_traffic_is_moved_in_stages_over_a_death_of_the_engine_and_back_once_the_
     let plane = ControlPlane::start().unwrap();
     let space = plane.space("inference").unwrap();
     let hung = pods(&space);
-    let mut city = City::start(&space, &plane.kubeconfig(User::Engine));
+    let city = City::start(&space, &plane.kubeconfig(User::Engine));
     let (near, far) = city.users();
     about(city.share(60), 0.95);
     breaks(&city, &hung);
 
-    let run = city.run();
-    let page = city.tell(&["show", "high-latency-cluster-b"]);
+    let run = city.stage.run();
+    let page = city.stage.tell(&["show", "high-latency-cluster-b"]);
     assert!(
         page.contains("Users in the EU region will experience timeouts."),
         "{page}"
@@ -67,9 +67,9 @@ fn live_traffic_is_moved_in_stages_over_a_death_of_the_engine_and_back_once_the_
 
     city.has([9, 1]);
     about(city.share(30), 0.9);
-    city.kill_engine();
+    city.stage.kill_engine();
     assert_eq!(city.weights(), [9, 1], "a dead engine moves nothing");
-    city.start_engine();
+    city.stage.start_engine();
     city.has([1, 1]);
     about(city.share(40), 0.5);
     city.has([0, 1]);
@@ -83,10 +83,11 @@ fn live_traffic_is_moved_in_stages_over_a_death_of_the_engine_and_back_once_the_
     assert!(!after.contains(&hung), "{after:?}");
     city.near.set_slow(false);
 
-    assert_eq!(city.ended(&run), "healed", "{:#}", city.view(&run));
+    let (ending, view) = city.stage.ended(&run);
+    assert_eq!(ending, "healed", "{view:#}");
     assert_eq!(city.weights(), BEFORE);
     about(city.share(60), 0.95);
-    assert_eq!(city.pages(), Vec::<serde_json::Value>::new());
+    assert_eq!(city.stage.pages(), Vec::<serde_json::Value>::new());
     let served = near.served();
     assert_eq!(
         (near.leave(), far.leave()),
@@ -102,20 +103,20 @@ fn an_engine_that_died_between_two_stages_looks_at_the_first_before_it_goes_on_a
     let plane = ControlPlane::start().unwrap();
     let space = plane.space("inference").unwrap();
     let hung = pods(&space);
-    let mut city = City::start(&space, &plane.kubeconfig(User::Engine));
+    let city = City::start(&space, &plane.kubeconfig(User::Engine));
     let (near, far) = city.users();
     breaks(&city, &hung);
-    let run = city.run();
+    let run = city.stage.run();
     city.approve(&run, "reroute");
     city.has([9, 1]);
-    city.kill_engine();
+    city.stage.kill_engine();
     city.far.set_slow(true);
-    city.start_engine();
+    city.stage.start_engine();
 
     city.has(BEFORE);
-    assert_eq!(city.ended(&run), "failed");
-    let page = city.tell(&["runs", "show", &run]);
+    assert_eq!(city.stage.ended(&run).0, "failed");
+    let page = city.stage.tell(&["runs", "show", &run]);
     assert_eq!(page.matches("not sent").count(), 2, "neither 50 nor 100: {page}");
-    until("the page", || (!city.pages().is_empty()).then_some(())).unwrap();
+    until("the page", || (!city.stage.pages().is_empty()).then_some(())).unwrap();
     assert_eq!((near.leave(), far.leave()), (Vec::new(), Vec::new()));
 }

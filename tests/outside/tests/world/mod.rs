@@ -15,6 +15,7 @@ use stanch_outside::control::Control;
 use stanch_outside::counter::Counter;
 use stanch_outside::http::{Connection, free_port};
 use stanch_outside::serve::{Engine, Scratch, pack, program};
+use stanch_outside::settings;
 
 pub(crate) const TOKEN: &str = "a-token-for-the-tests-only";
 const NOW: &str = "2026-06-01T12:00:00.000Z";
@@ -50,35 +51,18 @@ impl World {
         let scratch = Scratch::new("world").unwrap();
         let listens = free_port().unwrap();
         let url = format!("http://{}", counter.address);
-        let mut settings = format!(
-            r#"[server]
-listen = "{listens}"
-[store]
-path = "data"
-reserve = "1MiB"
-[[runbooks]]
-path = "runbooks"
-team = "tests"
-plugins = ["*"]
-max_mode = "auto"
-[secrets]
-alertmanager = {{ env = "ALERTMANAGER_TOKEN" }}
-[[intake]]
-kind = "alertmanager"
-path = "/alerts/alertmanager"
-auth = {{ bearer = "${{secret:alertmanager}}" }}
-[guardrails]
+        let mut settings = settings::engine(listens, "tests", "auto");
+        settings.push_str(
+            r#"[guardrails]
 actions = "1000000/1s"
 max_open = 100000
-storm = {{ alerts = 1000000, within = "1m" }}
-"#
+storm = { alerts = 1000000, within = "1m" }
+"#,
         );
         for (key, file) in plugins {
-            let source = serde_json::to_string(file).unwrap();
+            settings.push_str(&settings::plugin(key, file, ""));
             settings.push_str(&format!(
-                r#"[plugins.{key}]
-source = {source}
-[[plugins.{key}.grant.http]]
+                r#"[[plugins.{key}.grant.http]]
 url = "{url}/**"
 read = ["GET"]
 change = ["POST", "DELETE"]

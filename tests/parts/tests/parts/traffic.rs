@@ -8,13 +8,7 @@ use stanch_parts::Caddy;
 fn weights_move_traffic_at_once_and_a_stale_change_of_them_is_refused() {
     let upstream = |name: &'static str| Server::open(move |_| (200, name.to_owned())).unwrap();
     let (near, far) = (upstream("near"), upstream("far"));
-    let caddy = Caddy::start(&json!([{ "handle": [{
-        "@id": "proxy",
-        "handler": "reverse_proxy",
-        "upstreams": [{ "dial": near.address.to_string() }, { "dial": far.address.to_string() }],
-        "load_balancing": { "selection_policy": { "policy": "weighted_round_robin", "weights": [1, 0] } },
-    }] }]))
-    .unwrap();
+    let caddy = Caddy::by_weight("proxy", [near.address, far.address], [1, 0]).unwrap();
     let ask = || {
         let answer = Connection::open(caddy.address).unwrap().get("/").unwrap();
         assert_eq!(answer.status, 200);
