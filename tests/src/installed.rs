@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use stanch_contract::plan::{ActionState, Progress};
 use stanch_contract::{
-    AttemptMade, ChangePlan, CheckedPlan, Finding, IdempotencyKey, Outcome, PluginKey, RunId, StepId,
+    AttemptMade, ChangePlan, CheckedPlan, FailureCode, Finding, IdempotencyKey, Outcome, PluginKey, RunId,
+    StepId,
 };
 use stanch_sandbox::gate::{ActionLog, Apply, Facilities, Grant, PlanRefusal, Stop, check_plan};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
@@ -19,6 +20,8 @@ use stanch_sandbox::{
     SandboxOptions,
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::Server;
 
 /// The sandbox of this test binary: what one test compiled the others have.
 ///
@@ -259,6 +262,30 @@ impl Installed {
         .await
     }
 
+    /// A plan that passes the gate.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub async fn checked(&self, params: &Value) -> CheckedPlan {
+        self.check(self.plan(params).await.unwrap()).await.unwrap()
+    }
+
+    /// Why the gate refuses the plan.
+    ///
+    /// # Panics
+    /// Where there is none, or it passes.
+    pub async fn refused(&self, params: &Value) -> PlanRefusal {
+        self.check(self.plan(params).await.unwrap()).await.unwrap_err()
+    }
+
+    /// The way back from what was made, as it passes the gate.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub async fn way_back(&self, params: &Value) -> CheckedPlan {
+        self.check(self.plan_undo(params).await.unwrap()).await.unwrap()
+    }
+
     /// Applies a checked plan.
     ///
     /// # Errors
@@ -331,4 +358,21 @@ impl Installed {
             .await
             .result
     }
+}
+
+/// What a plugin's failure says, or the gate's.
+///
+/// # Panics
+/// Where the call ended otherwise.
+pub fn code(fault: &CallFault) -> FailureCode {
+    match fault {
+        CallFault::Guest(failure) | CallFault::Refused(failure) => failure.code,
+        other => panic!("{other}"),
+    }
+}
+
+/// A grant for all of this server.
+pub fn http_grant(server: &Server, read: &[&str], change: &[&str]) -> Value {
+    let url = format!("{}/**", server.url);
+    json!({ "http": [{ "url": url, "read": read, "change": change, "addresses": ["127.0.0.0/8"] }] })
 }

@@ -17,7 +17,7 @@ mod languages;
 mod released;
 mod server;
 
-pub use installed::{Installed, context, packed, sandbox};
+pub use installed::{Installed, code, context, http_grant, packed, sandbox};
 pub use languages::{begun, built, compiled, kept, toolbox, tools_path};
 pub use released::Released;
 pub use server::{Received, Server};

@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use stanch_contract::{FailureCode, PluginKind, Verdict};
 use stanch_sandbox::{CallFault, Message};
-use stanch_tests::{Installed, Server, packed, sandbox};
+use stanch_tests::{Installed, Server, code, http_grant, packed, sandbox};
 
 const SHIPPED: [(&str, PluginKind); 20] = [
     ("disk-usage", PluginKind::Diagnosis),
@@ -39,18 +39,6 @@ const SHIPPED: [(&str, PluginKind); 20] = [
     ("http-call", PluginKind::Remediation),
     ("pagerduty", PluginKind::Notification),
 ];
-
-fn code(fault: CallFault) -> FailureCode {
-    match fault {
-        CallFault::Guest(failure) | CallFault::Refused(failure) => failure.code,
-        other => panic!("{other}"),
-    }
-}
-
-fn http_grant(server: &Server, read: &[&str], change: &[&str]) -> Value {
-    let url = format!("{}/**", server.url);
-    json!({ "http": [{ "url": url, "read": read, "change": change, "addresses": ["127.0.0.0/8"] }] })
-}
 
 fn folder_grant(folder: &Path, access: &str) -> Value {
     json!({ "files": [{ "path": folder, "at": "scratch", "access": access }] })
@@ -128,7 +116,7 @@ async fn disk_usage_sums_a_real_folder_and_sees_no_other() {
             .diagnose(json!({ "folder": outside, "above": 0.1 }))
             .await
             .unwrap_err();
-        assert_eq!(code(fault), FailureCode::Denied, "{outside}");
+        assert_eq!(code(&fault), FailureCode::Denied, "{outside}");
     }
 }
 
@@ -207,7 +195,7 @@ async fn prometheus_query_asks_a_server_and_its_query_arrives_as_it_was() {
 
     let closed = Installed::new("prometheus-query", json!({}), settings).await;
     assert_eq!(
-        code(closed.diagnose(params).await.unwrap_err()),
+        code(&closed.diagnose(params).await.unwrap_err()),
         FailureCode::Denied
     );
     assert_eq!(server.received().len(), 1);
@@ -302,7 +290,7 @@ async fn webhook_delivers_signed_by_the_gate_and_tries_again() {
 
     let silent = Installed::new("webhook", json!({}), json!({ "url": url })).await;
     assert_eq!(
-        code(silent.notify(&json!({}), &message()).await.unwrap_err()),
+        code(&silent.notify(&json!({}), &message()).await.unwrap_err()),
         FailureCode::Denied
     );
     assert_eq!(server.received().len(), 2);
@@ -320,17 +308,14 @@ async fn effects_are_made_as_planned_each_under_its_key_and_taken_back() {
         let before = server.received().len();
         let plugin = Installed::new(name, grant.clone(), json!({})).await;
         let params = json!({ "url": format!("{}/e", server.url), "actions": 2 });
-        let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+        let checked = plugin.checked(&params).await;
         assert!(
             checked.actions.iter().all(|action| action.repeat_safe == safe),
             "{name}"
         );
         plugin.apply(&params, checked).await.unwrap();
         assert_eq!(plugin.verify(&params).await.unwrap().verdict, Verdict::Yes);
-        let undo = plugin
-            .check(plugin.plan_undo(&params).await.unwrap())
-            .await
-            .unwrap();
+        let undo = plugin.way_back(&params).await;
         plugin.apply(&params, undo).await.unwrap();
 
         let seen: Vec<String> = server.received()[before..]
@@ -362,7 +347,7 @@ async fn a_trap_in_the_middle_leaves_what_was_done_and_what_was_not() {
     let server = Server::start(|_| (200, "{}".into())).await;
     let plugin = Installed::new("effect-once", http_grant(&server, &["GET"], &["POST"]), json!({})).await;
     let params = json!({ "url": format!("{}/e", server.url), "actions": 3, "trap_after": 1 });
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     let fault = plugin.apply(&params, checked).await.unwrap_err();
     assert!(
         matches!(&fault, CallFault::Trap { message } if message.contains("trapped after 1 actions")),

@@ -15,8 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stanch_contract::{FailureCode, Finding, Verdict};
 use stanch_parts::{ControlPlane, Space, User, shared, until};
-use stanch_sandbox::CallFault;
-use stanch_tests::Installed;
+use stanch_tests::{Installed, code};
 
 /// What the engine's user may do in a test's namespace. In YAML's flow style.
 const ROLE: &str = r#"[
@@ -139,13 +138,6 @@ fn name(object: &Value) -> &str {
 
 fn uid(object: &Value) -> &str {
     object["metadata"]["uid"].as_str().unwrap()
-}
-
-fn code(fault: &CallFault) -> FailureCode {
-    match fault {
-        CallFault::Guest(failure) | CallFault::Refused(failure) => failure.code,
-        other => panic!("{other}"),
-    }
 }
 
 /// Asks the plugin whether it worked until it says so, as a run does.
@@ -291,10 +283,7 @@ async fn pod_recycle_evicts_exactly_the_planned_pods_as_the_budget_lets_them_go(
         .plugin("pod-recycle", &[(&["get", "list"], &["pods"]), RECYCLE[1]])
         .await;
     let params = world.params(json!({ "pods": [name(&pods[2])] }));
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("evict"), "{refused}");
     assert_eq!(world.changed().len(), 2);
 }
@@ -336,7 +325,7 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
     let params = world.params(json!({ "name": "worker", "by": 2, "floor": 1, "ceiling": 5 }));
     let plugin = world.plugin("deployment-scale", SCALE).await;
 
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     assert_eq!(
         checked.actions[0].dry_run.as_deref(),
         Some("spec.replicas: 2 → 4")
@@ -348,7 +337,7 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
     assert_eq!(replicas(), json!(3));
     world.merge(path, json!({ "spec": { "replicas": 2 } }));
 
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     plugin.apply(&params, checked).await.unwrap();
     verified(&plugin, &params).await;
     assert_eq!(replicas(), json!(4));
@@ -360,10 +349,7 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
     world.merge(path, json!({ "spec": { "replicas": 4 } }));
     verified(&plugin, &params).await;
 
-    let checked = plugin
-        .check(plugin.plan_undo(&params).await.unwrap())
-        .await
-        .unwrap();
+    let checked = plugin.way_back(&params).await;
     plugin.apply(&params, checked).await.unwrap();
     verified(&plugin, &params).await;
     assert_eq!(replicas(), json!(2));
@@ -371,10 +357,7 @@ async fn deployment_scale_scales_and_puts_the_number_back_that_was_there() {
     let reader = world
         .plugin("deployment-scale", &[(&["get"], &["deployments.apps"]), SCALE[1]])
         .await;
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("scale"), "{refused}");
     world
         .space
@@ -400,13 +383,13 @@ async fn config_switch_switches_one_key_and_puts_its_old_value_back() {
     let plugin = world.plugin("config-switch", SWITCH).await;
 
     // Somebody writes between plan and apply: planned again, and nothing of theirs is lost.
-    let stale = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let stale = plugin.checked(&params).await;
     world.merge(path, json!({ "data": { "other": "2" } }));
     let fault = plugin.apply(&params, stale).await.unwrap_err();
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
     assert_eq!(data(), json!({ "mode": "all-models", "other": "2" }));
 
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     assert!(checked.actions[0].repeat_safe);
     plugin.apply(&params, checked).await.unwrap();
     verified(&plugin, &params).await;
@@ -415,20 +398,14 @@ async fn config_switch_switches_one_key_and_puts_its_old_value_back() {
     let fault = plugin.plan_undo(&params).await.unwrap_err();
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
     world.merge(path, json!({ "data": { "mode": "local-only", "other": "3" } }));
-    let checked = plugin
-        .check(plugin.plan_undo(&params).await.unwrap())
-        .await
-        .unwrap();
+    let checked = plugin.way_back(&params).await;
     plugin.apply(&params, checked).await.unwrap();
     assert_eq!(data(), json!({ "mode": "all-models", "other": "3" }));
 
     let reader = world
         .plugin("config-switch", &[(&["get"], &["configmaps"])])
         .await;
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("patch"), "{refused}");
     assert_eq!(data()["mode"], json!("all-models"));
 }
@@ -449,7 +426,7 @@ async fn kubernetes_patch_changes_the_fields_and_puts_back_what_was_there() {
     }));
     let plugin = world.plugin("kubernetes-patch", PATCH).await;
 
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     let dry_run = checked.actions[0].dry_run.clone().unwrap();
     assert!(dry_run.contains("spec.paused"), "{dry_run}");
     plugin.apply(&params, checked).await.unwrap();
@@ -467,10 +444,7 @@ async fn kubernetes_patch_changes_the_fields_and_puts_back_what_was_there() {
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
     world.merge(path, json!({ "spec": { "progressDeadlineSeconds": 90 } }));
     world.settled(path);
-    let checked = plugin
-        .check(plugin.plan_undo(&params).await.unwrap())
-        .await
-        .unwrap();
+    let checked = plugin.way_back(&params).await;
     plugin.apply(&params, checked).await.unwrap();
     verified(&plugin, &params).await;
     assert_eq!(live()["spec"], before["spec"]);
@@ -484,10 +458,7 @@ async fn kubernetes_patch_changes_the_fields_and_puts_back_what_was_there() {
     let reader = world
         .plugin("kubernetes-patch", &[(&["get"], &["deployments.apps"])])
         .await;
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("patch"), "{refused}");
     assert_eq!(live()["spec"], before["spec"]);
 }

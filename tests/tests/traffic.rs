@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use stanch_contract::{FailureCode, Verdict};
 use stanch_outside::http::{Connection, Server};
 use stanch_parts::Caddy;
-use stanch_sandbox::CallFault;
-use stanch_tests::Installed;
+use stanch_tests::{Installed, code};
 
 const WEIGHTS: &str = "/id/proxy/load_balancing/selection_policy/weights";
 
@@ -73,13 +72,6 @@ impl World {
     }
 }
 
-fn code(fault: &CallFault) -> FailureCode {
-    match fault {
-        CallFault::Guest(failure) | CallFault::Refused(failure) => failure.code,
-        other => panic!("{other}"),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn traffic_is_moved_in_stages_and_back_to_the_weights_that_were_there() {
     let world = World::new();
@@ -87,15 +79,12 @@ async fn traffic_is_moved_in_stages_and_back_to_the_weights_that_were_there() {
     assert_eq!(world.far_of_eight(), 2);
     for (weight, far) in [(50, 4), (100, 8)] {
         let params = json!({ "route": "proxy", "to": "far", "weight": weight });
-        let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+        let checked = plugin.checked(&params).await;
         assert!(checked.actions[0].repeat_safe);
         plugin.apply(&params, checked).await.unwrap();
         assert_eq!(plugin.verify(&params).await.unwrap().verdict, Verdict::Yes);
         assert_eq!(world.far_of_eight(), far);
-        let undo = plugin
-            .check(plugin.plan_undo(&params).await.unwrap())
-            .await
-            .unwrap();
+        let undo = plugin.way_back(&params).await;
         plugin.apply(&params, undo).await.unwrap();
         assert_eq!(world.weights(), json!([3, 1]));
     }
@@ -107,7 +96,7 @@ async fn what_somebody_changes_meanwhile_is_a_conflict_and_theirs() {
     let world = World::new();
     let plugin = world.plugin(&["PATCH"]).await;
     let params = json!({ "route": "proxy", "to": "far" });
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     // Not the weights: which upstream each of them is for.
     let swapped =
         json!([{ "dial": world.far.address.to_string() }, { "dial": world.near.address.to_string() }]);
@@ -116,7 +105,7 @@ async fn what_somebody_changes_meanwhile_is_a_conflict_and_theirs() {
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
     assert_eq!(world.weights(), json!([3, 1]));
 
-    let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&params).await;
     plugin.apply(&params, checked).await.unwrap();
     assert_eq!((world.weights(), world.far_of_eight()), (json!([1, 0]), 8));
     world.somebody_sets(WEIGHTS, "[1,1]");
@@ -130,10 +119,7 @@ async fn without_the_right_to_change_it_is_planned_and_refused_and_without_any_i
     let world = World::new();
     let params = json!({ "route": "proxy", "to": "far" });
     let reader = world.plugin(&[]).await;
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("PATCH"), "{refused}");
     let fault = reader
         .plan(&json!({ "route": "other", "to": "far" }))

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use stanch_contract::{FailureCode, Verdict};
-use stanch_tests::{Installed, Server};
-
-use super::{code, grant};
+use stanch_tests::{Installed, Server, code, http_grant};
 
 /// Keys by their path. Answers a deletion with this status, whatever it did.
 async fn keys(answer: Arc<Mutex<u16>>) -> (Server, Arc<Mutex<BTreeMap<String, String>>>) {
@@ -38,17 +36,14 @@ async fn key_revoke_revokes_one_key_once_and_says_that_it_cannot_be_undone() {
     let settings = json!({ "url": format!("{}/users/{{user}}/keys/{{key}}", server.url), "revoke": { "method": "DELETE" } });
     let plugin = Installed::new(
         "key-revoke",
-        grant(&server, &["GET"], &["DELETE"]),
+        http_grant(&server, &["GET"], &["DELETE"]),
         settings.clone(),
     )
     .await;
     let params = json!({ "user": "mallory", "key": "k1" });
 
-    let reader = Installed::new("key-revoke", grant(&server, &["GET"], &[]), settings).await;
-    let refused = reader
-        .check(reader.plan(&params).await.unwrap())
-        .await
-        .unwrap_err();
+    let reader = Installed::new("key-revoke", http_grant(&server, &["GET"], &[]), settings).await;
+    let refused = reader.refused(&params).await;
     assert!(refused.to_string().contains("DELETE"), "{refused}");
     // What comes from an alert names one key and no other thing.
     for user in ["..", "alice/keys/k2?x=", "alice%2Fkeys%2Fk2"] {
@@ -100,16 +95,13 @@ async fn http_call_starts_a_job_once_and_waits_for_its_end() {
             "done": { "url": format!("{}/execution/{{id}}", server.url), "id": "/id", "state": "/status", "is": ["succeeded"] },
         })
     };
-    let plugin = Installed::new("http-call", grant(&server, &["GET"], &["POST"]), json!({})).await;
-    let reader = Installed::new("http-call", grant(&server, &["GET"], &[]), json!({})).await;
+    let plugin = Installed::new("http-call", http_grant(&server, &["GET"], &["POST"]), json!({})).await;
+    let reader = Installed::new("http-call", http_grant(&server, &["GET"], &[]), json!({})).await;
     let restart = params("restart");
-    let refused = reader
-        .check(reader.plan(&restart).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(&restart).await;
     assert!(refused.to_string().contains("POST"), "{refused}");
 
-    let checked = plugin.check(plugin.plan(&restart).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&restart).await;
     assert!(
         !checked.actions[0].repeat_safe,
         "only the service knows what a second request does"
@@ -132,7 +124,7 @@ async fn http_call_starts_a_job_once_and_waits_for_its_end() {
     );
 
     let broken = params("broken");
-    let checked = plugin.check(plugin.plan(&broken).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&broken).await;
     plugin.apply(&broken, checked).await.unwrap_err();
     assert_eq!(
         plugin.verify(&broken).await.unwrap().verdict,

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use stanch_contract::plan::ActionState;
 use stanch_contract::{FailureCode, Verdict};
-use stanch_tests::{Installed, Server};
+use stanch_tests::{Installed, Server, code, http_grant};
 
-use super::{code, grant};
 use crate::World;
 
 /// A document with a version in it: a `PUT` of another version is 409, and each write counts it up.
@@ -68,14 +67,11 @@ async fn there_and_back(plugin: &Installed, reader: &Installed, document: &Docum
     let before = member("value");
 
     // The grant only reads: it is planned and refused.
-    let refused = reader
-        .check(reader.plan(params).await.unwrap())
-        .await
-        .unwrap_err();
+    let refused = reader.refused(params).await;
     assert!(refused.to_string().contains("PUT"), "{refused}");
 
     // Somebody writes between plan and apply.
-    let checked = plugin.check(plugin.plan(params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(params).await;
     document.somebody_writes("owner", json!("theirs"));
     let fault = plugin.apply(params, checked).await.unwrap_err();
     assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
@@ -86,7 +82,7 @@ async fn there_and_back(plugin: &Installed, reader: &Installed, document: &Docum
 
     // A server that fails and does nothing: nothing is there, and nothing to undo once it was looked at.
     document.answers(Some((500, false)));
-    let checked = plugin.check(plugin.plan(params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(params).await;
     plugin.apply(params, checked).await.unwrap_err();
     assert_eq!(plugin.verify(params).await.unwrap().verdict, Verdict::No);
     assert_eq!(plugin.plan_undo(params).await.unwrap().actions, []);
@@ -94,7 +90,7 @@ async fn there_and_back(plugin: &Installed, reader: &Installed, document: &Docum
 
     // One that fails and did it all the same: what is there tells.
     document.answers(Some((500, true)));
-    let checked = plugin.check(plugin.plan(params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(params).await;
     plugin.apply(params, checked).await.unwrap_err();
     assert_eq!(plugin.verify(params).await.unwrap().verdict, Verdict::Yes);
     assert!(!matches!(plugin.made().progress[&0], ActionState::Done { .. }));
@@ -106,13 +102,10 @@ async fn there_and_back(plugin: &Installed, reader: &Installed, document: &Docum
     );
 
     // Undo takes back what was done, unless somebody wrote it since.
-    let checked = plugin
-        .check(plugin.plan_undo(params).await.unwrap())
-        .await
-        .unwrap();
+    let checked = plugin.way_back(params).await;
     plugin.apply(params, checked).await.unwrap();
     assert_eq!(member("value"), before);
-    let checked = plugin.check(plugin.plan(params).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(params).await;
     plugin.apply(params, checked.clone()).await.unwrap();
     // The same plan a second time is of a version that is gone.
     let fault = plugin.apply(params, checked).await.unwrap_err();
@@ -126,7 +119,7 @@ async fn capability_flag_switches_what_a_flag_service_keeps() {
     let install = |change: &'static [&'static str]| {
         Installed::new(
             "capability-flag",
-            grant(&document.server, &["GET"], change),
+            http_grant(&document.server, &["GET"], change),
             settings.clone(),
         )
     };
@@ -152,7 +145,7 @@ async fn status_banner_puts_up_text_and_puts_back_what_was_there() {
     let install = |change: &'static [&'static str]| {
         Installed::new(
             "status-banner",
-            grant(&document.server, &["GET"], change),
+            http_grant(&document.server, &["GET"], change),
             settings.clone(),
         )
     };
@@ -165,7 +158,7 @@ async fn status_banner_puts_up_text_and_puts_back_what_was_there() {
     );
 
     let down = json!({ "down": true });
-    let checked = plugin.check(plugin.plan(&down).await.unwrap()).await.unwrap();
+    let checked = plugin.checked(&down).await;
     plugin.apply(&down, checked).await.unwrap();
     assert_eq!(document.body().get("value"), None);
     document.somebody_writes("value", json!("Theirs"));
@@ -204,13 +197,13 @@ async fn a_flag_and_a_banner_in_a_config_map_are_set_and_put_back() {
         let data = || world.live(path)["data"].clone();
         let before = data();
         let plugin = world.plugin(name, crate::SWITCH).await;
-        let stale = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+        let stale = plugin.checked(&params).await;
         world.merge(path, json!({ "data": { "other": format!("of {name}") } }));
         let fault = plugin.apply(&params, stale).await.unwrap_err();
         assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
         assert_eq!(data()[key], before[key]);
 
-        let checked = plugin.check(plugin.plan(&params).await.unwrap()).await.unwrap();
+        let checked = plugin.checked(&params).await;
         assert!(checked.actions[0].repeat_safe);
         plugin.apply(&params, checked).await.unwrap();
         assert_eq!(data()[key], after);
@@ -219,18 +212,12 @@ async fn a_flag_and_a_banner_in_a_config_map_are_set_and_put_back() {
         let fault = plugin.plan_undo(&params).await.unwrap_err();
         assert_eq!(code(&fault), FailureCode::Conflict, "{fault}");
         world.merge(path, json!({ "data": { key: after } }));
-        let checked = plugin
-            .check(plugin.plan_undo(&params).await.unwrap())
-            .await
-            .unwrap();
+        let checked = plugin.way_back(&params).await;
         plugin.apply(&params, checked).await.unwrap();
         assert_eq!(data()[key], before[key]);
 
         let reader = world.plugin(name, &[(&["get"], &["configmaps"])]).await;
-        let refused = reader
-            .check(reader.plan(&params).await.unwrap())
-            .await
-            .unwrap_err();
+        let refused = reader.refused(&params).await;
         assert!(refused.to_string().contains("patch"), "{refused}");
     }
 }

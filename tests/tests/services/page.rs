@@ -6,9 +6,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use stanch_contract::FailureCode;
 use stanch_sandbox::Message;
-use stanch_tests::{Installed, Server};
-
-use super::code;
+use stanch_tests::{Installed, Server, code};
 
 /// The only secret that the tests' source knows; with what the grant puts after it, it is as long as an integration key.
 const SECRET: &str = "the-webhook-secret";
