@@ -65,6 +65,15 @@ fn an_eviction_without_an_answer_is_found_out_about_and_done_once() {
                 .then_some(())
         });
         plane.restart_api_server().unwrap();
+        if matches!(moment, Moment::Made) {
+            // The look that is to find out comes once there is something to find: before the fresh pod is Ready it says no, and
+            // what is repeat-safe is rightly sent again.
+            until("the fresh pod", || {
+                let ready = names(&space.ready("app=worker", 3).ok()?);
+                (!ready.contains(&hung)).then_some(())
+            })
+            .unwrap();
+        }
         door.unshut().unwrap();
         let (ending, view) = stage.ended(&run);
         assert_eq!(ending, "healed", "{name}: {view:#}");
