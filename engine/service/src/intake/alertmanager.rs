@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use stanch_contract::{Alert, AlertStatus, Digest, Timestamp, text};
 
-use super::form::{PAYLOAD, clean_members};
+use super::form::{FINGERPRINT, PAYLOAD, clean_members};
 
 pub use super::form::Malformed;
 
@@ -134,7 +134,7 @@ fn alert(index: usize, raw: &RawValue) -> Result<Alert, Malformed> {
     let labels = texts(&members, "labels").map_err(|m| Malformed::new(at(&m.at), m.reason))?;
     let annotations = texts(&members, "annotations").map_err(|m| Malformed::new(at(&m.at), m.reason))?;
     let fingerprint = match members.get("fingerprint") {
-        Some(Value::String(fingerprint)) if !fingerprint.is_empty() && fingerprint.len() <= 128 => {
+        Some(Value::String(fingerprint)) if !fingerprint.is_empty() && fingerprint.len() <= FINGERPRINT => {
             fingerprint.clone()
         }
         None | Some(Value::Null) => of_labels(&labels),

@@ -9,6 +9,9 @@ pub(super) const MOST_DEEP: usize = 64;
 /// The largest payload that is kept with an alert.
 pub(super) const PAYLOAD: usize = 64 << 10;
 
+/// The longest that tells one alert from another, in bytes.
+pub(super) const FINGERPRINT: usize = 128;
+
 /// Why a body is not what it should be, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use stanch_contract::{Alert, AlertStatus, Timestamp, text};
 
 use super::alertmanager::Notification;
-use super::form::{Malformed, PAYLOAD, clean_members};
+use super::form::{FINGERPRINT, Malformed, PAYLOAD, clean_members};
 
 /// Reads an event.
 ///
@@ -56,7 +56,7 @@ pub fn parse(body: &[u8]) -> Result<Notification, Malformed> {
     }
     .to_owned();
     let fingerprint = needed(incident, "event.data", "id")?.to_owned();
-    if fingerprint.len() > 128 {
+    if fingerprint.len() > FINGERPRINT {
         return Err(Malformed::new(
             "event.data.id",
             "`id` has to be text of 1 to 128 characters",
