@@ -47,6 +47,7 @@ async fn catalogue(sandbox: &Sandbox, example: &Value) -> Catalogue {
             kind: plugin.kind(),
             manifest: Arc::new(plugin.manifest().clone()),
             may_notify: plugin.kind() == PluginKind::Notification && entry["grant"]["notify"].is_array(),
+            off_cluster: entry["grant"]["http"].is_array() && !entry["grant"]["kubernetes"].is_array(),
         };
         catalogue.plugins.insert(PluginKey::from(key.as_str()), facts);
     }
@@ -90,6 +91,7 @@ async fn every_shipped_runbook_loads() {
             "disk-full",
             "hanged-gpu",
             "high-latency-cluster-b",
+            "provider-outage",
             "provider-slow",
             "queue-backlog"
         ]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stanch_outside::http::{Sink, free_port};
-use stanch_outside::run::{appeared, asked, ending};
+use stanch_outside::run::{appeared, asked, ending, phase};
 use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
@@ -51,12 +51,22 @@ impl Demo {
         let latency = latency
             .replace("US-EAST/", &format!("{}/", city.place("us_east")))
             .replace("EU/", &format!("{}/", city.place("eu")));
+        let provider = ["assistant", "provider", "local"].iter().fold(
+            include_str!("demo/provider-outage.toml").to_owned(),
+            |text, name| {
+                text.replace(
+                    &format!("http://{}/", name.to_uppercase()),
+                    &format!("http://{}/", city.place(name)),
+                )
+            },
+        );
         let runbooks = [
             (
                 "disk-full",
                 disk_full.replace("stable_for = \"5m\"", "stable_for = \"3s\""),
             ),
             ("high-latency", latency),
+            ("provider-outage", provider),
         ];
         for (name, text) in runbooks {
             scratch
@@ -166,6 +176,7 @@ fn followed(demo: &Demo, scenario: Scenario) -> Result<String, TaskError> {
     let run = appeared(&demo.engine, scenario.runbook(), PATIENCE)?;
     let showing = Showing::start(&demo.engine, &run)?;
     let began = Instant::now();
+    let mut comes_back = scenario.comes_back();
     loop {
         let view = demo.engine.ask(&["runs", "show", &run])?;
         if let Some(ending) = ending(&view) {
@@ -177,6 +188,12 @@ fn followed(demo: &Demo, scenario: Scenario) -> Result<String, TaskError> {
                 demo.city.press(button)?;
             }
             asked.answer(&demo.engine, &run, true)?;
+        }
+        // Not before the alert is quiet: so it is seen that this ends nothing.
+        if phase(&view) == Some("recovery")
+            && let Some(button) = comes_back.take()
+        {
+            demo.city.press(button)?;
         }
         if began.elapsed() > PATIENCE {
             return Err(demo.engine.trouble("the run did not end in time").into());

@@ -45,6 +45,8 @@ pub struct PluginFacts {
     pub manifest: Arc<Manifest>,
     /// Whether the operator gave it a grant that it needs to tell anybody (`grant.notify`).
     pub may_notify: bool,
+    /// Whether the operator lets it at something, and at no cluster: a step that uses it needs no `on`.
+    pub off_cluster: bool,
 }
 
 /// The plugins that the runbooks of one folder may use, by the operator's key.

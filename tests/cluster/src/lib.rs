@@ -16,7 +16,9 @@ pub mod hangs;
 mod plugins;
 mod setting;
 mod stage;
+mod users;
 
-pub use plugins::packed;
+pub use plugins::{packed, shipped};
 pub use setting::{Around, Setting};
 pub use stage::{Scenery, Stage};
+pub use users::Users;

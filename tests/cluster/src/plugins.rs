@@ -1,4 +1,4 @@
-//! Plugins as they ship: built for size, with what they say of themselves in them.
+//! What ships: plugins, built for size and with what they say of themselves in them; runbooks and what comes with them.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -21,4 +21,18 @@ pub fn packed(name: &str) -> PathBuf {
         pack(&program("stanch").unwrap(), &component, &to).unwrap();
     }
     to
+}
+
+/// A file of `runbooks/`, with some of it written otherwise; each has to be there.
+///
+/// # Panics
+/// Where it is not.
+pub fn shipped(name: &str, otherwise: &[(&str, &str)]) -> String {
+    let path = stanch_test_support::root().join("runbooks").join(name);
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (is, shall) in otherwise {
+        assert!(text.contains(is), "{name} does not say `{is}`");
+        text = text.replace(is, shall);
+    }
+    text
 }

@@ -25,6 +25,11 @@ pub fn ending(view: &Value) -> Option<&str> {
     view.get("ending").and_then(Value::as_str)
 }
 
+/// In which phase a run is.
+pub fn phase(view: &Value) -> Option<&str> {
+    view.get("phase").and_then(Value::as_str)
+}
+
 /// What a person has to say now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {

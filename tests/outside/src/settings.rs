@@ -85,6 +85,17 @@ pub fn probe(source: &Path, regions: &[impl Display]) -> String {
     plugin("http-probe", source, "limits = { wall = \"60s\" }") + &grants.collect::<String>()
 }
 
+/// `status-banner`, which may put up a banner at this page.
+pub fn banner(source: &Path, page: impl Display) -> String {
+    let url = format!("http://{page}/banner");
+    let plugin = plugin(
+        "status-banner",
+        source,
+        &format!("settings = {{ url = \"{url}\" }}"),
+    );
+    plugin + &http("status-banner", &url, "read = [\"GET\"]\nchange = [\"PUT\"]")
+}
+
 /// `traffic-reroute`, which may move traffic between `eu` and `us-east` in the proxy `inference` of this admin API.
 pub fn reroute(source: &Path, admin: impl Display, [eu, us_east]: [impl Display; 2]) -> String {
     let settings = format!(

@@ -1,5 +1,5 @@
-//! The demo's city: two regions of an AI service behind a router, users who never stop asking, a folder of scratch files, and
-//! who watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
+//! The demo's city: two regions of an AI service behind a router, an assistant that a provider's model answers for, users who never
+//! stop asking, a flag, a status page, a folder of scratch files, and who watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
 //!
 //! `stanch-city ENGINE FOLDER` tells the engine at that address of its alerts, with the token in `ALERTMANAGER_TOKEN`. It says in
 //! one line of JSON where everything is, and ends when its standard input does.
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stanch_city::{Assistant, Document, Model};
 use stanch_outside::http::{Message, Server};
 
 use region::Region;
@@ -59,8 +60,12 @@ struct City {
     us_east: Region,
     router: Router,
     noticed: Noticed,
+    provider: Model,
+    flag: Document,
+    page: Document,
+    searched: Noticed,
     folder: PathBuf,
-    fires: [(&'static str, Arc<AtomicBool>); 2],
+    fires: [(&'static str, Arc<AtomicBool>); 3],
 }
 
 impl City {
@@ -69,8 +74,15 @@ impl City {
         let (eu, us_east) = (Region::open("eu")?, Region::open("us-east")?);
         let router = Router::open(&[eu.address, us_east.address], &[1, 0])?;
         std::fs::create_dir_all(folder)?;
-        let noticed = Noticed::of(8, router.address);
-        let (slow, full) = (noticed.clone(), folder.to_owned());
+        let noticed = Noticed::of(8, router.address, "/v1/generate");
+        let (provider, local) = (Model::open("provider")?, Model::open("local")?);
+        let flag = Document::open(json!({ "value": false, "owner": "platform" }))?;
+        let page = Document::open(json!({ "text": "" }))?;
+        let read = flag.clone();
+        let local_only = move || read.body().get("value") == Some(&json!(true));
+        let assistant = Assistant::open(provider.address, local.address, local_only)?;
+        let searched = Noticed::of(4, assistant.address, "/v1/search");
+        let (slow, full, watched) = (noticed.clone(), folder.to_owned(), assistant.clone());
         let rules = [
             Rule {
                 alert: "HighLatency_Cluster_B",
@@ -90,19 +102,34 @@ impl City {
                 ],
                 is_bad: Box::new(move || folder::held(&full) > ROOM),
             },
+            Rule {
+                alert: "ProviderOutage",
+                labels: &[("provider", "acme"), ("severity", "critical")],
+                // In fallback it is asked nothing, so that here too a quiet alert proves nothing.
+                is_bad: Box::new(move || watched.provider_fails()),
+            },
         ];
-        let fires = rules.map(|rule| (rule.alert, watch::by(rule, engine, token.to_owned())));
         let places = json!({
             "eu": eu.address.to_string(),
             "us_east": us_east.address.to_string(),
             "router": router.address.to_string(),
             "admin": router.admin.to_string(),
+            "assistant": assistant.address.to_string(),
+            "provider": provider.address.to_string(),
+            "local": local.address.to_string(),
+            "flag": flag.address.to_string(),
+            "page": page.address.to_string(),
         });
+        let fires = rules.map(|rule| (rule.alert, watch::by(rule, engine, token.to_owned())));
         let city = Self {
             eu,
             us_east,
             router,
             noticed,
+            provider,
+            flag,
+            page,
+            searched,
             folder: folder.to_owned(),
             fires,
         };
@@ -120,6 +147,8 @@ impl City {
             ("GET", "/state") => return (200, self.state().to_string()),
             ("POST", "/break/latency") => self.eu.hangs(true),
             ("POST", "/mend/latency") => self.eu.hangs(false),
+            ("POST", "/break/provider") => self.provider.set_down(true),
+            ("POST", "/mend/provider") => self.provider.set_down(false),
             ("POST", "/break/disk-full") => {
                 if let Err(why) = folder::filled(&self.folder) {
                     return (500, why.to_string());
@@ -154,6 +183,10 @@ impl City {
         json!({
             "regions": regions,
             "dropped": self.noticed.failed(),
+            "provider_down": self.provider.is_down(),
+            "local_only": self.flag.body().get("value"),
+            "searches_failed": self.searched.failed_of_late(),
+            "banner": self.page.body().get("text"),
             "folder_mib": folder::held(&self.folder) >> 20,
             "alerts": fires.map(|(alert, _)| *alert).collect::<Vec<_>>(),
         })

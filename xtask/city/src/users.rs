@@ -25,15 +25,15 @@ pub(crate) struct Noticed {
 }
 
 impl Noticed {
-    /// So many users come to this place, and stay.
-    pub(crate) fn of(users: usize, address: SocketAddr) -> Self {
+    /// So many users come to this place, and stay; they ask for this.
+    pub(crate) fn of(users: usize, address: SocketAddr, path: &'static str) -> Self {
         let noticed = Self::default();
         for _ in 0..users {
             let noticed = noticed.clone();
             std::thread::spawn(move || {
                 loop {
                     let began = Instant::now();
-                    let answer = Connection::open(address).and_then(|mut router| router.get("/v1/generate"));
+                    let answer = Connection::open(address).and_then(|mut place| place.get(path));
                     let by = answer
                         .ok()
                         .filter(|answer| answer.status == 200)
@@ -68,6 +68,15 @@ impl Noticed {
             .iter()
             .filter(|asked| asked.at.elapsed() <= WINDOW && asked.by.as_deref() == Some(region));
         (own.clone().count(), own.map(|asked| asked.took).max())
+    }
+
+    /// How many were not answered of late.
+    pub(crate) fn failed_of_late(&self) -> usize {
+        let all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = all
+            .iter()
+            .filter(|asked| asked.at.elapsed() <= WINDOW && asked.by.is_none());
+        failed.count()
     }
 
     /// How many were not answered at all, ever.

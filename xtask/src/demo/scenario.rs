@@ -7,13 +7,15 @@ use crate::shell::TaskError;
 pub(crate) enum Scenario {
     /// A worker of the EU region hangs, and its users wait.
     Latency,
+    /// The provider of a model takes no requests.
+    Provider,
     /// Scratch files fill a folder.
     DiskFull,
 }
 
 impl Scenario {
     /// All of them.
-    pub(crate) const ALL: [Self; 2] = [Self::Latency, Self::DiskFull];
+    pub(crate) const ALL: [Self; 3] = [Self::Latency, Self::Provider, Self::DiskFull];
 
     /// Those that a word means; none where there is no such.
     pub(crate) fn named(word: &str) -> Result<Vec<Self>, TaskError> {
@@ -33,6 +35,7 @@ impl Scenario {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Latency => "latency",
+            Self::Provider => "provider",
             Self::DiskFull => "disk-full",
         }
     }
@@ -41,6 +44,7 @@ impl Scenario {
     pub(super) fn runbook(self) -> &'static str {
         match self {
             Self::Latency => "high-latency",
+            Self::Provider => "provider-outage",
             Self::DiskFull => "disk-full",
         }
     }
@@ -49,6 +53,7 @@ impl Scenario {
     pub(super) fn buttons(self) -> &'static [&'static str] {
         match self {
             Self::Latency => &["break/latency", "mend/latency"],
+            Self::Provider => &["break/provider", "mend/provider"],
             Self::DiskFull => &["break/disk-full"],
         }
     }
@@ -58,11 +63,19 @@ impl Scenario {
         (self == Self::Latency && step == "restart_worker").then_some("mend/latency")
     }
 
+    /// What comes to be well by itself, once the run waits for that.
+    pub(super) fn comes_back(self) -> Option<&'static str> {
+        (self == Self::Provider).then_some("mend/provider")
+    }
+
     /// What happens, in a sentence.
     pub(super) fn story(self) -> &'static str {
         match self {
             Self::Latency => {
                 "A worker of the EU region hangs. Its users wait, and the city says HighLatency_Cluster_B."
+            }
+            Self::Provider => {
+                "The provider answers 503. What users ask fails, and the city says ProviderOutage."
             }
             Self::DiskFull => "Scratch files fill a folder, and the city says DiskFull.",
         }

@@ -23,6 +23,10 @@ pub(super) fn operators(
         )
     };
     let regions = [city.place("eu"), city.place("us_east")];
+    let models = [city.place("provider"), city.place("local")];
+    let search = format!("http://{}/v1/search", city.place("assistant"));
+    let flag = format!("http://{}/flags/local-model-only", city.place("flag"));
+    let flags = format!("settings = {{ flags = {{ local-model-only = \"{flag}\" }} }}");
     let signed = "sign = { header = \"x-stanch-signature\", hmac_sha256 = \"${secret:webhook}\" }";
     [
         settings::engine(listens, "platform", "ask"),
@@ -38,7 +42,11 @@ scratch_older_than = "1d"
         folder("disk-usage", "read"),
         settings::plugin("disk-cleanup", &source("disk-cleanup"), ""),
         folder("disk-cleanup", "change"),
-        settings::probe(&source("http-probe"), &regions),
+        settings::probe(&source("http-probe"), &[regions, models].concat()),
+        settings::http("http-probe", &search, "read = [\"GET\"]"),
+        settings::plugin("capability-flag", &source("capability-flag"), &flags),
+        settings::http("capability-flag", &flag, "read = [\"GET\"]\nchange = [\"PUT\"]"),
+        settings::banner(&source("status-banner"), city.place("page")),
         settings::reroute(&source("traffic-reroute"), city.place("admin"), regions),
         settings::page(&source("webhook"), pages, signed),
     ]

@@ -33,6 +33,7 @@ fn facts(kind: PluginKind, reversible: bool, verifies: bool) -> PluginFacts {
         kind,
         manifest: Arc::new(manifest),
         may_notify: kind == PluginKind::Notification,
+        off_cluster: false,
     }
 }
 

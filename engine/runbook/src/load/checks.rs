@@ -146,9 +146,11 @@ pub(crate) fn on(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<String>
     Some(got.value.to_owned())
 }
 
-/// A plugin that says it needs a cluster is bound to one: there is no default, so that nobody acts on the wrong one.
+/// A plugin that says it needs a cluster is bound to one: there is no default, so that nobody acts on the wrong one. One that can
+/// work without, and is granted none, is at none.
 pub(crate) fn on_of_plugin(uses: &Got<&str>, on: Option<&str>, cx: &mut Cx<'_>) {
     let facts = cx.loader.catalogue.plugins.get(&PluginKey::from(uses.value));
+    let facts = facts.filter(|facts| !facts.off_cluster);
     let asks = facts.and_then(|facts| facts.manifest.asks.get("kubernetes")?.as_array());
     if on.is_some() || asks.is_none_or(Vec::is_empty) {
         return;

@@ -26,6 +26,7 @@ fn plugin(kind: PluginKind, params: Value, reversible: bool, verifies: bool) -> 
         kind,
         manifest: Arc::new(manifest),
         may_notify: kind == PluginKind::Notification,
+        off_cluster: false,
     }
 }
 
@@ -103,6 +104,11 @@ pub(crate) fn catalogue() -> Catalogue {
         Arc::make_mut(&mut facts.manifest).asks = asks;
         add(key, facts);
     }
+    let mut banner = plugin(PluginKind::Remediation, json!({"type": "object"}), true, true);
+    Arc::make_mut(&mut banner.manifest).asks =
+        json!({"kubernetes": [{"clusters": ["eu"], "verbs": ["patch"], "resources": ["configmaps"]}]});
+    banner.off_cluster = true;
+    add("banner-by-http", banner);
     add(
         "blind-change",
         plugin(PluginKind::Remediation, json!({"type": "object"}), false, false),

@@ -201,6 +201,8 @@ impl Pinned {
                 kind: plugin.kind(),
                 manifest: Arc::new(plugin.manifest().clone()),
                 may_notify: true,
+                // Whether `on` is needed was the matter of when it was loaded.
+                off_cluster: true,
             };
             catalogue.plugins.insert(key.clone(), facts);
         }
@@ -208,6 +210,7 @@ impl Pinned {
         for (key, installed) in &snapshot.plugins {
             let facts = || PluginFacts {
                 may_notify: true,
+                off_cluster: true,
                 ..installed.facts.clone()
             };
             catalogue.plugins.entry(key.clone()).or_insert_with(facts);

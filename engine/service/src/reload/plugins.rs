@@ -30,10 +30,13 @@ impl Good {
 
     /// What runbooks may know of it when it is installed so.
     pub(super) fn facts(&self, settings: &PluginSettings) -> PluginFacts {
+        let grant = settings.grant.spec();
+        let elsewhere = !grant.http.is_empty() || !grant.files.is_empty();
         PluginFacts {
             kind: self.plugin.kind(),
             manifest: Arc::clone(&self.manifest),
-            may_notify: !settings.grant.spec().notify.is_empty(),
+            may_notify: !grant.notify.is_empty(),
+            off_cluster: elsewhere && grant.kubernetes.is_empty(),
         }
     }
 }

@@ -251,6 +251,7 @@ impl One<'_> {
         kept.facts.iter().all(|(key, then)| {
             self.catalogue.plugins.get(key).is_some_and(|now| {
                 now.may_notify == then.may_notify
+                    && now.off_cluster == then.off_cluster
                     && now.kind == then.kind
                     && (Arc::ptr_eq(&now.manifest, &then.manifest) || now.manifest == then.manifest)
             })

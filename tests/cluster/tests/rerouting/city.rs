@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use stanch_cluster_tests::{Around, Scenery, Stage, packed};
+use stanch_cluster_tests::{Around, Scenery, Stage, Users, packed, shipped};
 use stanch_outside::http::Connection;
 use stanch_outside::run::{Asked, asked};
 use stanch_outside::settings;
 use stanch_parts::{Caddy, Space, until};
 
 use crate::region::Region;
-use crate::users::Users;
 
 const RUNBOOK: &str = "high-latency-cluster-b";
 const WEIGHTS: &str = "/id/inference/load_balancing/selection_policy/weights";
@@ -22,17 +21,6 @@ pub(crate) struct City<'a> {
     pub(crate) far: Region,
     pub(crate) caddy: Caddy,
     pub(crate) stage: Stage<'a>,
-}
-
-/// A shipped file, with some of it written otherwise; each has to be there.
-fn shipped(name: &str, otherwise: &[(&str, &str)]) -> String {
-    let path = stanch_test_support::root().join("runbooks").join(name);
-    let mut text = std::fs::read_to_string(path).unwrap();
-    for (is, shall) in otherwise {
-        assert!(text.contains(is), "{name} does not say `{is}`");
-        text = text.replace(is, shall);
-    }
-    text
 }
 
 impl<'a> City<'a> {

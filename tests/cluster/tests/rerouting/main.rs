@@ -11,7 +11,6 @@
 
 mod city;
 mod region;
-mod users;
 
 use city::{BEFORE, City};
 use stanch_cluster_tests::hangs::{allowed, budget, names};

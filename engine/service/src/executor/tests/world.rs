@@ -272,6 +272,7 @@ impl World {
             kind: plugin.kind(),
             manifest: Arc::new(plugin.manifest().clone()),
             may_notify: false,
+            off_cluster: false,
         };
         let grant = Arc::new(Grant::new("effect".into(), spec).unwrap());
         let limits = Limits {

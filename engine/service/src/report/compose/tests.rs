@@ -57,6 +57,7 @@ fn book() -> Arc<Runbook> {
             asks: Value::Null,
         }),
         may_notify: false,
+        off_cluster: false,
     };
     let catalogue = Catalogue {
         plugins: BTreeMap::from([

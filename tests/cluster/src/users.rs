@@ -12,7 +12,8 @@ use std::time::Duration;
 use stanch_outside::http::Connection;
 
 /// Some users. They leave with this value.
-pub(crate) struct Users {
+#[derive(Debug)]
+pub struct Users {
     stop: Arc<AtomicBool>,
     served: Arc<AtomicU64>,
     failed: Arc<Mutex<Vec<String>>>,
@@ -21,7 +22,7 @@ pub(crate) struct Users {
 
 impl Users {
     /// So many, who ask at this path.
-    pub(crate) fn come(count: usize, address: SocketAddr, path: &'static str) -> Self {
+    pub fn come(count: usize, address: SocketAddr, path: &'static str) -> Self {
         let mut users = Self {
             stop: Arc::default(),
             served: Arc::default(),
@@ -54,12 +55,15 @@ impl Users {
     }
 
     /// How many requests were answered until now.
-    pub(crate) fn served(&self) -> u64 {
+    pub fn served(&self) -> u64 {
         self.served.load(Ordering::SeqCst)
     }
 
     /// Waits until each has his last answer; says what went wrong.
-    pub(crate) fn leave(mut self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// Where one of them did.
+    pub fn leave(mut self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
             thread.join().unwrap();
