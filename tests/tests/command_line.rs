@@ -304,6 +304,12 @@ async fn from_the_alert_to_the_export() {
     }
     let whole: Value = serde_json::from_str(&ask(&["export", &run, "--format", "json"])).unwrap();
     assert_eq!(whole["timeline"][0]["event"], "RunOpened");
+    let seen = &json(&["report", "--runbook", "disk-full"])["runbooks"][0];
+    assert_eq!(seen["acted"]["healed"], 1, "{seen}");
+    assert_eq!(seen["answers"]["yes"], 1, "{seen}");
+    assert_eq!(seen["ready"], "not-yet", "{seen}");
+    assert!(ask(&["report"]).contains("not yet: 1 of 20 answers with yes so far, and none with no"));
+    assert!(ask(&["report", "--runbook", "another"]).starts_with("no runs since"));
     refused(
         &said(
             &engine,

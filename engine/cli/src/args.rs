@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use stanch_contract::{Digest, Verdict};
+use stanch_contract::{Digest, Span, Verdict};
 use stanch_service::control::types::PauseScope;
 
 use crate::client::Server;
@@ -93,6 +93,8 @@ pub enum Command {
     Explain(Explain),
     /// List runs, or show one
     Runs(Runs),
+    /// Say how far each runbook can be trusted, from what its runs did and what people answered
+    Report(Report),
     /// Say yes to what a run asks
     Approve(Approve),
     /// Say no to what a run asks
@@ -258,6 +260,17 @@ pub struct ShowRun {
     /// Every action, item, call and event
     #[arg(long, short, conflicts_with = "follow")]
     pub all: bool,
+}
+
+/// `report`.
+#[derive(Debug, ClapArgs)]
+pub struct Report {
+    /// Look at runs that were open within this time
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub since: Span,
+    /// Of this runbook only
+    #[arg(long, value_name = "NAME")]
+    pub runbook: Option<String>,
 }
 
 /// `approve`.

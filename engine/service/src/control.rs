@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::types::{
     AnswerCheck, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope,
-    PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter, RunSummary, RunView, Settle,
-    StartRun, Status, UndoRun,
+    PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary,
+    RunView, Settle, StartRun, Status, UndoRun,
 };
 
 use crate::config::Settings;
@@ -68,6 +68,8 @@ pub trait Control: Send + Sync + 'static {
     async fn find_run(&self, text: &str) -> Answer<RunId>;
     /// A run, whole.
     async fn run(&self, run: &RunId) -> Answer<RunView>;
+    /// What the runs of each runbook say of how far it can be trusted.
+    async fn report(&self, filter: &ReportFilter) -> Answer<Report>;
     /// Says each time that a run changed; ends when it is closed. Changes that follow closely may be told once.
     async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>>;
 

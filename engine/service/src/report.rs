@@ -9,6 +9,7 @@ pub mod compose;
 pub mod markdown;
 pub mod page;
 mod plan;
+pub mod ready;
 mod run;
 #[cfg(test)]
 mod samples;

@@ -48,6 +48,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
         Command::Alert(it) => at.ask(async |client| start::alert(client, console, it).await),
         Command::Explain(it) => at.ask(async |client| start::explain(client, console, it).await),
         Command::Runs(it) => at.ask(async |client| runs::run(client, console, it).await),
+        Command::Report(it) => at.ask(async |client| runs::report(client, console, it).await),
         Command::Export(it) => at.ask(async |client| runs::export(client, console, it).await),
         Command::Approve(it) => at.ask(async |client| decide::approve(client, console, it).await),
         Command::Deny(it) => at.ask(async |client| decide::deny(client, console, it).await),

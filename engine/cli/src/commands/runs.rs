@@ -1,10 +1,10 @@
-//! `stanch runs` and `stanch export`.
+//! `stanch runs`, `stanch report` and `stanch export`.
 
-use stanch_service::control::types::{RunSummary, RunView};
+use stanch_service::control::types::{Report, RunSummary, RunView};
 use stanch_service::report::markdown::run_markdown;
 use stanch_service::report::{Detail, run_page};
 
-use crate::args::{Export, ExportFormat, Runs, RunsCommand, ShowRun};
+use crate::args::{self, Export, ExportFormat, Runs, RunsCommand, ShowRun};
 use crate::client::{Client, segment};
 use crate::console::Console;
 use crate::error::{CliError, Exit};
@@ -42,6 +42,16 @@ async fn list(client: &Client, console: &Console, runs: Runs) -> Result<Exit, Cl
     }
     let found: Vec<RunSummary> = client.get(&format!("/runs{query}")).await?;
     console.show(&found, |width| screens::runs(&found, width))?;
+    Ok(Exit::Done)
+}
+
+pub async fn report(client: &Client, console: &Console, asked: args::Report) -> Result<Exit, CliError> {
+    let mut query = format!("?within={}", asked.since.as_millis());
+    if let Some(runbook) = &asked.runbook {
+        query.push_str(&format!("&runbook={}", segment(runbook)));
+    }
+    let report: Report = client.get(&format!("/report{query}")).await?;
+    console.show(&report, |width| screens::report(&report, width))?;
     Ok(Exit::Done)
 }
 

@@ -6,6 +6,7 @@ mod doctor;
 mod engine;
 mod files;
 mod plugins;
+mod report;
 mod runs;
 
 pub use call::{called, played};
@@ -14,4 +15,5 @@ pub use doctor::examined;
 pub use engine::{reloaded, status};
 pub use files::{checked, tested};
 pub use plugins::{plugin, plugin_check, plugin_diff, plugin_file, plugins};
+pub use report::report;
 pub use runs::{accepted, explained, runs};

@@ -9,8 +9,8 @@ use stanch_run::Actor;
 
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
-    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter,
-    RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
+    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
 };
 use super::{Answer, Control};
 use crate::config::Settings;
@@ -58,6 +58,9 @@ impl Control for Wall {
         Ok(RunId::from(text))
     }
     async fn run(&self, _: &RunId) -> Answer<RunView> {
+        reached("a reader")
+    }
+    async fn report(&self, _: &ReportFilter) -> Answer<Report> {
         reached("a reader")
     }
     async fn changes(&self, _: &RunId) -> Answer<BoxStream<'static, ()>> {

@@ -7,6 +7,7 @@ mod glass;
 mod listing;
 mod plugins;
 mod refusals;
+mod report;
 
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ use self::refusals::{dry_run, journal, not_durable, not_started, refused};
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, ClusterView, Code, ConditionView, Decide, DryRun,
     ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
-    RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation, Settle, StartRun, Status,
-    StoreHealth, UndoRun,
+    Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation, Settle,
+    StartRun, Status, StoreHealth, UndoRun,
 };
 use super::{Answer, Control};
 use crate::clock;
@@ -166,6 +167,10 @@ impl Control for Live {
 
     async fn run(&self, run: &RunId) -> Answer<RunView> {
         self.whole(run).await
+    }
+
+    async fn report(&self, filter: &ReportFilter) -> Answer<Report> {
+        report::report(&self.engine, filter).await
     }
 
     async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>> {

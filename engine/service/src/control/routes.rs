@@ -25,8 +25,8 @@ use super::actor::{Account, must_be};
 use super::extract::{Body, Caller};
 use super::types::{
     Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
-    PauseRequest, PlanRequest, PluginView, Problem, Reloaded, RollbackRequest, RunFilter, RunSummary,
-    RunView, Settle, StartRun, Status, UndoRun,
+    PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest,
+    RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
 };
 use super::{Answer, Control};
 
@@ -93,6 +93,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/alerts", post(alerts))
         .route("/explain", post(explain))
         .route("/plan", post(plan))
+        .route("/report", get(report))
         .route("/plugins", get(plugins))
         .route("/plugins/{key}", get(plugin))
         .route("/pauses", post(pause))
@@ -133,6 +134,16 @@ async fn list(
     must_be(&who, Role::Viewer, "read")?;
     let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
     shared.control.runs(&filter).await.map(Json)
+}
+
+async fn report(
+    who: Caller,
+    State(shared): State<Shared>,
+    filter: Result<Query<ReportFilter>, axum::extract::rejection::QueryRejection>,
+) -> Answer<Json<Report>> {
+    must_be(&who, Role::Viewer, "read")?;
+    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
+    shared.control.report(&filter).await.map(Json)
 }
 
 async fn show(who: Caller, State(shared): State<Shared>, Path(run): Path<String>) -> Answer<Json<RunView>> {

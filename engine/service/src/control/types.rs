@@ -6,10 +6,12 @@
 
 mod engine;
 mod problem;
+mod ready;
 mod request;
 mod run;
 
 pub use engine::*;
 pub use problem::{Code, Problem};
+pub use ready::*;
 pub use request::*;
 pub use run::*;
