@@ -308,6 +308,11 @@ async fn from_the_alert_to_the_export() {
     assert_eq!(seen["acted"]["healed"], 1, "{seen}");
     assert_eq!(seen["answers"]["yes"], 1, "{seen}");
     assert_eq!(seen["ready"], "not-yet", "{seen}");
+    let list = ask(&["audit", "list"]);
+    assert!(
+        list.contains(&format!("yes to clean of run {run}, plan {}", &digest[..12])),
+        "{list}"
+    );
     assert!(ask(&["report"]).contains("not yet: 1 of 20 answers with yes so far, and none with no"));
     assert!(ask(&["report", "--runbook", "another"]).starts_with("no runs since"));
     refused(
@@ -381,6 +386,72 @@ async fn the_engine_is_paused_reloaded_and_rolled_back() {
         let status: Value = serde_json::from_str(&ask(&["--json", "status"])).unwrap();
         (status["generation"] == 4).then_some(())
     });
+    // All of that, and who tried to get in, is in the audit.
+    refused(
+        &said(&engine, folder, Some("nobody's token"), &["status"]),
+        1,
+        "none of stanch.toml's users",
+    );
+    let list = until("the audit of who tried to get in", || {
+        let list = ask(&["audit", "list"]);
+        list.contains("could not prove who they are").then_some(list)
+    });
+    for text in [
+        "generation 1 was loaded at the start",
+        "plugin `disk-cleanup` may touch something else: +[files:",
+        "pause runbook:disk-full: the storage team is at it",
+        "resume runbook:disk-full",
+        "generation 2 was loaded: changed runbook `disk-full`",
+        "reload: generation 2",
+        "rollback: generation 3",
+    ] {
+        assert!(list.contains(text), "{text}\n{list}");
+    }
+    let verified: Value = serde_json::from_str(&ask(&["--json", "audit", "verify"])).unwrap();
+    let known = format!(
+        "{}:{}",
+        verified["last"]["no"],
+        verified["last"]["digest"].as_str().unwrap()
+    );
+    let export = ask(&["audit", "export"]);
+    scratch.write("audit.jsonl", &export).unwrap();
+    ask(&["audit", "verify", "audit.jsonl", "--known", &known]);
+    scratch
+        .write("audit.jsonl", export.replacen("the storage team", "nobody", 1))
+        .unwrap();
+    refused(
+        &said(&engine, folder, None, &["audit", "verify", "audit.jsonl"]),
+        1,
+        "was changed",
+    );
+    scratch
+        .write("audit.jsonl", export.lines().next().unwrap())
+        .unwrap();
+    refused(
+        &said(
+            &engine,
+            folder,
+            None,
+            &["audit", "verify", "audit.jsonl", "--known", &known],
+        ),
+        1,
+        "the chain ends with entry 1",
+    );
+    let other = known
+        .replacen(':', ":00", 1)
+        .chars()
+        .take(known.len())
+        .collect::<String>();
+    refused(
+        &said(&engine, folder, None, &["audit", "verify", "--known", &other]),
+        1,
+        "made anew",
+    );
+    refused(
+        &said(&engine, folder, Some(TOKEN), &["audit", "list"]),
+        1,
+        "takes role operator",
+    );
     assert!(ask(&["plugin", "list"]).contains("disk-cleanup"));
     assert!(ask(&["plugin", "inspect", "disk-cleanup"]).contains("\"access\":\"change\""));
     engine.stop().unwrap();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use stanch_contract::{Digest, Span, Verdict};
+use stanch_service::audit::Link;
 use stanch_service::control::types::PauseScope;
 
 use crate::client::Server;
@@ -95,6 +96,8 @@ pub enum Command {
     Runs(Runs),
     /// Say how far each runbook can be trusted, from what its runs did and what people answered
     Report(Report),
+    /// Who decided, stopped, loaded and was let in, and whether that was touched
+    Audit(Audit),
     /// Say yes to what a run asks
     Approve(Approve),
     /// Say no to what a run asks
@@ -272,6 +275,43 @@ pub struct Report {
     #[arg(long, value_name = "NAME")]
     pub runbook: Option<String>,
 }
+
+/// `audit`.
+#[derive(Debug, ClapArgs)]
+pub struct Audit {
+    /// Which.
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+/// The commands of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show the newest entries
+    List {
+        /// So many
+        #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+        limit: u64,
+    },
+    /// Look whether an entry was changed, removed or put in
+    Verify {
+        /// An export, instead of the engine's journal
+        file: Option<PathBuf>,
+        /// A place that the chain must pass through, as an earlier verify printed it
+        #[arg(long, value_name = "NUMBER:SHA256")]
+        known: Option<Known>,
+    },
+    /// Print all entries as JSON lines
+    Export {
+        /// Those after this number only
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+    },
+}
+
+/// A place in the audit that somebody kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Known(pub Link);
 
 /// `approve`.
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use stanch_plugin_tools::ToolError;
+use stanch_service::audit::Broken;
 use stanch_service::control::types::Problem;
 use stanch_service::serve::ServeError;
 use stanch_service::telemetry::log::LogError;
@@ -126,6 +127,9 @@ pub enum CliError {
         /// A name that is like it.
         hint: Option<String>,
     },
+    /// The audit is not what was written.
+    #[error("the audit was touched: {0}")]
+    Audit(Broken),
     /// The terminal or a pipe.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
@@ -152,7 +156,11 @@ impl CliError {
             },
             // Whoever reads no further has seen what they wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Problem(_) | Self::Answer(_) | Self::NoRunbook { .. } | Self::Output(_) => Exit::Failed,
+            Self::Problem(_)
+            | Self::Answer(_)
+            | Self::NoRunbook { .. }
+            | Self::Audit(_)
+            | Self::Output(_) => Exit::Failed,
         }
     }
 
@@ -173,6 +181,10 @@ impl CliError {
             Self::Answer(_) => {
                 Some("engine and command line may be of different versions: see `stanch --version`")
             }
+            Self::Audit(Broken::Forgotten { .. }) => Some("what lies before it cannot be compared any more"),
+            Self::Audit(_) => Some(
+                "compare it with an earlier export: the entries before that place are as they were written",
+            ),
             Self::Problem(problem) => problem.hint.as_deref(),
             Self::NoRunbook { hint, .. } | Self::Tool { hint, .. } | Self::Plugin { hint, .. } => {
                 hint.as_deref()

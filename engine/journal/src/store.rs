@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stanch_contract::{AlertStatus, Digest, RunId, Timestamp};
 
-use crate::{Counters, Health, StoreError};
+use crate::{AuditPage, Counters, Health, StoreError};
 
 /// When [`Store::append`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub enum Write {
         /// The new value; nothing removes it.
         value: Option<Bytes>,
     },
+    /// An entry of the audit. The store numbers it and chains it to the one before, in the order of commits.
+    Audit(serde_json::Value),
 }
 
 /// Events of one run that belong together. The store keeps them as one row and cannot read them.
@@ -271,6 +273,8 @@ pub struct Collected {
     pub alerts: u64,
     /// Contents.
     pub contents: u64,
+    /// Entries of the audit.
+    pub entries: u64,
 }
 
 /// The durable log. A read sees every batch whose append was confirmed at the disk, and none in part.
@@ -320,8 +324,12 @@ pub trait Store: Send + Sync + 'static {
     /// The named values whose names begin so, by name.
     async fn values(&self, prefix: &str) -> Result<Vec<Value>, StoreError>;
 
+    /// Entries of the audit after this number, in order, at most so many; and the ends of all that is kept of it, of the
+    /// same moment. 100 where `limit` is 0, never more than 1,000.
+    async fn audit(&self, after: u64, limit: usize) -> Result<AuditPage, StoreError>;
+
     /// Drops what is older than the time to keep: settled runs closed before then, alerts of no run that is kept,
-    /// contents that no run pins. In small steps, so that appends go on meanwhile.
+    /// contents that no run pins, entries of the audit (where what is kept of it begins, is kept). In small steps, so that appends go on meanwhile.
     async fn collect(&self, now: Timestamp) -> Result<Collected, StoreError>;
 
     /// Reads everything and checks that it is sound; slow on a large store.

@@ -26,9 +26,18 @@ pub struct Actor {
     pub groups: Vec<String>,
     /// The most they may do.
     pub role: Role,
+    /// Where they say it: `socket`, `api`, `web`, `slack:#incidents`; empty where nobody asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub via: String,
 }
 
 impl Actor {
+    /// The same person, who says it there.
+    pub fn on(mut self, via: &str) -> Self {
+        via.clone_into(&mut self.via);
+        self
+    }
+
     /// Whether this person is one of `from`: names, or `group:NAME`. Where `from` is empty: whoever has role approver or
     /// more. A viewer never is.
     pub fn is_among(&self, from: &[String]) -> bool {
@@ -49,6 +58,7 @@ mod tests {
             name: name.into(),
             groups: groups.iter().map(ToString::to_string).collect(),
             role,
+            via: String::new(),
         }
     }
 

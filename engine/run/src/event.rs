@@ -148,6 +148,9 @@ pub enum EventKind {
         /// Without the others who are asked: the glass was broken, and everybody is told.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alone: bool,
+        /// Where it was said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        via: String,
     },
     /// A person said no.
     DecisionRefused {
@@ -157,9 +160,15 @@ pub enum EventKind {
         side: Side,
         /// Who.
         by: String,
+        /// To what; absent where an older engine recorded it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<PlanDigest>,
         /// Why.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
+        /// Where it was said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        via: String,
     },
     /// A question, or the yes to it, is no longer good.
     DecisionExpired {

@@ -206,7 +206,7 @@ impl State {
                 by.name
             )));
         }
-        let (digest, by) = (question.digest, by.name.clone());
+        let (digest, via, by) = (question.digest, by.via.clone(), by.name.clone());
         self.emit(
             now,
             out,
@@ -218,12 +218,15 @@ impl State {
                     digest,
                     reason,
                     alone: false,
+                    via,
                 },
                 false => EventKind::DecisionRefused {
                     step,
                     side,
                     by,
+                    digest: Some(digest),
                     reason,
+                    via,
                 },
             },
         );
@@ -253,7 +256,7 @@ impl State {
                 "the question of `{step}` is another one by now: look at it and decide again"
             )));
         }
-        let (digest, by) = (asked, by.name.clone());
+        let (digest, via, by) = (asked, by.via.clone(), by.name.clone());
         let kind = EventKind::DecisionGiven {
             step,
             side,
@@ -261,6 +264,7 @@ impl State {
             digest,
             reason,
             alone: true,
+            via,
         };
         self.emit(now, out, kind);
         Ok(())

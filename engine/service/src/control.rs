@@ -27,15 +27,16 @@ use stanch_run::Actor;
 use tokio_util::sync::CancellationToken;
 
 use self::types::{
-    AnswerCheck, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope,
-    PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary,
-    RunView, Settle, StartRun, Status, UndoRun,
+    AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation,
+    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
+    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
 };
 
 use crate::config::Settings;
 use crate::intake::Accepted;
 
 pub use self::live::Live;
+pub(crate) use self::live::grants_of;
 pub use self::server::Server;
 
 /// The routes under `/api/v1` for the address that the engine listens on: who has no user's token gets nothing. Streams end
@@ -105,4 +106,9 @@ pub trait Control: Send + Sync + 'static {
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded>;
     /// Goes back to an earlier generation.
     async fn rollback(&self, actor: &Actor, request: RollbackRequest) -> Answer<Reloaded>;
+
+    /// A part of the audit.
+    async fn audit(&self, part: AuditPart) -> Answer<AuditPage>;
+    /// Somebody could not prove at this door who they are.
+    fn refused(&self, _via: &str) {}
 }

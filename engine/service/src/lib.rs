@@ -1,6 +1,7 @@
 //! What runs all day: alerts come in ([`intake`]), runs are driven, people decide, and runbooks, plugins and settings are
 //! swapped while this goes on ([`snapshot`]).
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod control;

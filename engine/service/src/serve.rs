@@ -18,6 +18,7 @@ use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::clock;
 use crate::config::{self, LoadErrors, Settings};
 use crate::control;
@@ -176,6 +177,7 @@ async fn start_on(
         observer: Arc::new(Counting(metrics.clone())),
     })
     .await?;
+    let audited = audit::Loads::new(store.clone()).await?.run(reloader.swaps());
     metrics.read_from(readings(&engine));
     let health = Arc::new(Health::new(writable(&store)));
     let ending = CancellationToken::new();
@@ -187,6 +189,7 @@ async fn start_on(
     let doors = vec![
         tokio::spawn(network(listener, router, ending.clone())),
         tokio::spawn(people(socket, live, ending.clone())),
+        tokio::spawn(until(audited, ending.clone())),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
@@ -327,6 +330,14 @@ async fn network(listener: TcpListener, router: axum::Router, ending: Cancellati
 async fn people(socket: control::Server, live: Arc<Live>, ending: CancellationToken) {
     if let Err(error) = socket.serve(live, ending).await {
         tracing::error!(%error, "the control socket is not served any more");
+    }
+}
+
+/// Does this until the doors close.
+async fn until(work: impl Future<Output = ()>, ending: CancellationToken) {
+    tokio::select! {
+        () = work => {}
+        () = ending.cancelled() => {}
     }
 }
 
@@ -490,6 +501,7 @@ mod tests {
             side,
             by: "dana".into(),
             alone: false,
+            via: String::new(),
             digest: Digest::of(b"plan").into(),
             reason: String::new(),
         };

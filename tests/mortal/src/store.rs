@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stanch_contract::{Digest, RunId, Timestamp};
 use stanch_journal::{
-    AlertFilter, AlertRecord, Append, Collected, Counters, Durability, EventRow, Health, RunFilter,
-    RunRecord, SqliteStore, Store, StoreError, Value, Write,
+    AlertFilter, AlertRecord, Append, AuditPage, Collected, Counters, Durability, EventRow, Health,
+    RunFilter, RunRecord, SqliteStore, Store, StoreError, Value, Write,
 };
 
 use crate::fuse::{Fuse, Moment};
@@ -83,6 +83,10 @@ impl Store for Mortal {
 
     async fn values(&self, prefix: &str) -> Result<Vec<Value>, StoreError> {
         self.inner.values(prefix).await
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<AuditPage, StoreError> {
+        self.inner.audit(after, limit).await
     }
 
     async fn collect(&self, now: Timestamp) -> Result<Collected, StoreError> {

@@ -1,5 +1,6 @@
 //! What each command does; one file for each group.
 
+mod audit;
 mod author;
 mod call;
 mod cases;
@@ -63,6 +64,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
         Command::Status => at.ask(async |client| engine::status(client, console).await),
         Command::Reload => at.ask(async |client| engine::reload(client, console).await),
         Command::Rollback(it) => at.ask(async |client| engine::rollback(client, console, it).await),
+        Command::Audit(it) => audit::run(it, &at, console),
         Command::Plugin(it) => plugin::run(it, &at, console),
         Command::User(it) => user::run(&it, console),
         Command::Completions { shell } => completions::print(shell, console),

@@ -1,5 +1,6 @@
 //! What is shown besides a run: lists, status, explanations.
 
+mod audit;
 mod call;
 mod cases;
 mod doctor;
@@ -9,6 +10,7 @@ mod plugins;
 mod report;
 mod runs;
 
+pub use audit::audit;
 pub use call::{called, played};
 pub use cases::{otherwise, tried};
 pub use doctor::examined;

@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use stanch_contract::{AlertStatus, Digest, RunId, Timestamp};
 
+use super::audit;
 use super::schema::EVENT_BITS;
-use crate::{Append, NewAlert, NewEvents, RunRecord, StoreError, Write};
+use crate::{Append, Link, NewAlert, NewEvents, RunRecord, StoreError, Write};
 
 /// More than this is not remembered.
 const REMEMBERED: usize = 16_384;
@@ -48,6 +49,8 @@ pub(super) struct Memory {
     runs: HashMap<RunId, Slot>,
     contents: HashSet<Digest>,
     pin_sets: HashMap<Digest, i64>,
+    /// The last entry of the audit.
+    audited: Option<Link>,
 }
 
 impl Memory {
@@ -79,6 +82,13 @@ impl Memory {
                     expected,
                     value,
                 } => named(conn, name, *expected, value.as_deref())?,
+                Write::Audit(entry) => {
+                    let last = match self.audited {
+                        Some(last) => last,
+                        None => audit::end(conn, audit::LAST)?,
+                    };
+                    self.audited = Some(audit::append(conn, last, batch.at, entry)?);
+                }
             }
         }
         Ok(())

@@ -67,7 +67,7 @@ fn drop_runs(change: &Transaction<'_>, runs: &[i64]) -> rusqlite::Result<Collect
     })
 }
 
-/// Alerts of no run; when none of those is left, contents that no run pins.
+/// Alerts of no run; when none of those is left, contents that no run pins and entries of the audit.
 fn drop_loose(change: &Transaction<'_>, before: i64) -> rusqlite::Result<Collected> {
     let alerts = change
         .prepare_cached(
@@ -97,6 +97,7 @@ fn drop_loose(change: &Transaction<'_>, before: i64) -> rusqlite::Result<Collect
     Ok(Collected {
         alerts,
         contents: u64::try_from(contents).unwrap_or(0),
+        entries: super::audit::forget(change, before)?,
         ..Collected::default()
     })
 }
@@ -106,6 +107,7 @@ impl std::ops::AddAssign for Collected {
         self.runs += other.runs;
         self.alerts += other.alerts;
         self.contents += other.contents;
+        self.entries += other.entries;
     }
 }
 

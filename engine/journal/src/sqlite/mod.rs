@@ -7,6 +7,7 @@
 //! that it flushed when it did not.
 
 mod apply;
+mod audit;
 mod collect;
 mod lock;
 mod pace;
@@ -32,8 +33,8 @@ use tokio::sync::oneshot;
 
 use crate::health::Gauges;
 use crate::{
-    AlertFilter, AlertRecord, Append, Collected, Counters, EventRow, Health, RunFilter, RunRecord, Store,
-    StoreError, Value,
+    AlertFilter, AlertRecord, Append, AuditPage, Collected, Counters, EventRow, Health, RunFilter, RunRecord,
+    Store, StoreError, Value,
 };
 
 /// How long one connection waits for another.
@@ -229,6 +230,12 @@ impl Store for SqliteStore {
         let prefix = prefix.to_owned();
         self.readers
             .read(move |conn| read::values(conn, &prefix, false))
+            .await
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Result<AuditPage, StoreError> {
+        self.readers
+            .read(move |conn| audit::page(conn, after, limit))
             .await
     }
 

@@ -223,6 +223,7 @@ fn weight(batch: &Append) -> u32 {
             Write::Content { bytes, .. } => bytes.len(),
             Write::Pins { digests, .. } => digests.len() * 32,
             Write::Value { value, .. } => value.as_ref().map_or(0, bytes::Bytes::len),
+            Write::Audit(_) => 400,
         })
         .sum();
     u32::try_from(bytes / 1024 + 1).unwrap_or(ROOM).min(ROOM)

@@ -18,7 +18,8 @@ const APPLICATION: i64 = 0x73_74_6e_63;
 pub(super) const EVENT_BITS: u32 = 24;
 
 /// Step `n` makes format `n + 1` of format `n`.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE runs (
         no INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -86,7 +87,22 @@ const STEPS: [&str; 1] = ["
         revision INTEGER NOT NULL,
         value BLOB
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE audit (
+        no INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        previous BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        entry TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE audit_ends (
+        which TEXT PRIMARY KEY,
+        no INTEGER NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the file to the newest format.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -193,7 +209,7 @@ mod tests {
             StoreError::Newer {
                 path: path.to_owned(),
                 found: 99,
-                known: 1
+                known: 2
             }
         );
         assert!(refused.to_string().contains("run the newer engine"));

@@ -220,3 +220,68 @@ async fn the_log_does_not_grow_without_end() {
     );
     assert!(store.counters().flushes > 401, "checkpoints are counted");
 }
+
+#[tokio::test]
+async fn what_is_done_to_the_audit_behind_the_engines_back_is_found() {
+    use stanch_journal::audit::{Broken, verify};
+    let table: [(&str, Broken); 7] = [
+        (
+            "UPDATE audit SET entry = '{\"n\":7}' WHERE no = 2",
+            Broken::Changed { no: 2 },
+        ),
+        (
+            "UPDATE audit SET at = at + 1 WHERE no = 3",
+            Broken::Changed { no: 3 },
+        ),
+        (
+            "UPDATE audit SET entry = 'no JSON' WHERE no = 4",
+            Broken::Changed { no: 4 },
+        ),
+        (
+            "DELETE FROM audit WHERE no = 2",
+            Broken::Order {
+                expected: 2,
+                found: 3,
+            },
+        ),
+        (
+            "DELETE FROM audit WHERE no = 1",
+            Broken::Order {
+                expected: 1,
+                found: 2,
+            },
+        ),
+        (
+            "DELETE FROM audit WHERE no = 4",
+            Broken::End {
+                expected: 4,
+                found: 3,
+            },
+        ),
+        (
+            "UPDATE audit SET digest = zeroblob(32) WHERE no = 3",
+            Broken::Changed { no: 3 },
+        ),
+    ];
+    for (harm, expected) in table {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        for n in 1..=4 {
+            let entry = Write::Audit(serde_json::json!({ "n": n }));
+            store.append(Append::barrier(NOW, vec![entry])).await.unwrap();
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let conn = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+        assert_eq!(conn.execute(harm, []).unwrap(), 1, "{harm}");
+        drop(conn);
+
+        let page = open(folder.path()).audit(0, 0).await.unwrap();
+
+        assert_eq!(
+            verify(page.first, &page.entries, page.last, None),
+            Err(expected),
+            "{harm}"
+        );
+    }
+}

@@ -109,6 +109,7 @@ pub(crate) fn person(name: &str) -> Actor {
         name: name.into(),
         groups: Vec::new(),
         role: Role::Admin,
+        via: String::new(),
     }
 }
 

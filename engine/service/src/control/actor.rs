@@ -82,6 +82,7 @@ pub fn recognise(
             name: format!("os:{}", owner.label()),
             role: Role::Admin,
             groups: Vec::new(),
+            via: String::new(),
         });
     }
     Err(Problem::new(
@@ -107,6 +108,7 @@ pub fn of_user(user: &User) -> Actor {
         name: user.name.clone(),
         role: role_of(user.role),
         groups: user.groups.clone(),
+        via: String::new(),
     }
 }
 
@@ -207,6 +209,7 @@ mod tests {
                 name: "x".into(),
                 role: *role,
                 groups: vec![],
+                via: String::new(),
             };
             for (needs, least) in roles.iter().enumerate() {
                 assert_eq!(

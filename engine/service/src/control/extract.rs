@@ -43,27 +43,39 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let token = parts.headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
-        let settings = shared.control.settings();
-        let owner = match &shared.door {
-            Door::Socket(owner) => owner,
-            Door::Network(_) => {
-                let token = token.ok_or_else(|| {
+        let via = shared.door.word();
+        let who = caller(parts, shared);
+        if who
+            .as_ref()
+            .is_err_and(|problem| problem.code == Code::NotAuthenticated)
+        {
+            shared.control.refused(via);
+        }
+        who.map(|actor| Self(actor.on(via)))
+    }
+}
+
+fn caller(parts: &Parts, shared: &Shared) -> Result<Actor, Problem> {
+    let token = parts.headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
+    let settings = shared.control.settings();
+    let owner = match &shared.door {
+        Door::Socket(owner) => owner,
+        Door::Network(_) => {
+            let token = token.ok_or_else(|| {
                     Problem::new(Code::NotAuthenticated, "over the network a token says who is asking, and none came along")
                         .hint("set STANCH_TOKEN to the token that `stanch user token NAME` printed, or send it as `Authorization: Bearer`")
                 })?;
-                return by_token(&settings, token).map(Self);
-            }
-        };
-        let Some(ConnectInfo(Peer(Some(uid)))) = parts.extensions.get::<ConnectInfo<Peer>>() else {
-            return Err(Problem::new(
-                Code::NotAuthenticated,
-                "the kernel did not say who is asking",
-            ));
-        };
-        let peer = account::by_number(*uid);
-        recognise(&settings, owner, &peer, token).map(Self)
-    }
+            return by_token(&settings, token);
+        }
+    };
+    let Some(ConnectInfo(Peer(Some(uid)))) = parts.extensions.get::<ConnectInfo<Peer>>() else {
+        return Err(Problem::new(
+            Code::NotAuthenticated,
+            "the kernel did not say who is asking",
+        ));
+    };
+    let peer = account::by_number(*uid);
+    recognise(&settings, owner, &peer, token)
 }
 
 fn bearer(header: &HeaderValue) -> Result<&str, Problem> {

@@ -8,8 +8,8 @@ use stanch_contract::{Alert, Digest, RunId, StepId};
 use stanch_run::Actor;
 
 use super::types::{
-    Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
-    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
+    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest,
+    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
     RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
 };
 use super::{Answer, Control};
@@ -110,5 +110,8 @@ impl Control for Wall {
     }
     async fn rollback(&self, actor: &Actor, _: RollbackRequest) -> Answer<Reloaded> {
         reached(&actor.name)
+    }
+    async fn audit(&self, _: AuditPart) -> Answer<AuditPage> {
+        reached("a reader")
     }
 }

@@ -21,15 +21,17 @@ use stanch_run::words::OnCancel;
 use stanch_sandbox::kubernetes::ClusterState;
 
 use self::listing::{find, list};
+pub(crate) use self::plugins::grants_of;
 use self::plugins::plugins;
 use self::refusals::{dry_run, journal, not_durable, not_started, refused};
 use super::types::{
-    Accepted, AnswerCheck, ByHand, CancelRun, ClusterView, Code, ConditionView, Decide, DryRun,
-    ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
-    Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation, Settle,
-    StartRun, Status, StoreHealth, UndoRun,
+    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code, ConditionView, Decide,
+    DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem,
+    Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation,
+    Settle, StartRun, Status, StoreHealth, UndoRun,
 };
 use super::{Answer, Control};
+use crate::audit::{Entry, Failures};
 use crate::clock;
 use crate::config::Settings;
 use crate::executor::Engine;
@@ -45,6 +47,7 @@ pub struct Live {
     engine: Engine,
     reloader: Arc<Reloader>,
     started_at: Timestamp,
+    failures: Failures,
 }
 
 impl Live {
@@ -54,7 +57,17 @@ impl Live {
             engine,
             reloader,
             started_at: clock::now(),
+            failures: Failures::default(),
         }
+    }
+
+    fn audit_reload(&self, actor: &Actor, generation: u64, back: bool) {
+        self.engine.audit().note(Entry::Reload {
+            by: actor.name.clone(),
+            via: actor.via.clone(),
+            generation,
+            back,
+        });
     }
 
     async fn whole(&self, run: &RunId) -> Answer<RunView> {
@@ -325,13 +338,28 @@ impl Control for Live {
         Ok(plugins(&self.engine.current().load()))
     }
 
-    async fn reload(&self, _: &Actor) -> Answer<Reloaded> {
-        Ok(self.reloader.reload().await)
+    async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {
+        let reloaded = self.reloader.reload().await;
+        self.audit_reload(actor, reloaded.generation, false);
+        Ok(reloaded)
     }
 
-    async fn rollback(&self, _: &Actor, request: RollbackRequest) -> Answer<Reloaded> {
+    async fn rollback(&self, actor: &Actor, request: RollbackRequest) -> Answer<Reloaded> {
         let back = self.reloader.rollback(request.generation).await;
-        back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))
+        let back = back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))?;
+        self.audit_reload(actor, back.generation, true);
+        Ok(back)
+    }
+
+    async fn audit(&self, part: AuditPart) -> Answer<AuditPage> {
+        let page = self.engine.store().audit(part.after, part.limit).await;
+        page.map_err(|error| journal(&error))
+    }
+
+    fn refused(&self, via: &str) {
+        if let Some(entry) = self.failures.one(via, clock::now()) {
+            self.engine.audit().note(entry);
+        }
     }
 }
 

@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use super::actor::{Account, must_be};
 use super::extract::{Body, Caller};
 use super::types::{
-    Accepted, AnswerCheck, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest, Explanation,
-    PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest,
-    RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest,
+    Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
+    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
 };
 use super::{Answer, Control};
 
@@ -44,6 +44,14 @@ pub(super) enum Door {
 }
 
 impl Door {
+    /// Its name.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Socket(_) => "socket",
+            Self::Network(_) => "api",
+        }
+    }
+
     /// The network's.
     pub(super) fn network() -> Self {
         Self::Network(Arc::new(Semaphore::new(FOLLOWERS)))
@@ -100,6 +108,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/pauses/{scope}", delete(resume))
         .route("/reload", post(reload))
         .route("/rollback", post(rollback))
+        .route("/audit", get(audit))
         .fallback(nowhere)
         .layer(map_response(private));
     Router::new().nest("/api/v1", api).with_state(shared)
@@ -373,6 +382,17 @@ async fn resume(who: Caller, State(shared): State<Shared>, Path(scope): Path<Str
         .resume(&who, &scope)
         .await
         .map(|()| StatusCode::NO_CONTENT)
+}
+
+/// It has addresses, names and reasons: for those who run the engine.
+async fn audit(
+    who: Caller,
+    State(shared): State<Shared>,
+    part: Result<Query<AuditPart>, axum::extract::rejection::QueryRejection>,
+) -> Answer<Json<AuditPage>> {
+    must_be(&who, Role::Operator, "read the audit")?;
+    let Query(part) = part.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
+    shared.control.audit(part).await.map(Json)
 }
 
 async fn reload(who: Caller, State(shared): State<Shared>) -> Answer<Json<Reloaded>> {

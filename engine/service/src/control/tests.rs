@@ -89,7 +89,7 @@ async fn ask_over_network(method: &str, path: &str, body: &Value, header: Option
 }
 
 /// Every route, with the number of the least user who may.
-fn every_route() -> [(&'static str, &'static str, Value, u32); 21] {
+fn every_route() -> [(&'static str, &'static str, Value, u32); 22] {
     let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
     [
         ("GET", "/status", Value::Null, 9001),
@@ -128,6 +128,7 @@ fn every_route() -> [(&'static str, &'static str, Value, u32); 21] {
         ("DELETE", "/pauses/runbook:disk-full", Value::Null, 9003),
         ("POST", "/reload", Value::Null, 9003),
         ("POST", "/rollback", Value::Null, 9003),
+        ("GET", "/audit?after=3&limit=10", Value::Null, 9003),
     ]
 }
 

@@ -24,6 +24,7 @@ use super::mail::{Letter, Refusal};
 use super::pins::ToPin;
 use super::rows;
 use super::task::Home;
+use crate::audit;
 use crate::clock;
 use crate::intake::{Accepted, AlertSink, NotDurable};
 use crate::snapshot::{LoadedRunbook, Snapshot};
@@ -376,6 +377,7 @@ impl Engine {
                 writes.push(Write::Run(record.clone()));
                 writes.extend(self.inner.pinned.writes(state.id(), to_pin, afresh));
                 writes.push(rows::events(state, 0, std::slice::from_ref(event)));
+                writes.extend(audit::of_run(state.id(), std::slice::from_ref(event)));
             }
             writes.extend(rows.iter().cloned());
             Append::new_work(now, writes)

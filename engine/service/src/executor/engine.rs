@@ -14,6 +14,7 @@ use super::board::Board;
 use super::id::Ids;
 use super::mail::Letter;
 use super::pins::Pinned;
+use crate::audit::Audit;
 use crate::clock;
 use crate::snapshot::Current;
 
@@ -120,6 +121,11 @@ impl Engine {
     /// The journal.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// Where what happens outside of runs is audited.
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.inner.store.clone())
     }
 
     /// What is loaded.

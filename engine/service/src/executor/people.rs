@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::mail::{Letter, Refusal};
 use super::recover::PAUSE;
 use super::task::Home;
+use crate::audit::Entry;
 use crate::clock;
 use crate::intake::NotDurable;
 
@@ -70,17 +71,17 @@ impl Engine {
         yes: bool,
         reason: String,
     ) -> Result<(), Refusal> {
-        self.tell(
-            run,
-            Input::Decide {
-                by,
-                step,
-                digest,
-                yes,
-                reason,
-            },
-        )
-        .await
+        let said = (by.clone(), step.clone());
+        let input = Input::Decide {
+            by,
+            step,
+            digest,
+            yes,
+            reason,
+        };
+        let taken = self.tell(run, input).await;
+        self.audit_not_taken(run, said, yes, &taken);
+        taken
     }
 
     /// Yes to a question, alone. The caller checked that the operator lets this person.
@@ -95,16 +96,36 @@ impl Engine {
         digest: Option<PlanDigest>,
         reason: String,
     ) -> Result<(), Refusal> {
-        self.tell(
-            run,
-            Input::BreakGlass {
-                by,
+        let said = (by.clone(), step.clone());
+        let input = Input::BreakGlass {
+            by,
+            step,
+            digest,
+            reason,
+        };
+        let taken = self.tell(run, input).await;
+        self.audit_not_taken(run, said, true, &taken);
+        taken
+    }
+
+    /// What somebody said and does not count is audited too: what counts is, with the run's events.
+    fn audit_not_taken(
+        &self,
+        run: &RunId,
+        (by, step): (Actor, Option<StepId>),
+        yes: bool,
+        taken: &Result<(), Refusal>,
+    ) {
+        if let Err(Refusal::Run(why)) = taken {
+            self.audit().note(Entry::NotTaken {
+                run: run.clone(),
                 step,
-                digest,
-                reason,
-            },
-        )
-        .await
+                yes,
+                by: by.name,
+                via: by.via,
+                why: why.to_string(),
+            });
+        }
     }
 
     /// A person's answer to a check.
@@ -307,7 +328,13 @@ impl Engine {
         };
         self.inner.board.lock().ledger.pause(pause.clone());
         tracing::warn!(%pause, "changes are stopped");
-        self.keep_pause(&scope, Some(&pause)).await
+        let entry = Entry::Pause {
+            scope: scope.clone(),
+            by: by.name.clone(),
+            via: by.via.clone(),
+            reason: pause.reason.clone(),
+        };
+        self.keep_pause(&scope, Some(&pause), &entry).await
     }
 
     /// Lets changes go on.
@@ -326,7 +353,12 @@ impl Engine {
             let why = format!("nothing is paused under `{scope}`");
             return Err(Refusal::Run(stanch_run::Refused::NothingOpen(why)));
         }
-        self.keep_pause(scope, None).await?;
+        let entry = Entry::Resume {
+            scope: scope.clone(),
+            by: by.name.clone(),
+            via: by.via.clone(),
+        };
+        self.keep_pause(scope, None, &entry).await?;
         let mut board = self.inner.board.lock();
         board.ledger.resume(scope);
         board.wake();
@@ -334,13 +366,18 @@ impl Engine {
         Ok(())
     }
 
-    async fn keep_pause(&self, scope: &PauseScope, pause: Option<&Pause>) -> Result<(), Refusal> {
-        let value = Some(Bytes::from(json!(pause).to_string()));
-        let writes = vec![Write::Value {
+    async fn keep_pause(
+        &self,
+        scope: &PauseScope,
+        pause: Option<&Pause>,
+        entry: &Entry,
+    ) -> Result<(), Refusal> {
+        let value = Write::Value {
             name: format!("{PAUSE}{scope}"),
             expected: None,
-            value,
-        }];
+            value: Some(Bytes::from(json!(pause).to_string())),
+        };
+        let writes = vec![value, entry.write()];
         let kept = self
             .inner
             .store

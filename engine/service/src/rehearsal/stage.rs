@@ -392,6 +392,7 @@ impl<'t> Stage<'t> {
             name: name.to_owned(),
             groups: groups.collect(),
             role: stanch_run::Role::Admin,
+            via: String::new(),
         }
     }
 

@@ -20,14 +20,15 @@ mod watch;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use stanch_contract::Timestamp;
 use stanch_sandbox::Sandbox;
 use stanch_sandbox::gate::Facilities;
 use stanch_sandbox::kubernetes::Clusters;
-use tokio::sync::{Mutex, watch as channel};
+use tokio::sync::{Mutex, mpsc, watch as channel};
 
+use crate::audit::Swap;
 use crate::clock;
 use crate::config::LoadErrors;
 use crate::control::types::Reloaded;
@@ -96,6 +97,7 @@ pub struct Reloader {
     parts: Parts,
     current: Arc<Current>,
     generations: channel::Sender<u64>,
+    swaps: OnceLock<mpsc::UnboundedSender<Swap>>,
     state: Mutex<State>,
 }
 
@@ -154,6 +156,7 @@ impl Reloader {
             parts,
             current: Arc::new(Current::new(snapshot)),
             generations: channel::Sender::new(1),
+            swaps: OnceLock::new(),
             state: Mutex::new(State {
                 builder,
                 history: VecDeque::new(),
@@ -171,6 +174,17 @@ impl Reloader {
     /// The operator's clusters.
     pub fn clusters(&self) -> &Clusters {
         &self.parts.facilities.clusters
+    }
+
+    /// What is loaded now, and each swap from now on, in their order. Given once.
+    pub fn swaps(&self) -> mpsc::UnboundedReceiver<Swap> {
+        let (told, swaps) = mpsc::unbounded_channel();
+        let _ = told.send(Swap {
+            snapshot: self.current.load(),
+            changes: Vec::new(),
+        });
+        let _ = self.swaps.set(told);
+        swaps
     }
 
     /// Says each time that another generation is loaded.
@@ -231,7 +245,7 @@ impl Reloader {
             changes,
             problems: snapshot.problems.clone(),
         };
-        self.put(&mut state, snapshot).await;
+        self.put(&mut state, snapshot, &reloaded.changes).await;
         reloaded
     }
 
@@ -286,11 +300,11 @@ impl Reloader {
             changes,
             problems: snapshot.problems.clone(),
         };
-        self.put(&mut state, snapshot).await;
+        self.put(&mut state, snapshot, &reloaded.changes).await;
         Ok(reloaded)
     }
 
-    async fn put(&self, state: &mut State, next: Snapshot) {
+    async fn put(&self, state: &mut State, next: Snapshot, changes: &[String]) {
         self.parts.secrets.refresh(&next.settings.secrets);
         self.parts
             .facilities
@@ -311,6 +325,10 @@ impl Reloader {
                 state.history.pop_front();
             }
             tracing::info!(generation, "loaded");
+            if let Some(swaps) = self.swaps.get() {
+                let (snapshot, changes) = (self.current.load(), changes.to_vec());
+                let _ = swaps.send(Swap { snapshot, changes });
+            }
             self.generations.send_replace(generation);
         }
     }

@@ -157,7 +157,8 @@ pub(crate) async fn what_is_old_and_settled_is_dropped_and_nothing_else(place: &
         Collected {
             runs: 1,
             alerts: 2,
-            contents: 0
+            contents: 0,
+            entries: 0
         }
     );
     assert_eq!(ids(&*store, RunFilter::default()).await, names(&[4, 3, 2]));

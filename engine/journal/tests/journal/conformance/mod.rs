@@ -1,6 +1,7 @@
 //! What every store must do. A store takes part by giving `conformance!` a way to open the same place again and again.
 
 pub(crate) mod appending;
+pub(crate) mod auditing;
 pub(crate) mod keeping;
 pub(crate) mod listing;
 
@@ -52,6 +53,11 @@ macro_rules! conformance {
             a_removed_value_is_gone_and_its_revision_never_comes_back,
             what_is_old_and_settled_is_dropped_and_nothing_else,
             a_content_stays_as_long_as_one_run_pins_it,
+        );
+        $crate::conformance!($place; auditing:
+            entries_of_the_audit_are_chained_in_order_over_a_restart,
+            an_entry_of_a_batch_that_is_refused_is_not_in_the_audit,
+            old_entries_are_dropped_and_what_is_left_still_fits,
         );
     };
     ($place:expr; $part:ident: $($case:ident,)*) => {$(

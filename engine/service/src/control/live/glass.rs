@@ -79,6 +79,7 @@ mod tests {
                 name: "dana".into(),
                 groups: vec![],
                 role,
+                via: String::new(),
             };
             let request = Decide {
                 yes,

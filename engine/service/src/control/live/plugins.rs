@@ -18,7 +18,7 @@ pub(super) fn plugins(snapshot: &Snapshot) -> Vec<PluginView> {
 
 fn view(snapshot: &Snapshot, installed: &Installed) -> PluginView {
     let plugin = installed.installation.plugin();
-    let granted = object(serde_json::to_value(installed.installation.grant().spec()).unwrap_or_default());
+    let granted = granted(installed);
     let asked = object(plugin.manifest().asks.clone());
     let source = snapshot
         .settings
@@ -32,10 +32,7 @@ fn view(snapshot: &Snapshot, installed: &Installed) -> PluginView {
         digest: installed.digest,
         bytes: plugin.bytes(),
         manifest: plugin.manifest().clone(),
-        grants: granted
-            .iter()
-            .flat_map(|(capability, entries)| lines(capability, entries))
-            .collect(),
+        grants: grants_of(installed),
         missing: asked
             .iter()
             .filter(|(capability, _)| !granted.contains_key(*capability))
@@ -50,6 +47,19 @@ fn view(snapshot: &Snapshot, installed: &Installed) -> PluginView {
             .map(|loaded| loaded.runbook.name.clone())
             .collect(),
     }
+}
+
+fn granted(installed: &Installed) -> Map<String, Value> {
+    object(serde_json::to_value(installed.installation.grant().spec()).unwrap_or_default())
+}
+
+/// What an installed plugin may touch, a line for each entry of its grant.
+pub(crate) fn grants_of(installed: &Installed) -> Vec<String> {
+    let granted = granted(installed);
+    granted
+        .iter()
+        .flat_map(|(capability, entries)| lines(capability, entries))
+        .collect()
 }
 
 fn object(value: Value) -> Map<String, Value> {

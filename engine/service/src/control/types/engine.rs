@@ -9,6 +9,7 @@ use stanch_contract::{Digest, Manifest, PluginKey, PluginKind, RunId, Timestamp}
 use super::run::RunView;
 pub use crate::intake::Accepted;
 pub use crate::snapshot::Problem as FileProblem;
+pub use stanch_journal::{AuditEntry, AuditPage};
 pub use stanch_run::ledger::Pause;
 
 /// What the engine is doing.

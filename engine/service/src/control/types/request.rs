@@ -137,6 +137,18 @@ pub struct PlanRequest {
     pub inputs: BTreeMap<String, Value>,
 }
 
+/// Which part of the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPart {
+    /// Entries after this number.
+    #[serde(default)]
+    pub after: u64,
+    /// At most so many; 100 where it is 0, never more than 1,000.
+    #[serde(default)]
+    pub limit: usize,
+}
+
 /// Goes back to an earlier generation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ use stanch_run::{Event, EventKind};
 
 use super::Task;
 use super::reply::{Reply, answer, reject};
+use crate::audit;
 use crate::clock;
 use crate::executor::mail::{Content, Letter, Refusal};
 use crate::executor::{board, rows};
@@ -72,6 +73,7 @@ impl Task {
         let record = self.record();
         let mut writes = contents(self.state.id(), left);
         writes.push(rows::events(&self.state, first_seq, &events));
+        writes.extend(audit::of_run(self.state.id(), &events));
         if self.listed.as_ref() != Some(&record) {
             writes.push(Write::Run(record.clone()));
         }

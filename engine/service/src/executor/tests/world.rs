@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde_json::json;
 use stanch_contract::{Alert, AlertStatus, ByteSize, Digest, RunId, Span, Timestamp};
 use stanch_journal::{
-    AlertFilter, AlertRecord, Append, Collected, Counters, EventRow, Health, RunFilter, RunRecord,
+    AlertFilter, AlertRecord, Append, AuditPage, Collected, Counters, EventRow, Health, RunFilter, RunRecord,
     SqliteStore, Store, StoreError, Value,
 };
 use stanch_run::{Actor, Role, RunView};
@@ -170,6 +170,9 @@ impl Store for Mortal {
     }
     async fn values(&self, prefix: &str) -> Result<Vec<Value>, StoreError> {
         self.inner.values(prefix).await
+    }
+    async fn audit(&self, after: u64, limit: usize) -> Result<AuditPage, StoreError> {
+        self.inner.audit(after, limit).await
     }
     async fn collect(&self, now: Timestamp) -> Result<Collected, StoreError> {
         self.inner.collect(now).await
@@ -416,6 +419,7 @@ pub(super) fn person(name: &str) -> Actor {
         name: name.into(),
         groups: vec![],
         role: Role::Admin,
+        via: String::new(),
     }
 }
 

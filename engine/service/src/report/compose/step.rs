@@ -69,10 +69,16 @@ fn trace(events: &[Event], id: &StepId) -> Trace {
                     .decisions
                     .push(decision(event.at, true, *side, by, Some(*digest), reason));
             }
-            EventKind::DecisionRefused { side, by, reason, .. } => {
+            EventKind::DecisionRefused {
+                side,
+                by,
+                digest,
+                reason,
+                ..
+            } => {
                 trace
                     .decisions
-                    .push(decision(event.at, false, *side, by, None, reason));
+                    .push(decision(event.at, false, *side, by, *digest, reason));
             }
             EventKind::ActionStarted { attempt, .. } => trace.attempt = trace.attempt.max(*attempt),
             EventKind::StepVerified {

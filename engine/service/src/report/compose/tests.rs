@@ -257,6 +257,7 @@ impl Driven {
             name: "dana".into(),
             groups: vec!["sre".into()],
             role: Role::Approver,
+            via: String::new(),
         };
         self.input(Input::Decide {
             by,
@@ -435,6 +436,7 @@ fn a_cancelled_run_is_told_with_who_did_it() {
         name: "otto".into(),
         groups: vec![],
         role: Role::Operator,
+        via: String::new(),
     };
     driven.input(Input::Cancel {
         by,

@@ -75,6 +75,15 @@ fn back(side: Side) -> &'static str {
     if side == Side::Undo { "putting back " } else { "" }
 }
 
+/// Where it was said, where that is a channel.
+fn at(via: &str) -> String {
+    if via.contains(':') {
+        format!(" in {via}")
+    } else {
+        String::new()
+    }
+}
+
 fn because(reason: &str) -> String {
     if reason.is_empty() {
         String::new()
@@ -156,10 +165,11 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
             side,
             by: who,
             reason,
+            via,
             ..
         } => by(
             who,
-            format!("yes to {}{step}{}", back(*side), because(reason)),
+            format!("yes to {}{step}{}{}", back(*side), at(via), because(reason)),
             Tone::Good,
         ),
         EventKind::DecisionRefused {
@@ -167,9 +177,11 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
             side,
             by: who,
             reason,
+            via,
+            ..
         } => by(
             who,
-            format!("no to {}{step}{}", back(*side), because(reason)),
+            format!("no to {}{step}{}{}", back(*side), at(via), because(reason)),
             Tone::Attention,
         ),
         EventKind::DecisionExpired { step, side, why } => told(

@@ -52,6 +52,7 @@ fn yes(second: i64, by: &str, alone: bool) -> Event {
             digest: digest(),
             reason: String::new(),
             alone,
+            via: String::new(),
         },
     )
 }
@@ -63,7 +64,9 @@ fn no(second: i64) -> Event {
             step: step("restart"),
             side: Side::Do,
             by: "dana".into(),
+            digest: None,
             reason: String::new(),
+            via: String::new(),
         },
     )
 }
