@@ -160,12 +160,13 @@ pub(crate) fn change(
             let (mut body, how) = match expect {
                 // A merge can compare a uid and a version, and nothing else.
                 Some(Expect::Replicas { from, .. }) => {
-                    let number =
-                        |op: &str, value: u32| json!({ "op": op, "path": "/spec/replicas", "value": value });
-                    (
-                        json!([number("test", *from), number("replace", *replicas)]),
-                        PatchKind::Json,
-                    )
+                    let was = match from {
+                        // A server leaves the number out where it is none, and a test of what is not there fails.
+                        0 => json!({ "op": "test", "path": "/spec", "value": {} }),
+                        from => json!({ "op": "test", "path": "/spec/replicas", "value": from }),
+                    };
+                    let will_be = json!({ "op": "add", "path": "/spec/replicas", "value": replicas });
+                    (json!([was, will_be]), PatchKind::Json)
                 }
                 _ => (json!({ "spec": { "replicas": replicas } }), PatchKind::Merge),
             };
@@ -365,9 +366,9 @@ mod tests {
         let (pods, web_0) = pod();
         let (deployments, web) = web();
         let (uid, version) = (Expect::Uid("u-1".into()), Expect::Version("7".into()));
-        let from_3 = Expect::Replicas {
+        let from = |from| Expect::Replicas {
             uid: "u-1".into(),
-            from: 3,
+            from,
         };
         let patch = |kind, body: Value| Content::Patch { kind, body };
         let at = "/apis/apps/v1/namespaces/shop/deployments/web";
@@ -385,8 +386,12 @@ mod tests {
                 format!(r#"PATCH {at}/scale?fieldManager=stanch application/merge-patch+json {{"metadata":{{"resourceVersion":"7"}},"spec":{{"replicas":5}}}}"#),
             ),
             (
-                change(&deployments, &web, &Content::Scale { replicas: 5 }, Some(&from_3), false),
-                format!(r#"PATCH {at}/scale?fieldManager=stanch application/json-patch+json [{{"op":"replace","path":"/metadata/uid","value":"u-1"}},{{"op":"test","path":"/spec/replicas","value":3}},{{"op":"replace","path":"/spec/replicas","value":5}}]"#),
+                change(&deployments, &web, &Content::Scale { replicas: 5 }, Some(&from(3)), false),
+                format!(r#"PATCH {at}/scale?fieldManager=stanch application/json-patch+json [{{"op":"replace","path":"/metadata/uid","value":"u-1"}},{{"op":"test","path":"/spec/replicas","value":3}},{{"op":"add","path":"/spec/replicas","value":5}}]"#),
+            ),
+            (
+                change(&deployments, &web, &Content::Scale { replicas: 5 }, Some(&from(0)), false),
+                format!(r#"PATCH {at}/scale?fieldManager=stanch application/json-patch+json [{{"op":"replace","path":"/metadata/uid","value":"u-1"}},{{"op":"test","path":"/spec","value":{{}}}},{{"op":"add","path":"/spec/replicas","value":5}}]"#),
             ),
             (
                 change(&deployments, &web, &patch(PatchKind::Strategic, json!({ "metadata": { "labels": {} } })), Some(&uid), false),

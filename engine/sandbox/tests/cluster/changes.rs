@@ -464,6 +464,45 @@ async fn a_scale_leaves_alone_what_somebody_else_has_scaled_since_it_was_planned
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_replicas_is_scaled_up_and_what_somebody_scaled_up_meanwhile_is_left_alone() {
+    let world = World::new("from-none");
+    world.space.apply(&deployment("web", 0)).unwrap();
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", world.space.name());
+    let gate = world.gate(&["scale"], &["deployments.apps"]).await;
+    let web = world.object("apps/v1", "Deployment", "web");
+    let replicas = || world.space.admin().object(&path).unwrap()["spec"]["replicas"].clone();
+    let scaled = |to: u32| {
+        let target = world.target("apps/deployments/web");
+        with(action("scale", &target), json!({ "replicas": to }))
+    };
+
+    let plan = gate.plan(vec![scaled(2)]).await;
+    let merge = |to: u32| {
+        let body = json!({ "spec": { "replicas": to } });
+        world.space.admin().merge(&path, &body).unwrap().good().unwrap();
+    };
+    merge(1);
+    let failure = gate
+        .applying(plan)
+        .kubernetes_scale(web.clone(), 2)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, FailureCode::Conflict, "{failure}");
+    assert_eq!(replicas(), 1);
+
+    merge(0);
+    let plan = gate.plan(vec![scaled(2)]).await;
+    gate.applying(plan)
+        .kubernetes_scale(web.clone(), 2)
+        .await
+        .unwrap();
+    assert_eq!(replicas(), 2);
+    let plan = gate.plan(vec![scaled(0)]).await;
+    gate.applying(plan).kubernetes_scale(web, 0).await.unwrap();
+    assert_eq!(replicas(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_was_replaced_by_another_of_its_name_is_left_alone() {
     let world = World::new("replaced");
     world
@@ -486,7 +525,8 @@ async fn a_pod_that_was_replaced_by_another_of_its_name_is_left_alone() {
         .good()
         .unwrap();
     let new = until("another db-0", || {
-        world.space.pod("db-0").filter(|pod| uid(pod) != uid(&old))
+        let ready = world.space.ready("app=db", 1).ok()?;
+        ready.into_iter().find(|pod| uid(pod) != uid(&old))
     })
     .unwrap();
     for (failure, what) in [
