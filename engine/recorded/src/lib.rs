@@ -1,9 +1,9 @@
-//! A recorded world behind the real gate: servers, folders and a clock that answer what a test says.
+//! A recorded world behind the real gate: servers, clusters, folders and a clock that answer what a test says.
 //!
 //! A plugin that runs in it is the real one, in the real sandbox, at the real gate: grant, phase, plan, action, redaction and
 //! records are what they are in production. Only what is beyond the gate is given, through the seams of the sandbox's
-//! [`Facilities`]: HTTP exchanges instead of connections, real folders in a temporary place instead of the operator's, a
-//! clock that stands still until everybody waits, secrets that are none.
+//! [`Facilities`]: HTTP exchanges and objects of clusters instead of connections, real folders in a temporary place instead
+//! of the operator's, a clock that stands still until everybody waits, secrets that are none.
 //!
 //! What a test does not give is refused, and told with how to write it: a test never passes on a guess.
 //!
@@ -12,6 +12,7 @@
 
 pub mod case;
 mod clock;
+mod cluster;
 mod disk;
 pub mod like;
 mod missing;
@@ -24,13 +25,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
 use stanch_contract::Timestamp;
 use stanch_runbook::given::Given;
 use stanch_sandbox::Time;
 use stanch_sandbox::files::Folders;
 use stanch_sandbox::gate::{Facilities, Grant};
-use stanch_sandbox::http::HttpClients;
-use stanch_sandbox::kubernetes::Clusters;
+use stanch_sandbox::http::{HttpClients, NoAnswer};
+use stanch_sandbox::kubernetes::{ClusterRequest, Clusters};
 
 pub use clock::Clock;
 pub use missing::Missing;
@@ -45,7 +47,14 @@ pub struct World {
     clock: Clock,
     web: Arc<Web>,
     disk: Arc<Disk>,
+    clusters: Arc<cluster::Clusters>,
     misses: Arc<Misses>,
+}
+
+/// How often each answer of a world was used.
+pub(crate) struct Used {
+    web: Vec<u32>,
+    clusters: BTreeMap<String, Vec<u32>>,
 }
 
 /// One plugin call in a world.
@@ -84,6 +93,7 @@ impl World {
         Ok(Self {
             web: Arc::new(Web::new(&given.http, start, misses.clone())),
             disk: Arc::new(Disk::new(given, clock.clone(), folders, misses.clone())?),
+            clusters: Arc::new(cluster::Clusters::new(&given.kubernetes, start, misses.clone())?),
             clock,
             misses,
         })
@@ -103,7 +113,10 @@ impl World {
                 web: self.web.clone(),
                 visitor: visitor.clone(),
             })),
-            clusters: Clusters::default(),
+            clusters: Clusters::given(Arc::new(cluster::Reach {
+                clusters: self.clusters.clone(),
+                visitor: visitor.clone(),
+            })),
             folders: Folders::Given(Arc::new(disk::Hands {
                 disk: self.disk.clone(),
                 visitor: visitor.clone(),
@@ -133,13 +146,41 @@ impl World {
     }
 
     /// How often each answer was used, for [`World::rewind`].
-    pub(crate) fn used(&self) -> Vec<u32> {
-        self.web.used()
+    pub(crate) fn used(&self) -> Used {
+        Used {
+            web: self.web.used(),
+            clusters: self.clusters.used(),
+        }
     }
 
     /// As if no answer had been used since: what is asked again is answered the same.
-    pub(crate) fn rewind(&self, used: Vec<u32>) {
-        self.web.rewind(used);
+    pub(crate) fn rewind(&self, used: Used) {
+        self.web.rewind(used.web);
+        self.clusters.rewind(&used.clusters);
+    }
+
+    /// The calls that changed something in clusters, `VERB TARGET`, in order.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        self.clusters.changes()
+    }
+
+    /// What the API server of a cluster answers to a request that nobody checked: its status, and its body as JSON or as
+    /// text. That is how tests hold it against a real one.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn ask(&self, asked: ClusterRequest<'_>) -> Result<(u16, Value), NoAnswer> {
+        let answer = self.clusters.answer("a test", asked, self.clock.now())?;
+        let body = serde_json::from_slice(answer.body());
+        let text = || String::from_utf8_lossy(answer.body()).into_owned().into();
+        Ok((answer.status().as_u16(), body.unwrap_or_else(|_| text())))
+    }
+
+    /// Lets the time go on until all that follows from the calls until now has happened.
+    pub(crate) fn settle(&self) {
+        if let Some(at) = self.clusters.settled() {
+            self.clock.advance(at);
+        }
     }
 
     /// The files now, each with what tells whether it was changed.

@@ -319,3 +319,172 @@ of = "diagnose"
         "{nothing}"
     );
 }
+
+const CLUSTER: &str = r#"
+on = "eu"
+[[grant.kubernetes]]
+clusters = ["eu"]
+verbs = ["get", "list", "logs", "evict", "patch", "scale"]
+resources = ["pods", "configmaps", "deployments.apps"]
+namespaces = ["shop"]
+[[kubernetes]]
+objects = '''
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: shop, uid: uid-of-a, labels: {app: x}}
+spec: {nodeName: node-1, containers: [{name: main}, {name: side}]}
+status: {phase: Running}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mode, namespace: shop}
+data: {level: fast, since: "${now_rfc3339-1h}"}
+'''
+"#;
+
+fn steps(steps: &str) -> String {
+    format!("name = \"it\"\nparams = {{ verdict = \"yes\", do = [{steps}] }}\n{CLUSTER}")
+}
+
+#[tokio::test]
+async fn a_cluster_has_what_the_case_gives_and_no_more() {
+    let text = steps(
+        r#"{ kubernetes = { namespace = "shop", name = "a" } },
+           { kubernetes = { namespace = "shop", name = "none" } },
+           { kubernetes = { verb = "list", namespace = "shop", labels = "app=x" } },
+           { kubernetes = { kind = "ConfigMap", namespace = "shop", name = "mode" } },
+           { kubernetes = { verb = "logs", namespace = "shop", name = "a", container = "main", tail = 1 } },
+           { kubernetes = { verb = "logs", namespace = "shop", name = "a" } },
+           { kubernetes = { kind = "Secret", namespace = "shop", name = "key" } },
+           { kubernetes = { kind = "Tank", namespace = "shop", name = "t" } },"#,
+    );
+    let expect = r#"
+[[kubernetes]]
+log = "kubernetes:shop/_/pods/a"
+container = "main"
+text = "one\ntwo\n"
+[expect]
+calls = ["get kubernetes:shop/_/pods/a", "get kubernetes:shop/_/pods/none", "list kubernetes:shop/_/pods",
+    "get kubernetes:shop/_/configmaps/mode", "logs kubernetes:shop/_/pods/a", "logs kubernetes:shop/_/pods/a",
+    "refused get kubernetes:shop/_/secrets/key", "get kubernetes:shop/_/Tank/t"]
+[expect.finding]
+data = { calls = [
+    { ok = { metadata = { uid = "uid-of-a", creationTimestamp = "2026-01-01T00:00:00Z" } } },
+    { err = { code = "not-found", message = "*pods \"none\" not found" } },
+    { ok = { items = [{ metadata = { name = "a" } }] } },
+    { ok = { data = { since = "2025-12-31T23:00:00.000Z" } } },
+    { ok = "two\n" },
+    { err = { message = "*choose one of: [main side]" } },
+    { err = { code = "denied" } },
+    { err = { code = "not-found", message = "*has no kind `Tank`" } },
+] }
+"#;
+    assert_eq!(wrong("diagnosis", &format!("{text}{expect}")).await, "");
+
+    // Of another cluster nothing is given, and of a log of which nothing is given nothing is guessed.
+    let other = format!("{text}{expect}")
+        .replace(
+            "[[kubernetes]]\nobjects",
+            "[[kubernetes]]\ncluster = \"us\"\nobjects",
+        )
+        .replace("[[kubernetes]]\nlog", "[[kubernetes]]\ncluster = \"us\"\nlog");
+    let other = wrong("diagnosis", &other).await;
+    assert!(
+        other.contains("asked the cluster \"eu\", and the test gives nothing of it; write into the test:\n[[kubernetes]]\ncluster = \"eu\"\n"),
+        "{other}"
+    );
+    let unsaid =
+        format!("{text}{expect}").replace("container = \"main\"\ntext", "container = \"other\"\ntext");
+    let unsaid = wrong("diagnosis", &unsaid).await;
+    assert!(
+        unsaid.contains("log = \"kubernetes:shop/_/pods/a\"\ntext = \"\""),
+        "{unsaid}"
+    );
+}
+
+#[tokio::test]
+async fn what_follows_from_a_call_follows_in_its_time_and_an_answer_can_be_another() {
+    let evict = r#"{ kubernetes = { verb = "evict", namespace = "shop", name = "a" } }"#;
+    let list = r#"{ kubernetes = { verb = "list", namespace = "shop", labels = "app=x" } }"#;
+    let text = format!(
+        "name = \"it\"\nparams = {{ plan = {{ actions = [{{ verb = \"evict\", target = \"kubernetes:shop/_/pods/a\", expect = \"uid:uid-of-a\" }}] }}, \
+         apply = {{ do = [{evict}, {evict}, {list}, {{ rest_ms = 1000 }}, {list}, {{ rest_ms = 2000 }}, {list}] }} }}\n{CLUSTER}"
+    );
+    let expect = r#"
+[[kubernetes]]
+call = "evict kubernetes:shop/_/pods/*"
+times = 1
+status = 429
+message = "too many at a time"
+[[kubernetes]]
+since = "evict kubernetes:shop/_/pods/a"
+after = "3s"
+objects = '''
+apiVersion: v1
+kind: Pod
+metadata: {name: b, namespace: shop, labels: {app: x}}
+'''
+[expect]
+sent = ["evict kubernetes:shop/_/pods/a"]
+[expect.outcome]
+data = { calls = [
+    { err = { code = "unavailable", message = "*too many at a time" } },
+    { ok = {} },
+    { ok = { items = [{ metadata = { name = "a", deletionTimestamp = "2026-01-01T00:00:30Z" } }] } },
+    { ok = { items = [] } },
+    { ok = { items = [{ metadata = { name = "b", creationTimestamp = "2026-01-01T00:00:03Z" } }] } },
+] }
+"#;
+    let wrong_then = wrong(
+        "remediation",
+        &format!("{text}{expect}").replace("{ ok = {} }", "{}"),
+    )
+    .await;
+    assert_eq!(wrong_then, "");
+
+    // Refused before anything was sent, and lost after it was done, are two things.
+    for (error, left) in [("refused", "name = \"a\""), ("lost", "deletionTimestamp = \"*\"")] {
+        let case = format!(
+            "name = \"it\"\nparams = {{ plan = {{ actions = [{{ verb = \"evict\", target = \"kubernetes:shop/_/pods/a\", expect = \"uid:uid-of-a\" }}] }}, \
+             apply = {{ do = [{evict}, {list}] }} }}\n{CLUSTER}[[kubernetes]]\ncall = \"evict *\"\nerror = \"{error}\"\n\
+             [expect.outcome]\ndata = {{ calls = [{{ err = {{ code = \"unavailable\" }} }}, {{ ok = {{ items = [{{ metadata = {{ {left} }} }}] }} }}] }}\n"
+        );
+        assert_eq!(wrong("remediation", &case).await, "", "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_of_a_cluster_is_told_at_its_place() {
+    let text = r#"
+name = "it"
+[[kubernetes]]
+objects = "kind: [Pod"
+[[kubernetes]]
+objects = "{kind: Pod, metadata: {name: a}}"
+[[kubernetes]]
+objects = ""
+log = "kubernetes:shop/_/pods/a"
+[[kubernetes]]
+call = "evict"
+status = 429
+[[kubernetes]]
+call = "get kubernetes:shop/_/pods/a"
+[[kubernetes]]
+after = "3s"
+gone = ["kubernetes:shop/_/pods/a"]
+[expect.finding]
+verdict = "yes"
+"#;
+    let errors = Case::read("broken.case.toml", text, PluginKind::Diagnosis).unwrap_err();
+    let errors = errors.render(false, 110);
+    for says in [
+        "`objects` is not YAML",
+        "`a` has no `apiVersion`",
+        "a table says one thing of a cluster",
+        "`evict` is not a call",
+        "an answer is an `error`, or has a `status`",
+        "`after` counts from a call that `since` names",
+    ] {
+        assert!(errors.contains(says), "{says}: {errors}");
+    }
+}

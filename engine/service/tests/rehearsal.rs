@@ -82,6 +82,54 @@ uses = "page"
 with = { to = "nobody" }
 "#;
 
+const SHORT: &str = r#"
+name = "short"
+title = "Short of workers"
+owner = "tests"
+mode = "auto"
+[trigger]
+alert = "Short"
+[impact]
+severity = "low"
+summary = "None."
+[[diagnosis]]
+id = "hung"
+ask = "Does a worker hang?"
+uses = "pods"
+on = "eu"
+with = { namespace = "inference", selector = "app=worker", what = ["hung"] }
+[[mitigation]]
+id = "more"
+do = "More workers"
+uses = "scale"
+on = "eu"
+with = { namespace = "inference", name = "worker", by = 2, floor = 2, ceiling = 6 }
+verify = { within = "2m", every = "10s" }
+[recovery]
+stable_for = "5m"
+[[escalation]]
+uses = "page"
+with = { to = "nobody" }
+"#;
+
+/// What an operator says for `short`.
+const EU: &str = r#"
+[plugins.pods]
+source = "plugins/pod-state.wasm"
+[[plugins.pods.grant.kubernetes]]
+clusters = ["eu"]
+verbs = ["list"]
+resources = ["pods", "events"]
+namespaces = ["inference"]
+[plugins.scale]
+source = "plugins/deployment-scale.wasm"
+[[plugins.scale.grant.kubernetes]]
+clusters = ["eu"]
+verbs = ["get", "list", "scale"]
+resources = ["deployments.apps", "horizontalpodautoscalers.autoscaling"]
+namespaces = ["inference"]
+"#;
+
 /// What a test of `retried` begins with.
 const FULL: &str = r#"
 [[test.alert]]
@@ -103,7 +151,7 @@ const SHIPPED: [(&str, usize); 7] = [
     ("certificate-expiring", 5),
 ];
 
-/// The way to a cluster that is nowhere: no test of a runbook asks one.
+/// The way to a cluster that is nowhere: nothing connects to it.
 const KUBECONFIG: &str = r#"
 apiVersion: v1
 kind: Config
@@ -138,9 +186,10 @@ async fn load() -> Snapshot {
     // `retried` acts without a yes.
     std::fs::write(
         at("stanch.toml"),
-        settings.replace("max_mode = \"ask\"", "max_mode = \"auto\""),
+        settings.replace("max_mode = \"ask\"", "max_mode = \"auto\"") + EU,
     )
     .unwrap();
+    std::fs::write(at("runbooks/short.toml"), SHORT).unwrap();
     for (name, _) in SHIPPED {
         let name = format!("{name}.toml");
         std::fs::copy(shipped.join(&name), at("runbooks").join(&name)).unwrap();
@@ -306,6 +355,37 @@ async fn where_a_test_gives_a_world_the_real_plugins_act_in_it() {
         "`sent` is expected to be [], and is [\"remove file:scratch\"]\n\
          `left` is expected to be [\"*\", \"scratch/a.tmp\"], and is [\"scratch/young.tmp\"]"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_of_clusters_act_in_the_cluster_that_the_test_gives() {
+    let deployment = |generation: u32, replicas: u32, ready: u32| {
+        format!(
+            "objects = '''\napiVersion: apps/v1\nkind: Deployment\n\
+             metadata: {{name: worker, namespace: inference, generation: {generation}}}\nspec: {{replicas: {replicas}}}\n\
+             status: {{replicas: {replicas}, readyReplicas: {ready}, observedGeneration: {generation}}}\n'''\n"
+        )
+    };
+    let test = |after: &str, hung: &str| {
+        format!(
+            "[[test.alert]]\nlabels = {{ alertname = \"Short\" }}\n\
+             [[test.alert]]\nat = \"1h\"\nstatus = \"resolved\"\nlabels = {{ alertname = \"Short\" }}\n\
+             [[test.kubernetes]]\n{}[[test.kubernetes]]\nobjects = '''\napiVersion: v1\nkind: Pod\n\
+             metadata: {{name: worker-1, namespace: inference, labels: {{app: worker}}}}\nspec: {{containers: [{{name: main}}]}}\n\
+             status: {{phase: Running, conditions: [{{type: Ready, status: \"True\"}}]}}\n'''\n\
+             [[test.kubernetes]]\nsince = \"scale *\"\nafter = \"{after}\"\n{}\
+             [test.expect]\nending = \"healed\"\nsteps = {{ hung = \"{hung}\", more = \"yes\" }}\n\
+             plans = {{ more = [\"scale kubernetes:inference/apps/deployments/worker\"] }}\n\
+             sent = [\"scale kubernetes:inference/apps/deployments/worker\"]\ntold = []\n",
+            deployment(1, 3, 3),
+            deployment(2, 5, 5)
+        )
+    };
+    assert_eq!(one("short", &test("30s", "no")).await, "");
+    let wrong = one("short", &test("30s", "yes")).await;
+    assert!(wrong.contains("`steps.hung`"), "{wrong}");
+    let wrong = one("short", &test("10m", "no")).await;
+    assert!(wrong.contains("`steps.more`"), "{wrong}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,11 +20,15 @@ fn the_first_plugin_of_the_guide_is_the_example() {
 }
 
 #[test]
-fn the_cases_of_the_guide_are_those_of_a_new_project() {
+fn the_cases_of_the_guide_are_those_of_a_new_project_and_of_a_shipped_plugin() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let guide = std::fs::read_to_string(format!("{root}/docs/plugin-author.md")).unwrap();
-    for case in ["diagnosis/busy", "remediation/blocked"] {
-        let path = format!("{root}/plugin-sdk/tools/templates/cases/{case}.case.toml");
+    for case in [
+        "plugin-sdk/tools/templates/cases/diagnosis/busy",
+        "plugin-sdk/tools/templates/cases/remediation/blocked",
+        "plugins/config-switch/cases/switched",
+    ] {
+        let path = format!("{root}/{case}.case.toml");
         let text = std::fs::read_to_string(path).unwrap();
         assert!(
             guide.contains(&format!("```toml\n{text}```")),

@@ -157,6 +157,7 @@ impl Player<'_> {
             (None, outcome) => Ok(outcome.as_ref().map_or(Value::Null, as_json)),
         };
         self.compare(Call::Apply, "outcome", expect.outcome.as_ref(), outcome);
+        self.world.settle();
         if expect.looks_at(Call::Verify, expect.verify.as_ref()) {
             let (params, of) = (self.case.params.clone(), made.clone());
             let verified = self
@@ -297,6 +298,7 @@ impl Player<'_> {
             log: Arc::new(Log),
         };
         let (files, passed) = (self.world.traces(), self.world.passed());
+        let changes = self.world.changes().len();
         let (result, _) = self.apply_with(Call::Apply, "do", apply).await;
         if let Err(failure) = &result
             && failure.code == FailureCode::Trap
@@ -321,6 +323,8 @@ impl Player<'_> {
         let all = self.world.passed();
         let (first, second) = all.split_at(passed.len().min(all.len()));
         effects.extend(second.iter().filter_map(|again| second_effect(first, again)));
+        let again = self.world.changes().into_iter().skip(changes);
+        effects.extend(again.map(|call| format!("`{call}` changes something once more")));
         for effect in effects {
             self.say(format!(
                 "the manifest says `idempotent`, and applied again under the same key, it has a second effect: {effect}"

@@ -13,7 +13,7 @@ use stanch_contract::{Alert, Failure, IdempotencyKey, PluginKind, RunId, Span, S
 use stanch_runbook::LoadErrors;
 use stanch_runbook::testfile::Call;
 use stanch_sandbox::files::{Entry, Space};
-use stanch_sandbox::gate::{Asked, Tape, check_plan};
+use stanch_sandbox::gate::{Asked, AskedLog, Tape, check_plan};
 use stanch_sandbox::http::{NoAnswer, Response};
 use stanch_sandbox::secret::Redactor;
 use stanch_sandbox::{CallContext, Installation, Sandbox};
@@ -44,6 +44,16 @@ struct Heard {
     spaces: BTreeMap<String, Space>,
     files: BTreeMap<String, Entry>,
     contents: BTreeMap<String, String>,
+    clusters: BTreeMap<String, HeardOf>,
+}
+
+/// What was heard of a cluster.
+#[derive(Default)]
+struct HeardOf {
+    /// In the order in which they came, each as it was first.
+    objects: Vec<Value>,
+    /// Tables of their own: logs, and what was answered with no object.
+    tables: Vec<String>,
 }
 
 /// What a server was asked, and what came each time.
@@ -174,6 +184,9 @@ impl Recorder {
                 let _ = write!(text, "\n{}", asked.table(&one.lines, times));
             }
         }
+        for (cluster, of) in &heard.clusters {
+            of.write(&mut text, cluster);
+        }
         for (folder, space) in &heard.spaces {
             let _ = write!(
                 text,
@@ -201,8 +214,54 @@ impl Recorder {
         text
     }
 
+    fn table(&self, cluster: &str, table: String) {
+        let mut heard = self.heard();
+        let of = heard.clusters.entry(cluster.to_owned()).or_default();
+        if !of.tables.contains(&table) {
+            of.tables.push(table);
+        }
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeardOf {
+    fn write(&self, text: &mut String, cluster: &str) {
+        let cluster = quoted(cluster);
+        // A cluster in which nothing was found is one that is there.
+        let documents: Vec<String> = self.objects.iter().map(document).collect();
+        let _ = write!(
+            text,
+            "\n[[kubernetes]]\ncluster = {cluster}\nobjects = \'\'\'\n{}\'\'\'\n",
+            documents.join("---\n")
+        );
+        for table in &self.tables {
+            let _ = write!(text, "\n[[kubernetes]]\ncluster = {cluster}\n{table}");
+        }
+    }
+}
+
+/// An object as a document of YAML, which JSON is: one line for each of its members. What ends a text of TOML is escaped.
+fn document(object: &Value) -> String {
+    let members = object.as_object().into_iter().flatten();
+    let line = |(name, value): (&String, &Value)| {
+        let value = literal_text(&value.to_string()).replace("\'\'\'", "\'\'\\u0027");
+        format!("{name}: {value}\n")
+    };
+    members.map(line).collect()
+}
+
+/// A Secret without its values: nobody has to decide that they are kept.
+fn without_values(object: &mut Value) {
+    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    if let Some(data) = object.get_mut("data").and_then(Value::as_object_mut) {
+        // Base64 of «a secret of a test».
+        data.values_mut()
+            .for_each(|value| *value = "YSBzZWNyZXQgb2YgYSB0ZXN0".into());
     }
 }
 
@@ -286,6 +345,44 @@ impl Tape for Recorder {
             modified_ms: f64::MAX,
         });
         heard.contents.entry(path.to_owned()).or_insert(text);
+    }
+
+    fn objects(&self, cluster: &str, objects: &[String]) {
+        let mut heard = self.heard();
+        let of = heard.clusters.entry(cluster.to_owned()).or_default();
+        let uid = |object: &Value| object.pointer("/metadata/uid").cloned();
+        for object in objects {
+            let Ok(mut object) = serde_json::from_str::<Value>(object) else {
+                continue;
+            };
+            without_values(&mut object);
+            if !of.objects.iter().any(|known| uid(known) == uid(&object)) {
+                of.objects.push(object);
+            }
+        }
+    }
+
+    fn log(&self, cluster: &str, asked: AskedLog<'_>, log: &str) {
+        let mut table = format!("log = {}\n", quoted(asked.pod));
+        if let Some(container) = asked.container {
+            let _ = writeln!(table, "container = {}", quoted(container));
+        }
+        if asked.previous {
+            table.push_str("previous = true\n");
+        }
+        let _ = writeln!(table, "text = {}", quoted(log));
+        self.table(cluster, table);
+    }
+
+    fn withheld(&self, cluster: &str, call: &str, status: Option<u16>, said: &str) {
+        let mut table = format!("call = {}\n", quoted(call));
+        match status {
+            Some(status) => {
+                let _ = writeln!(table, "status = {status}\nmessage = {}", quoted(said));
+            }
+            None => table.push_str("error = \"refused\"\n"),
+        }
+        self.table(cluster, table);
     }
 }
 

@@ -6,6 +6,7 @@
 mod alerts;
 mod files;
 mod http;
+mod kubernetes;
 pub mod moment;
 
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Given {
     pub files: Vec<File>,
     /// How full file systems are.
     pub spaces: Vec<Space>,
+    /// What is in clusters.
+    pub kubernetes: Vec<Kubernetes>,
 }
 
 /// One answer of a server.
@@ -134,11 +137,65 @@ pub struct Space {
     pub free: u64,
 }
 
+/// Something of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kubernetes {
+    /// From this time on.
+    pub at: Span,
+    /// Of this cluster; absent: of each.
+    pub cluster: Option<String>,
+    /// Once such a call was done, `VERB TARGET` with `*` for any characters; absent: from [`Kubernetes::at`] on.
+    pub since: Option<String>,
+    /// So long after that call.
+    pub after: Span,
+    /// What it is.
+    pub what: ClusterIs,
+}
+
+/// What is said of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClusterIs {
+    /// Objects that are there from then on, each in the place of one of the same name, and some that are gone.
+    Objects {
+        /// As `kubectl get -o yaml` shows them. In their texts `${now}` and the like are times ([`moment`]).
+        objects: Vec<Value>,
+        /// Their targets, with `*` for any characters.
+        gone: Vec<String>,
+    },
+    /// What a container logged.
+    Log {
+        /// The pod's target.
+        pod: String,
+        /// Absent: any of its containers.
+        container: Option<String>,
+        /// Of the container before its last restart.
+        previous: bool,
+        /// All of it.
+        text: String,
+    },
+    /// A call is answered otherwise than the objects would have it. Dry runs are not.
+    Answer {
+        /// `VERB TARGET`, with `*` for any characters; `*` alone is whatever is asked, also for its kinds.
+        call: String,
+        /// So often at most; absent: always.
+        times: Option<u32>,
+        /// The status, or why there is none. Of a lost answer the call is done.
+        answer: Result<u16, NoAnswer>,
+        /// What the server says with the status.
+        message: String,
+    },
+}
+
 impl Given {
     /// Whether nothing is said of the world.
     pub fn is_empty(&self) -> bool {
-        let Self { http, files, spaces } = self;
-        http.is_empty() && files.is_empty() && spaces.is_empty()
+        let Self {
+            http,
+            files,
+            spaces,
+            kubernetes,
+        } = self;
+        http.is_empty() && files.is_empty() && spaces.is_empty() && kubernetes.is_empty()
     }
 }
 
@@ -153,6 +210,9 @@ pub fn read(fields: &mut Fields<'_, '_>, prefix: &str, problems: &mut Problems<'
     }
     for node in fields.tables("space", &format!("{prefix}space"), problems) {
         given.spaces.extend(files::space(node, problems));
+    }
+    for node in fields.tables("kubernetes", &format!("{prefix}kubernetes"), problems) {
+        given.kubernetes.extend(kubernetes::kubernetes(node, problems));
     }
     given
 }

@@ -80,7 +80,7 @@ impl Session {
             &format!("{} of {} free", size(space.free_bytes), size(space.total_bytes)),
             None,
         );
-        if let Some(tape) = &self.inner.parts.facilities.tape {
+        if let Some(tape) = self.tape() {
             tape.space(folder, space);
         }
         Ok(space)
@@ -115,7 +115,7 @@ impl Session {
         });
         let (items, scan) = page.await?;
         self.answered(ticket, &format!("{} entries", items.len()), None);
-        if let Some(tape) = &self.inner.parts.facilities.tape {
+        if let Some(tape) = self.tape() {
             tape.entries(&items);
         }
         let next = (!scan.is_done()).then(|| self.state().scans.put(folder.to_owned(), scan));
@@ -137,7 +137,7 @@ impl Session {
             .await?;
         let content = self.redactor().bytes(content);
         self.answered(ticket, &format!("{} bytes", content.len()), Some(&content));
-        if let Some(tape) = &self.inner.parts.facilities.tape {
+        if let Some(tape) = self.tape() {
             tape.content(path, &content);
         }
         Ok(content)

@@ -213,7 +213,7 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => {
                 if let (Some(asked), Some(why)) = (&asked, no_answer(&error)) {
-                    self.tape(asked, Err(why));
+                    self.taped(asked, Err(why));
                 }
                 return Err(self.of_error(ticket, &what, &route, error));
             }
@@ -228,16 +228,14 @@ impl Session {
         let response = response(answer, &route.bound, &self.redactor());
         self.answered(ticket, &response.status.to_string(), Some(&response.body));
         if let Some(asked) = &asked {
-            self.tape(asked, Ok(&response));
+            self.taped(asked, Ok(&response));
         }
         Ok(response)
     }
 
     /// For who makes a test of it, secrets removed.
-    fn tape(&self, asked: &Outgoing, came: Result<&Response, NoAnswer>) {
-        let Some(tape) = &self.inner.parts.facilities.tape else {
-            return;
-        };
+    fn taped(&self, asked: &Outgoing, came: Result<&Response, NoAnswer>) {
+        let Some(tape) = self.tape() else { return };
         let redactor = self.redactor();
         let body = redactor.bytes(asked.body.clone());
         let asked = Asked {

@@ -38,4 +38,4 @@ pub use spec::{
     Access, FilesGrantSpec, GrantSpec, HttpGrantSpec, KubernetesGrantSpec, NotifyGrantSpec, SignSpec,
 };
 pub use suggest::{Seen, Suggestion, suggest};
-pub use tape::{Asked, Tape};
+pub use tape::{Asked, AskedLog, Tape};

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::actions::Actions;
 use super::files_call::Scans;
-use super::{AnswerRecord, Decision, Facilities, Grant, Layer, Ledger, Phase, RecordedCall, Refusal};
+use super::{AnswerRecord, Decision, Facilities, Grant, Layer, Ledger, Phase, RecordedCall, Refusal, Tape};
 use crate::secret::{Redactor, Secret};
 use crate::time::CallTime;
 
@@ -193,6 +193,11 @@ impl Session {
             record: record_index,
             since: parts.time.elapsed(),
         })
+    }
+
+    /// Who hears what reads come to, where somebody does.
+    pub(super) fn tape(&self) -> Option<&Arc<dyn Tape>> {
+        self.inner.parts.facilities.tape.as_ref()
     }
 
     /// Changes the record of a call.

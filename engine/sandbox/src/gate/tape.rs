@@ -16,6 +16,17 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
 }
 
+/// The log of a container, as it was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedLog<'a> {
+    /// The pod, as plans name it.
+    pub pod: &'a str,
+    /// None: the only one.
+    pub container: Option<&'a str>,
+    /// Of the instance before the last restart.
+    pub previous: bool,
+}
+
 /// Listens to what reads came to.
 pub trait Tape: Send + Sync {
     /// A request that was sent, and what came of it.
@@ -29,4 +40,14 @@ pub trait Tape: Send + Sync {
 
     /// What is in a file, as far as it was read.
     fn content(&self, path: &str, content: &[u8]);
+
+    /// What is in a cluster, each object as JSON; none where what was asked for is not there.
+    fn objects(&self, cluster: &str, objects: &[String]);
+
+    /// The end of a container's log.
+    fn log(&self, cluster: &str, asked: AskedLog<'_>, log: &str);
+
+    /// What a cluster did not answer with an object: to which call (`VERB TARGET`), with which status, and what it said. No
+    /// status: there was no answer.
+    fn withheld(&self, cluster: &str, call: &str, status: Option<u16>, said: &str);
 }

@@ -86,6 +86,14 @@ impl ReadError {
         }
     }
 
+    /// What the server said, where it said no.
+    pub(crate) fn said(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.message(),
+            _ => String::new(),
+        }
+    }
+
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(refused) => Some(refused.code()),

@@ -4,8 +4,8 @@
 //! change does, in one form), `request` (what is sent), `transport` (over which connection), `status` (what the answer
 //! says). `access` and `clusters` are the operator's side: which clusters there are and with which credentials.
 //! `rights` is what a cluster's own authorization has to say of them.
-//! `object`, `before` and `differences` read live objects for the question that people are asked. Nothing here knows
-//! grants, phases or plans; that is [`crate::gate`].
+//! `object`, `before` and `differences` read live objects for the question that people are asked; `given` stands where
+//! `transport` does in a world that a test gives. Nothing here knows grants, phases or plans; that is [`crate::gate`].
 
 mod access;
 pub(crate) mod before;
@@ -14,6 +14,7 @@ mod clusters;
 pub(crate) mod content;
 pub(crate) mod differences;
 pub(crate) mod discovery;
+mod given;
 pub(crate) mod object;
 pub(crate) mod request;
 mod rights;
@@ -24,6 +25,7 @@ mod transport;
 
 pub use access::{Access, ClusterSpec};
 pub use clusters::{ClusterProblem, ClusterState, Clusters};
+pub use given::{ClusterRequest, GivenClusters};
 pub use rights::{Examined, Right};
 
 /// One object, in the words of plugin.wit. Nothing in it has been checked.
@@ -65,4 +67,13 @@ pub struct Page {
     pub items: Vec<String>,
     /// Hand it to the next call; `None` at the end.
     pub next: Option<String>,
+}
+
+/// Whether a label selector, as `kubectl -l` has it, fits an object's labels.
+///
+/// # Errors
+/// Where it is none.
+pub fn selects(selector: &str, object: &serde_json::Value) -> Result<bool, String> {
+    let selector = selector::Selector::parse(selector).map_err(|error| error.to_string())?;
+    Ok(selector.matches(&object::labels(object)))
 }

@@ -6,10 +6,10 @@ use stanch_contract::plan::Capability;
 use stanch_contract::{ByteSize, Failure, text};
 
 use super::super::session::{Session, Ticket};
-use super::super::{Layer, Refusal};
+use super::super::{AskedLog, Layer, Refusal};
 use super::entry::Verb;
 use super::{Denied, Located, wanted};
-use crate::kubernetes::cluster::{MOST_OBJECT, ReadError};
+use crate::kubernetes::cluster::{Cluster, MOST_OBJECT, ReadError};
 use crate::kubernetes::discovery::Kind;
 use crate::kubernetes::object;
 use crate::kubernetes::request::{self, ListQuery, LogQuery};
@@ -46,6 +46,9 @@ impl Session {
             located.kind.kind, located.target.name
         );
         self.answered_with(ticket, &located.kind, &summary, &json);
+        if let Some(tape) = self.tape() {
+            tape.objects(located.cluster.name(), std::slice::from_ref(&json));
+        }
         Ok(json)
     }
 
@@ -121,7 +124,10 @@ impl Session {
         let read = cluster
             .read_json::<List>(request, MOST_PAGE_BYTES, self.until())
             .await;
-        let list = read.map_err(|error| Denied::Failed(error.failure(&what, &cluster)))?;
+        let list = read.map_err(|error| {
+            self.tape_no(&cluster, &what, &error);
+            Denied::Failed(error.failure(&what, &cluster))
+        })?;
         let next = list.next();
         let covered = list.items.into_iter().filter(|item| {
             let in_place = place.namespace.is_none()
@@ -140,6 +146,9 @@ impl Session {
             items: items.collect(),
             next,
         };
+        if let Some(tape) = self.tape() {
+            tape.objects(cluster.name(), &page.items);
+        }
         Ok((kind, page))
     }
 
@@ -177,8 +186,10 @@ impl Session {
         };
         let request = request::logs(&located.kind, &located.target, query);
         let read = located.cluster.read_end(request, MOST_LOG, self.until()).await;
-        let (log, all) =
-            read.map_err(|error| self.fail(ticket, error.failure(&located.what, &located.cluster)))?;
+        let (log, all) = read.map_err(|error| {
+            self.tape_no(&located.cluster, &located.what, &error);
+            self.fail(ticket, error.failure(&located.what, &located.cluster))
+        })?;
         let of = if all > log.len() as u64 {
             format!(", the end of {}", ByteSize(all))
         } else {
@@ -187,6 +198,14 @@ impl Session {
         let log = self.redactor().text(String::from_utf8_lossy(&log).into_owned());
         let summary = format!("{} lines{of}", log.lines().count());
         self.answered(ticket, &summary, Some(log.as_bytes()));
+        if let Some(tape) = self.tape() {
+            let asked = AskedLog {
+                pod: &located.target.to_string(),
+                container,
+                previous,
+            };
+            tape.log(located.cluster.name(), asked, &log);
+        }
         Ok(log)
     }
 
@@ -203,7 +222,10 @@ impl Session {
         let read = cluster
             .read_json::<Value>(request, MOST_OBJECT, self.until())
             .await;
-        let live = read.map_err(|error: ReadError| self.fail(ticket, error.failure(what, cluster)))?;
+        let live = read.map_err(|error: ReadError| {
+            self.tape_no(cluster, what, &error);
+            self.fail(ticket, error.failure(what, cluster))
+        })?;
         let permit = self
             .permit(located, verb)
             .map_err(|refusal| self.refuse(ticket, refusal))?;
@@ -223,6 +245,15 @@ impl Session {
             self.learn(secret_values(&live));
         }
         json
+    }
+
+    /// Tells the tape that there is no such object, or why there was no answer.
+    fn tape_no(&self, cluster: &Cluster, what: &str, error: &ReadError) {
+        let Some(tape) = self.tape() else { return };
+        match error.code() {
+            Some(404) => tape.objects(cluster.name(), &[]),
+            status => tape.withheld(cluster.name(), what, status, &self.redactor().text(error.said())),
+        }
     }
 
     /// Writes an answer down; of a Secret its digest alone.
