@@ -24,29 +24,36 @@ use axum::Router;
 use futures_util::stream::BoxStream;
 use stanch_contract::{Alert, RunId, StepId};
 use stanch_run::Actor;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::types::{
-    AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Decide, DryRun, ExplainRequest, Explanation,
-    PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
-    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+    AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Decide, DryRun, ExplainRequest,
+    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
+    RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle, StartRun, Status,
+    TakenIn, UndoRun,
 };
 
 use crate::config::Settings;
 use crate::intake::Accepted;
 
-pub use self::live::Live;
 pub(crate) use self::live::grants_of;
+pub use self::live::{Live, Pulse};
 pub use self::server::Server;
 
 /// The routes under `/api/v1` for the address that the engine listens on: who has no user's token gets nothing. Streams end
 /// when `ending` is cancelled.
-pub fn network(control: Arc<dyn Control>, ending: CancellationToken) -> Router {
+pub fn network(control: Arc<dyn Control>, followers: Arc<Semaphore>, ending: CancellationToken) -> Router {
     routes::routes(routes::Shared {
         control,
-        door: routes::Door::network(),
+        door: routes::Door::Network(followers),
         ending,
     })
+}
+
+/// The places of those who follow over the network, by the API and on pages.
+pub fn followers() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(routes::FOLLOWERS))
 }
 
 /// What an operation gives: what was asked for, or why not.
@@ -73,6 +80,8 @@ pub trait Control: Send + Sync + 'static {
     async fn report(&self, filter: &ReportFilter) -> Answer<Report>;
     /// Says each time that a run changed; ends when it is closed. Changes that follow closely may be told once.
     async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>>;
+    /// Says each time that something changed that lists show: a run, a pause, what is loaded. Never ends by itself.
+    fn any_change(&self) -> BoxStream<'static, ()>;
 
     /// Starts a run by hand.
     async fn start(&self, actor: &Actor, request: StartRun) -> Answer<RunId>;
@@ -99,6 +108,12 @@ pub trait Control: Send + Sync + 'static {
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation>;
     /// A dry run.
     async fn plan(&self, actor: &Actor, request: PlanRequest) -> Answer<DryRun>;
+    /// Alerts that came in and what became of them, newest first.
+    async fn taken_in(&self, filter: &AlertsFilter) -> Answer<Vec<TakenIn>>;
+    /// The loaded runbooks.
+    async fn runbooks(&self) -> Answer<Vec<RunbookView>>;
+    /// A loaded runbook, whole.
+    async fn runbook(&self, name: &str) -> Answer<RunbookPage>;
     /// The installed plugins.
     async fn plugins(&self) -> Answer<Vec<PluginView>>;
 
@@ -111,4 +126,6 @@ pub trait Control: Send + Sync + 'static {
     async fn audit(&self, part: AuditPart) -> Answer<AuditPage>;
     /// Somebody could not prove at this door who they are.
     fn refused(&self, _via: &str) {}
+    /// Somebody logs in on a page, from this address: kept before they are let in.
+    async fn logged_in(&self, actor: &Actor, from: &str) -> Answer<()>;
 }

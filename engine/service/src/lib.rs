@@ -19,3 +19,4 @@ pub mod snapshot;
 pub mod telemetry;
 
 pub use snapshot::{Current, Installed, LoadedRunbook, Problem, ProblemKind, Snapshot};
+mod web;

@@ -8,11 +8,11 @@
 pub mod compose;
 pub mod markdown;
 pub mod page;
-mod plan;
+pub(crate) mod plan;
 pub mod ready;
 mod run;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod steps;
 #[cfg(test)]
 mod tests;

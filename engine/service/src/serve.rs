@@ -22,8 +22,8 @@ use crate::audit;
 use crate::clock;
 use crate::config::{self, LoadErrors, Settings};
 use crate::control;
-use crate::control::Live;
 use crate::control::socket::SocketError;
+use crate::control::{Live, Pulse};
 use crate::door;
 use crate::executor::{self, Engine, Observer, StartError};
 use crate::intake::{self, AlertSink, Front, Health};
@@ -31,6 +31,7 @@ use crate::reload::{self, LoadError, Reloader, Watch};
 use crate::secrets::Secrets;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{JournalReadings, Readings};
+use crate::web;
 
 /// How often what is older than `store.keep` is dropped.
 const COLLECT: Duration = Duration::from_secs(3_600);
@@ -170,11 +171,12 @@ async fn start_on(
         .await
         .map_err(|why| ServeError::Listen { address, why })?;
     let address = listener.local_addr().unwrap_or(address);
+    let pulse = Pulse::default();
     let engine = Engine::start(executor::Parts {
         store: store.clone(),
         sandbox,
         current: reloader.current().clone(),
-        observer: Arc::new(Counting(metrics.clone())),
+        observer: Arc::new(Counting(metrics.clone(), pulse.clone())),
     })
     .await?;
     let audited = audit::Loads::new(store.clone()).await?.run(reloader.swaps());
@@ -184,8 +186,11 @@ async fn start_on(
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
     let probed = metrics.clone();
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
-    let live = Arc::new(Live::new(engine.clone(), reloader.clone()));
-    let router = intake::router(Arc::new(front)).merge(control::network(live.clone(), ending.clone()));
+    let live = Arc::new(Live::new(engine.clone(), reloader.clone(), pulse));
+    let followers = control::followers();
+    let router = intake::router(Arc::new(front))
+        .merge(control::network(live.clone(), followers.clone(), ending.clone()))
+        .merge(web::router(live.clone(), followers, ending.clone()));
     let doors = vec![
         tokio::spawn(network(listener, router, ending.clone())),
         tokio::spawn(people(socket, live, ending.clone())),
@@ -424,14 +429,16 @@ fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
 }
 
 /// Counts what happens in runs.
-struct Counting(Arc<Metrics>);
+struct Counting(Arc<Metrics>, Pulse);
 
 impl Observer for Counting {
     fn opened(&self, _runbook: &str) {
         self.0.run_opened();
+        self.1.beat();
     }
 
     fn recorded(&self, events: &[Event]) {
+        self.1.beat();
         for event in events {
             match &event.kind {
                 EventKind::DecisionGiven { .. } => self.0.decision("yes"),
@@ -448,6 +455,7 @@ impl Observer for Counting {
     }
 
     fn closed(&self, state: &State, ending: Ending) {
+        self.1.beat();
         let took = state
             .closed_at()
             .unwrap_or_default()
@@ -518,7 +526,7 @@ mod tests {
         let undone = EventKind::StepUndone {
             step: "reroute".into(),
         };
-        Counting(metrics.clone()).recorded(&[event(given), event(ended), event(undone)]);
+        Counting(metrics.clone(), Pulse::default()).recorded(&[event(given), event(ended), event(undone)]);
         let text = metrics.encode();
         let of = |name: &str| -> Vec<&str> {
             text.lines()

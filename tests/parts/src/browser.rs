@@ -66,7 +66,9 @@ impl Browser {
         let arguments = [format!("--port={}", driver.port())];
         let mut driving = Process::start(place.path(), "chromedriver", &chromedriver, &arguments)?;
         let chrome = json!({ "debuggerAddress": format!("127.0.0.1:{port}") });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": chrome } } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": chrome, "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
         let session = until("a session of Chromium", || {
             if !driving.is_running() {
                 return Some(Err(driving.trouble("it ended")));
@@ -90,6 +92,15 @@ impl Browser {
     /// Where it does not load.
     pub fn open(&self, url: &str) -> Result<(), PartError> {
         self.tell("POST", "/url", &json!({ "url": url })).map(drop)
+    }
+
+    /// Where the page is from.
+    ///
+    /// # Errors
+    /// Where the driver does not answer.
+    pub fn address(&self) -> Result<String, PartError> {
+        let address = self.tell("GET", "/url", &Value::Null)?;
+        Ok(address.as_str().unwrap_or_default().to_owned())
     }
 
     /// The text that a person sees of the first element that a CSS selector fits; none where there is none.
@@ -131,6 +142,65 @@ impl Browser {
     pub fn screenshot(&self) -> Result<String, PartError> {
         let picture = self.tell("GET", "/screenshot", &Value::Null)?;
         Ok(picture.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Shows the page in so many pixels, and as who likes it dark or light sees it.
+    ///
+    /// # Errors
+    /// Where the driver does not answer.
+    pub fn look(&self, (width, height): (u32, u32), dark: bool) -> Result<(), PartError> {
+        let scheme = if dark { "dark" } else { "light" };
+        let phone =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        let colours = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        for (command, params) in [
+            ("Emulation.setDeviceMetricsOverride", phone),
+            ("Emulation.setEmulatedMedia", colours),
+        ] {
+            let wanted = json!({ "cmd": command, "params": params });
+            self.tell("POST", "/goog/cdp/execute", &wanted)?;
+        }
+        Ok(())
+    }
+
+    /// From the next page on, pages run no script.
+    ///
+    /// # Errors
+    /// Where the driver does not answer.
+    pub fn without_script(&self) -> Result<(), PartError> {
+        let wanted = json!({ "cmd": "Emulation.setScriptExecutionDisabled", "params": { "value": true } });
+        self.tell("POST", "/goog/cdp/execute", &wanted).map(drop)
+    }
+
+    /// What the browser complained of since this was asked last: errors of scripts, what a policy refused, what did not load.
+    ///
+    /// # Errors
+    /// Where the driver does not answer.
+    pub fn complaints(&self) -> Result<Vec<String>, PartError> {
+        let said = self.tell("POST", "/se/log", &json!({ "type": "browser" }))?;
+        let entries = said.as_array().into_iter().flatten();
+        Ok(entries
+            .filter(|entry| entry.get("level").and_then(Value::as_str) != Some("DEBUG"))
+            .filter_map(|entry| entry.get("message")?.as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// What keeps people from using the page, by axe-core's rules, where it is serious or critical: rule and element, a line each.
+    ///
+    /// # Errors
+    /// Where axe-core is not there, or does not run.
+    pub fn barriers(&self) -> Result<Vec<String>, PartError> {
+        let axe = program(Part::Axe)?;
+        let script = std::fs::read_to_string(&axe).map_err(|why| PartError::of("axe-core", why))?;
+        let found = self.script(&format!(
+            "{script}; return axe.run(document).then((found) => found.violations
+                .filter((rule) => rule.impact === 'serious' || rule.impact === 'critical')
+                .flatMap((rule) => rule.nodes.map((node) => `${{rule.id}}: ${{node.html}}: ${{node.failureSummary}}`)));"
+        ))?;
+        let lines = found.as_array().into_iter().flatten();
+        Ok(lines
+            .filter_map(|line| line.as_str().map(str::to_owned))
+            .collect())
     }
 
     fn element(&self, selector: &str) -> Result<String, PartError> {

@@ -10,13 +10,20 @@ use super::values::Names;
 use stanch_runbook::reading::{Fields, Got, Problems};
 
 /// Paths that the service answers itself, beside all under `/api`.
-const TAKEN: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// The first parts of the paths of what is neither an intake nor a page.
+const TAKEN: [&str; 5] = ["api", "healthz", "readyz", "metrics", "problems"];
 const ROLES: [(&str, Role); 4] = [
     ("viewer", Role::Viewer),
     ("approver", Role::Approver),
     ("operator", Role::Operator),
     ("admin", Role::Admin),
 ];
+
+/// Whether the service has something there itself.
+fn is_taken(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    TAKEN.contains(&first) || crate::web::PLACES.contains(&first)
+}
 
 pub(super) fn intakes(
     top: &mut Fields<'_, '_>,
@@ -53,7 +60,7 @@ pub(super) fn intakes(
                 "not a path",
                 help,
             );
-        } else if TAKEN.contains(&path.value) || path.value == "/api" || path.value.starts_with("/api/") {
+        } else if is_taken(path.value) {
             let help = "write another, such as `/alerts/alertmanager`".to_owned();
             problems.add(
                 &path.at,

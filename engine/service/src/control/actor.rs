@@ -93,7 +93,7 @@ pub fn recognise(
 }
 
 /// A role of stanch.toml, as runs know it.
-pub(super) fn role_of(role: settings::Role) -> Role {
+pub(crate) fn role_of(role: settings::Role) -> Role {
     match role {
         settings::Role::Viewer => Role::Viewer,
         settings::Role::Approver => Role::Approver,

@@ -8,16 +8,17 @@ use stanch_contract::{Alert, Digest, RunId, StepId};
 use stanch_run::Actor;
 
 use super::types::{
-    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest,
-    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
-    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+    Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
+    ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
+    Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
+    StartRun, Status, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 use crate::config::Settings;
 use crate::config::settings::{Role, User};
 
 /// A user with a token, an account and groups.
-pub(super) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role: Role) -> Arc<User> {
+pub(crate) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&str], role: Role) -> Arc<User> {
     Arc::new(User {
         name: name.into(),
         token: token.map(|token| Digest::of(token.as_bytes())),
@@ -37,7 +38,7 @@ pub(crate) fn settings(users: Vec<Arc<User>>) -> Settings {
 
 /// Behind the routes: says that it was reached, and by whom, and does nothing. What the engine does is tested with the
 /// engine; this shows who gets there.
-pub(super) struct Wall(pub(super) Settings);
+pub(crate) struct Wall(pub(crate) Settings);
 
 fn reached<T>(who: &str) -> Answer<T> {
     Err(Problem::new(Code::Internal, format!("reached by {who}")))
@@ -101,6 +102,21 @@ impl Control for Wall {
     }
     async fn plan(&self, actor: &Actor, _: PlanRequest) -> Answer<DryRun> {
         reached(&actor.name)
+    }
+    async fn logged_in(&self, _: &Actor, _: &str) -> Answer<()> {
+        Ok(())
+    }
+    fn any_change(&self) -> BoxStream<'static, ()> {
+        Box::pin(futures_util::stream::pending())
+    }
+    async fn taken_in(&self, _: &AlertsFilter) -> Answer<Vec<TakenIn>> {
+        reached("a reader")
+    }
+    async fn runbooks(&self) -> Answer<Vec<RunbookView>> {
+        reached("a reader")
+    }
+    async fn runbook(&self, _: &str) -> Answer<RunbookPage> {
+        reached("a reader")
     }
     async fn plugins(&self) -> Answer<Vec<PluginView>> {
         reached("a reader")

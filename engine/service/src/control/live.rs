@@ -5,6 +5,7 @@
 
 mod glass;
 mod listing;
+mod loaded;
 mod plugins;
 mod refusals;
 mod report;
@@ -19,16 +20,18 @@ use stanch_journal::{AlertFilter, Disk};
 use stanch_run::Actor;
 use stanch_run::words::OnCancel;
 use stanch_sandbox::kubernetes::ClusterState;
+use tokio::sync::watch;
 
 use self::listing::{find, list};
+use self::loaded::{runbook, runbooks, taken_in};
 pub(crate) use self::plugins::grants_of;
 use self::plugins::plugins;
 use self::refusals::{dry_run, journal, not_durable, not_started, refused};
 use super::types::{
-    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code, ConditionView, Decide,
-    DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem,
-    Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookExplanation,
-    Settle, StartRun, Status, StoreHealth, UndoRun,
+    Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code,
+    ConditionView, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest,
+    PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView,
+    RunbookExplanation, RunbookPage, RunbookView, Settle, StartRun, Status, StoreHealth, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 use crate::audit::{Entry, Failures};
@@ -46,16 +49,18 @@ const INTAKE: &str = "control socket";
 pub struct Live {
     engine: Engine,
     reloader: Arc<Reloader>,
+    pulse: Pulse,
     started_at: Timestamp,
     failures: Failures,
 }
 
 impl Live {
-    /// Of this engine and this reloader.
-    pub fn new(engine: Engine, reloader: Arc<Reloader>) -> Self {
+    /// Of this engine and this reloader. `pulse` tells of what changes.
+    pub fn new(engine: Engine, reloader: Arc<Reloader>, pulse: Pulse) -> Self {
         Self {
             engine,
             reloader,
+            pulse,
             started_at: clock::now(),
             failures: Failures::default(),
         }
@@ -106,10 +111,37 @@ impl Live {
     }
 }
 
+/// Tells whoever looks at lists that something changed. What changed while nobody looked is told once.
+#[derive(Debug, Clone)]
+pub struct Pulse(watch::Sender<u64>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Pulse {
+    /// Something changed.
+    pub fn beat(&self) {
+        self.0.send_modify(|beats| *beats = beats.wrapping_add(1));
+    }
+}
+
+/// Each change, until nobody is left to tell of one.
+fn told(changes: watch::Receiver<u64>) -> BoxStream<'static, ()> {
+    let told = stream::unfold(changes, async |mut changes| {
+        changes.changed().await.ok().map(|()| ((), changes))
+    });
+    told.boxed()
+}
+
 /// What the journal keeps of an alert, as far as it is wanted here.
 #[derive(Deserialize)]
 struct StoredAlert {
     alert: Alert,
+    #[serde(default)]
+    errors: Vec<String>,
 }
 
 #[async_trait]
@@ -190,10 +222,11 @@ impl Control for Live {
         let Some(changes) = self.engine.changes(run) else {
             return Ok(stream::empty().boxed());
         };
-        let told = stream::unfold(changes, async |mut changes| {
-            changes.changed().await.ok().map(|()| ((), changes))
-        });
-        Ok(told.boxed())
+        Ok(told(changes))
+    }
+
+    fn any_change(&self) -> BoxStream<'static, ()> {
+        told(self.pulse.0.subscribe())
     }
 
     async fn start(&self, actor: &Actor, request: StartRun) -> Answer<RunId> {
@@ -278,11 +311,15 @@ impl Control for Live {
         self.engine
             .pause(actor, request.scope, request.reason)
             .await
-            .map_err(refused)
+            .map_err(refused)?;
+        self.pulse.beat();
+        Ok(())
     }
 
     async fn resume(&self, actor: &Actor, scope: &PauseScope) -> Answer<()> {
-        self.engine.resume(actor, scope).await.map_err(refused)
+        self.engine.resume(actor, scope).await.map_err(refused)?;
+        self.pulse.beat();
+        Ok(())
     }
 
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {
@@ -334,6 +371,18 @@ impl Control for Live {
         })
     }
 
+    async fn taken_in(&self, filter: &AlertsFilter) -> Answer<Vec<TakenIn>> {
+        taken_in(&self.engine, filter).await
+    }
+
+    async fn runbooks(&self) -> Answer<Vec<RunbookView>> {
+        Ok(runbooks(&self.engine.current().load()))
+    }
+
+    async fn runbook(&self, name: &str) -> Answer<RunbookPage> {
+        runbook(&self.engine.current().load(), name)
+    }
+
     async fn plugins(&self) -> Answer<Vec<PluginView>> {
         Ok(plugins(&self.engine.current().load()))
     }
@@ -341,6 +390,7 @@ impl Control for Live {
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {
         let reloaded = self.reloader.reload().await;
         self.audit_reload(actor, reloaded.generation, false);
+        self.pulse.beat();
         Ok(reloaded)
     }
 
@@ -348,12 +398,18 @@ impl Control for Live {
         let back = self.reloader.rollback(request.generation).await;
         let back = back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))?;
         self.audit_reload(actor, back.generation, true);
+        self.pulse.beat();
         Ok(back)
     }
 
     async fn audit(&self, part: AuditPart) -> Answer<AuditPage> {
         let page = self.engine.store().audit(part.after, part.limit).await;
         page.map_err(|error| journal(&error))
+    }
+
+    async fn logged_in(&self, actor: &Actor, from: &str) -> Answer<()> {
+        let kept = self.engine.audit().log_in(actor, from).await;
+        kept.map_err(|error| journal(&error))
     }
 
     fn refused(&self, via: &str) {

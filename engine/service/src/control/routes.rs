@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 use super::actor::{Account, must_be};
 use super::extract::{Body, Caller};
 use super::types::{
-    Accepted, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun, ExplainRequest,
-    Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
-    RollbackRequest, RunFilter, RunSummary, RunView, Settle, StartRun, Status, UndoRun,
+    Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
+    ExplainRequest, Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report,
+    ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
+    StartRun, Status, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 
@@ -50,11 +51,6 @@ impl Door {
             Self::Socket(_) => "socket",
             Self::Network(_) => "api",
         }
-    }
-
-    /// The network's.
-    pub(super) fn network() -> Self {
-        Self::Network(Arc::new(Semaphore::new(FOLLOWERS)))
     }
 
     /// A place among those who follow, for as long as it is held.
@@ -98,7 +94,9 @@ pub(super) fn routes(shared: Shared) -> Router {
     let api = Router::new()
         .route("/status", get(status))
         .nest("/runs", runs)
-        .route("/alerts", post(alerts))
+        .route("/alerts", get(taken_in).post(alerts))
+        .route("/runbooks", get(runbooks))
+        .route("/runbooks/{name}", get(runbook))
         .route("/explain", post(explain))
         .route("/plan", post(plan))
         .route("/report", get(report))
@@ -314,6 +312,30 @@ async fn alerts(
     must_be(&who, Role::Operator, "hand in an alert")?;
     let accepted = shared.control.alerts(&who, alerts).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+async fn taken_in(
+    who: Caller,
+    State(shared): State<Shared>,
+    filter: Result<Query<AlertsFilter>, axum::extract::rejection::QueryRejection>,
+) -> Answer<Json<Vec<TakenIn>>> {
+    must_be(&who, Role::Viewer, "read")?;
+    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
+    shared.control.taken_in(&filter).await.map(Json)
+}
+
+async fn runbooks(who: Caller, State(shared): State<Shared>) -> Answer<Json<Vec<RunbookView>>> {
+    must_be(&who, Role::Viewer, "read")?;
+    shared.control.runbooks().await.map(Json)
+}
+
+async fn runbook(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Answer<Json<RunbookPage>> {
+    must_be(&who, Role::Viewer, "read")?;
+    shared.control.runbook(&name).await.map(Json)
 }
 
 async fn explain(

@@ -11,17 +11,18 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::actor::Account;
 use super::extract::Peer;
 use super::fixtures::{Wall, settings, user};
-use super::network;
 use super::routes::{Door, FOLLOWERS, Shared, router};
 use super::server::Server;
 use super::socket::path_in;
 use super::types::Code;
+use super::{followers, network};
 use crate::config::settings::{Role, User};
 
 const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -82,14 +83,14 @@ async fn ask_over_network(method: &str, path: &str, body: &Value, header: Option
             .insert(header::AUTHORIZATION, header.parse().unwrap());
     }
     let control = Arc::new(Wall(settings(people())));
-    network(control, CancellationToken::new())
+    network(control, followers(), CancellationToken::new())
         .oneshot(request)
         .await
         .unwrap()
 }
 
 /// Every route, with the number of the least user who may.
-fn every_route() -> [(&'static str, &'static str, Value, u32); 22] {
+fn every_route() -> [(&'static str, &'static str, Value, u32); 25] {
     let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
     [
         ("GET", "/status", Value::Null, 9001),
@@ -97,6 +98,9 @@ fn every_route() -> [(&'static str, &'static str, Value, u32); 22] {
         ("GET", "/runs/r1", Value::Null, 9001),
         ("GET", "/runs/r1/events", Value::Null, 9001),
         ("GET", "/report?runbook=disk-full", Value::Null, 9001),
+        ("GET", "/alerts?fate=unmatched&limit=5", Value::Null, 9001),
+        ("GET", "/runbooks", Value::Null, 9001),
+        ("GET", "/runbooks/disk-full", Value::Null, 9001),
         ("GET", "/plugins", Value::Null, 9001),
         ("GET", "/plugins/waf", Value::Null, 9001),
         ("POST", "/explain", json!({"fingerprint": "f"}), 9001),
@@ -210,7 +214,7 @@ async fn over_the_network_there_are_the_routes_of_the_api_and_what_they_answer_i
 
 #[test]
 fn only_so_many_follow_over_the_network_and_a_place_is_given_back() {
-    let door = Door::network();
+    let door = Door::Network(Arc::new(Semaphore::new(FOLLOWERS)));
     let mut places: Vec<_> = (0..FOLLOWERS).map(|_| door.follow().unwrap().unwrap()).collect();
     let refused = door.follow().unwrap_err();
     assert_eq!(refused.code, Code::Unavailable);

@@ -5,12 +5,14 @@
 //! ([`stanch_contract::text`]); times are milliseconds since 1970, lengths of time are milliseconds.
 
 mod engine;
+mod listed;
 mod problem;
 mod ready;
 mod request;
 mod run;
 
 pub use engine::*;
+pub use listed::*;
 pub use problem::{Code, Problem};
 pub use ready::*;
 pub use request::*;

@@ -73,7 +73,7 @@ pub(super) fn question(
 }
 
 /// The cluster, and how many targets at a time or in which stages.
-pub(super) fn where_and_how(step: &StepView) -> Vec<String> {
+pub(crate) fn where_and_how(step: &StepView) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(on) = &step.on {
         lines.push(format!("in cluster {on}"));
@@ -209,7 +209,7 @@ fn cut(content: &str, detail: Detail) -> String {
 }
 
 /// `PATH@MODIFIED-MS`, as a person reads it.
-fn member(item: &str) -> String {
+pub(crate) fn member(item: &str) -> String {
     match item
         .rsplit_once('@')
         .and_then(|(path, ms)| Some((path, ms.parse::<i64>().ok()?)))
@@ -219,7 +219,8 @@ fn member(item: &str) -> String {
     }
 }
 
-fn thing(capability: Capability) -> &'static str {
+/// One of what an action has as members.
+pub(crate) fn thing(capability: Capability) -> &'static str {
     match capability {
         Capability::Files => "file",
         Capability::Kubernetes | Capability::Http => "item",
@@ -227,7 +228,7 @@ fn thing(capability: Capability) -> &'static str {
 }
 
 /// The counts: what the host counted, never what the plugin claims.
-pub(super) fn touches(plan: &PlanView) -> String {
+pub(crate) fn touches(plan: &PlanView) -> String {
     let mut text = words::count(u64::from(plan.targets), "target");
     if plan.items > 0 {
         let one = plan
@@ -253,7 +254,7 @@ pub(super) fn touches(plan: &PlanView) -> String {
 }
 
 /// How and when the change is put back: the promise that the yes covers, else what a person can do.
-fn undone(undo: UndoPromise, promise: &str) -> String {
+pub(crate) fn undone(undo: UndoPromise, promise: &str) -> String {
     match (promise.is_empty(), undo.possible) {
         (false, _) => promise.to_owned(),
         (true, true) => "only with `stanch undo`".to_owned(),
@@ -261,7 +262,8 @@ fn undone(undo: UndoPromise, promise: &str) -> String {
     }
 }
 
-fn who(question: &QuestionView) -> String {
+/// Who is asked, how many must agree, who must not decide, and who has said yes.
+pub(crate) fn who(question: &QuestionView) -> String {
     let from = match question.from.as_slice() {
         [] => "whoever has role approver or more".to_owned(),
         from => from.join(" or "),

@@ -141,18 +141,7 @@ fn alerts(page: &mut Page, run: &RunView) {
 fn recovery(page: &mut Page, run: &RunView, now: Timestamp) {
     let Some(recovery) = &run.recovery else { return };
     page.heading("Recovery");
-    let firing = run.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
-    let needed = words::length(recovery.stable_for.as_millis());
-    let text = match recovery.stable_since {
-        _ if run.summary.closed_at.is_some() => "over".to_owned(),
-        Some(since) => format!(
-            "stable for {} of {needed}",
-            words::length(words::between(since, now))
-        ),
-        None if firing => format!("waits until the alert is resolved, then for {needed}"),
-        None => format!("waits until every check holds, then for {needed}"),
-    };
-    page.text(2, &text, Style::Plain);
+    page.text(2, &words::recovery(run, recovery, now), Style::Plain);
     if run.summary.closed_at.is_none() {
         let left = words::length(words::between(now, recovery.give_up_at));
         page.text(

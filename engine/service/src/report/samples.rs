@@ -16,7 +16,7 @@ use crate::control::types::*;
 pub(super) const OPENED: Timestamp = Timestamp(1_795_488_660_000);
 
 /// So many seconds after.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     OPENED.plus(Span::from_secs(seconds))
 }
 
@@ -102,7 +102,7 @@ fn plan(step: &StepId) -> PlanView {
 }
 
 /// Two pods of eight that are evicted from a cluster, one at a time.
-pub(super) fn evicting() -> RunView {
+pub(crate) fn evicting() -> RunView {
     let mut run = asked();
     let pod = |name: &str, before: &str, dry_run: &str| {
         let target = format!("kubernetes:inference/_/pods/{name}");
@@ -193,7 +193,7 @@ fn entry(seconds: i64, event: &str, text: &str, who: Option<&str>, tone: Tone) -
 }
 
 /// A run whose first step is asked about, four seconds after it was opened.
-pub(super) fn asked() -> RunView {
+pub(crate) fn asked() -> RunView {
     let mut clean = step(
         "clean",
         ChangePhase::Mitigation,
@@ -369,7 +369,7 @@ fn close(run: &mut RunView, ending: Ending, seconds: i64) {
 }
 
 /// Applied, verified and healed.
-pub(super) fn healed() -> RunView {
+pub(crate) fn healed() -> RunView {
     let mut run = decided();
     progress(
         &mut run,
@@ -409,7 +409,7 @@ pub(super) fn healed() -> RunView {
 }
 
 /// The same, waiting in recovery.
-pub(super) fn recovering() -> RunView {
+pub(crate) fn recovering() -> RunView {
     let mut run = healed();
     run.summary.phase = Phase::Recovery;
     run.summary.ending = None;
@@ -425,7 +425,7 @@ pub(super) fn recovering() -> RunView {
 }
 
 /// The target refused, and the run ended.
-pub(super) fn failed() -> RunView {
+pub(crate) fn failed() -> RunView {
     let mut run = decided();
     progress(&mut run, ActionState::refused("permission denied"));
     run.steps[0].state = StepState::Failed {
@@ -441,7 +441,7 @@ pub(super) fn failed() -> RunView {
 }
 
 /// The answer was lost, and a person is asked.
-pub(super) fn in_doubt() -> RunView {
+pub(crate) fn in_doubt() -> RunView {
     let mut run = decided();
     progress(
         &mut run,
@@ -462,7 +462,7 @@ pub(super) fn in_doubt() -> RunView {
 }
 
 /// Put back after it did not help.
-pub(super) fn undone() -> RunView {
+pub(crate) fn undone() -> RunView {
     let mut run = decided();
     progress(
         &mut run,
@@ -496,7 +496,7 @@ pub(super) fn undone() -> RunView {
 }
 
 /// Planned only.
-pub(super) fn shadow() -> RunView {
+pub(crate) fn shadow() -> RunView {
     let mut run = decided();
     run.mode = Mode::Shadow;
     run.summary.shadow = true;

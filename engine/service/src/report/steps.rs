@@ -102,38 +102,13 @@ fn step(page: &mut Page, view: &StepView, now: Timestamp, detail: Detail) {
     let (word, tone) = words::step(&view.state);
     state_line(page, word, tone, &format!("{} ({})", view.what, view.id));
     let indent = 2 + COLUMN;
-    match &view.state {
-        StepState::Held { why }
-        | StepState::Locking { why }
-        | StepState::Paused { why }
-        | StepState::Skipped { why }
-        | StepState::Rejected { why }
-        | StepState::Failed { why }
-        | StepState::InDoubt { why, .. }
-        | StepState::Undone { why }
-        | StepState::UndoFailed { why } => page.text(indent, why, Style::Plain),
-        StepState::Retrying { at, why } => {
-            let left = words::length(words::between(now, *at));
-            page.text(indent, &format!("{why}; tried again in {left}"), Style::Plain);
-        }
-        StepState::BetweenBatches { at } => {
-            let left = words::length(words::between(now, *at));
-            page.text(indent, &format!("the next batch in {left}"), Style::Plain);
-        }
-        StepState::Holding { at } => {
-            let left = words::length(words::between(now, *at));
-            page.text(indent, &format!("verified in {left}"), Style::Plain);
-        }
-        StepState::Answered { finding } => answer(page, indent, finding),
-        StepState::Waiting => {
-            if let Some(when) = &view.when {
-                page.text(indent, &format!("when {when}"), Style::Faint);
-            }
-        }
-        StepState::Asked if view.kind == StepKindView::ByHand => {
-            by_hand(page, indent, view.by_hand.as_deref())
-        }
-        _ => {}
+    if let StepState::Answered { finding } = &view.state {
+        answer(page, indent, finding);
+    } else if let Some(note) = words::step_note(view, now) {
+        let waits = view.state == StepState::Waiting;
+        page.text(indent, &note, if waits { Style::Faint } else { Style::Plain });
+    } else if view.state == StepState::Asked && view.kind == StepKindView::ByHand {
+        by_hand(page, indent, view.by_hand.as_deref());
     }
     if view.question.is_none() {
         for line in plan::where_and_how(view) {

@@ -1,9 +1,11 @@
 //! The words and numbers of pages: states, times, curves.
 
-use stanch_contract::{ActionState, ByteSize, Evidence, Point, Timestamp};
+use stanch_contract::{ActionState, AlertStatus, ByteSize, Evidence, Point, Timestamp};
 use stanch_runbook::model::{Mode, Severity};
 
-use crate::control::types::{ActionView, CheckState, Ending, RunSummary, StepState, Tone};
+use crate::control::types::{
+    ActionView, CheckState, Ending, RecoveryView, RunSummary, RunView, StepState, StepView, Tone,
+};
 
 /// How bad, in a word.
 pub fn severity(severity: Severity) -> (&'static str, Tone) {
@@ -86,6 +88,39 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
         StepState::Undoing => ("undoing", Tone::Plain),
         StepState::Undone { .. } => ("undone", Tone::Good),
         StepState::UndoFailed { .. } => ("undo failed", Tone::Bad),
+    }
+}
+
+/// What is to be said of where a step is, besides the word for it.
+pub fn step_note(step: &StepView, now: Timestamp) -> Option<String> {
+    let in_ms = |at| length(between(now, at));
+    match &step.state {
+        StepState::Held { why }
+        | StepState::Locking { why }
+        | StepState::Paused { why }
+        | StepState::Skipped { why }
+        | StepState::Rejected { why }
+        | StepState::Failed { why }
+        | StepState::InDoubt { why, .. }
+        | StepState::Undone { why }
+        | StepState::UndoFailed { why } => Some(why.clone()).filter(|why| !why.is_empty()),
+        StepState::Retrying { at, why } => Some(format!("{why}; tried again in {}", in_ms(*at))),
+        StepState::BetweenBatches { at } => Some(format!("the next batch in {}", in_ms(*at))),
+        StepState::Holding { at } => Some(format!("verified in {}", in_ms(*at))),
+        StepState::Waiting => step.when.as_ref().map(|when| format!("when {when}")),
+        _ => None,
+    }
+}
+
+/// How far recovery is, in a sentence.
+pub fn recovery(run: &RunView, recovery: &RecoveryView, now: Timestamp) -> String {
+    let firing = run.alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
+    let needed = length(recovery.stable_for.as_millis());
+    match recovery.stable_since {
+        _ if run.summary.closed_at.is_some() => "over".to_owned(),
+        Some(since) => format!("stable for {} of {needed}", length(between(since, now))),
+        None if firing => format!("waits until the alert is resolved, then for {needed}"),
+        None => format!("waits until every check holds, then for {needed}"),
     }
 }
 
@@ -217,7 +252,7 @@ pub fn curve(points: &[Point], most: usize) -> Option<String> {
 }
 
 /// At most four significant digits after which nobody looks.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }

