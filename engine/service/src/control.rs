@@ -10,6 +10,7 @@ mod extract;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod live;
+mod once;
 mod routes;
 mod server;
 pub mod socket;
@@ -48,6 +49,7 @@ pub fn network(control: Arc<dyn Control>, followers: Arc<Semaphore>, ending: Can
         control,
         door: routes::Door::Network(followers),
         ending,
+        answers: once::Answers::default(),
     })
 }
 

@@ -11,7 +11,7 @@ use stanch_runbook::reading::{Fields, Got, Problems};
 
 /// Paths that the service answers itself, beside all under `/api`.
 /// The first parts of the paths of what is neither an intake nor a page.
-const TAKEN: [&str; 5] = ["api", "healthz", "readyz", "metrics", "problems"];
+const TAKEN: [&str; 4] = ["api", "healthz", "readyz", "metrics"];
 const ROLES: [(&str, Role); 4] = [
     ("viewer", Role::Viewer),
     ("approver", Role::Approver),

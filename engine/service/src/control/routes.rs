@@ -11,7 +11,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{Response, Sse};
 use axum::routing::{delete, get, post};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{Account, must_be};
 use super::extract::{Body, Caller};
+use super::once::{Answers, once};
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
     ExplainRequest, Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report,
@@ -72,6 +73,8 @@ pub(super) struct Shared {
     pub(super) door: Door,
     /// Ends the streams, so that the server can end.
     pub(super) ending: CancellationToken,
+    /// What was answered to requests with a key.
+    pub(super) answers: Answers,
 }
 
 /// The routes, and a problem for every other path: the control socket's.
@@ -108,6 +111,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/rollback", post(rollback))
         .route("/audit", get(audit))
         .fallback(nowhere)
+        .layer(from_fn_with_state(shared.clone(), once))
         .layer(map_response(private));
     Router::new().nest("/api/v1", api).with_state(shared)
 }

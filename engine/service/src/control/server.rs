@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Control;
 use super::account;
 use super::extract::Peer;
+use super::once::Answers;
 use super::routes::{Door, Shared, router};
 use super::socket::{Bound, SocketError, listen_at, path_in};
 use crate::door;
@@ -45,6 +46,7 @@ impl Server {
             control,
             door: Door::Socket(owner),
             ending: ending.clone(),
+            answers: Answers::default(),
         });
         door::serve(listener, router, Peer::of, door::Limits::of(CONNECTIONS), ending).await;
         Ok(())

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
-use axum::http::{Request, header};
+use axum::http::{Request, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
+use axum::routing::post;
+use axum::{Json, Router};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +22,7 @@ use tower::ServiceExt as _;
 use super::actor::Account;
 use super::extract::Peer;
 use super::fixtures::{Wall, settings, user};
+use super::once::{Answers, once};
 use super::routes::{Door, FOLLOWERS, Shared, router};
 use super::server::Server;
 use super::socket::path_in;
@@ -44,6 +49,7 @@ fn shared() -> Shared {
             name: None,
         })),
         ending: CancellationToken::new(),
+        answers: Answers::default(),
     }
 }
 
@@ -326,4 +332,132 @@ async fn over_the_real_socket_the_kernel_says_who_is_asking() {
     ending.cancel();
     serving.await.unwrap().unwrap();
     assert!(!path.exists());
+}
+
+/// What the engine would do is to count how often it was asked; where the body says `busy` it says that it is.
+fn counting(asked: Arc<AtomicUsize>) -> Router {
+    let count = async move |body: String| {
+        let times = asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let status = if body == "\"busy\"" { 503 } else { 201 };
+        (StatusCode::from_u16(status).unwrap(), Json(times))
+    };
+    let counter = post(count.clone()).get(count);
+    let router = Router::new()
+        .route("/count", counter.clone())
+        .route("/other", counter);
+    router.layer(from_fn_with_state(shared(), once))
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_with_its_key_is_done_once() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let router = counting(asked.clone());
+    let send = async |method: &str, path: &str, body: &str, key: Option<&str>, uid: u32| {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        request.extensions_mut().insert(ConnectInfo(Peer(Some(uid))));
+        if let Some(key) = key {
+            request
+                .headers_mut()
+                .insert("idempotency-key", key.parse().unwrap());
+        }
+        let response = router.clone().oneshot(request).await.unwrap();
+        let replayed = response.headers().contains_key("idempotency-replayed");
+        let (status, value) = answer(response).await;
+        (
+            status,
+            value["code"]
+                .as_str()
+                .map(str::to_owned)
+                .unwrap_or(value.to_string()),
+            replayed,
+        )
+    };
+    let said = |status, text: &str, replayed| (status, text.to_owned(), replayed);
+    let key = Some("k");
+    assert_eq!(
+        send("POST", "/count", "1", key, 9003).await,
+        said(201, "1", false)
+    );
+    assert_eq!(send("POST", "/count", "1", key, 9003).await, said(201, "1", true));
+    // Another body, another route: another request.
+    assert_eq!(
+        send("POST", "/count", "2", key, 9003).await,
+        said(422, "key-reused", false)
+    );
+    assert_eq!(
+        send("POST", "/other", "1", key, 9003).await,
+        said(422, "key-reused", false)
+    );
+    // Somebody else's key of the same name, another key, no key.
+    assert_eq!(
+        send("POST", "/count", "1", key, 9004).await,
+        said(201, "2", false)
+    );
+    assert_eq!(
+        send("POST", "/count", "1", Some("l"), 9003).await,
+        said(201, "3", false)
+    );
+    assert_eq!(
+        send("POST", "/count", "1", None, 9003).await,
+        said(201, "4", false)
+    );
+    assert_eq!(
+        send("POST", "/count", "1", None, 9003).await,
+        said(201, "5", false)
+    );
+    // To look is never kept; nor is a «not now».
+    assert_eq!(send("GET", "/count", "", key, 9003).await, said(201, "6", false));
+    assert_eq!(
+        send("POST", "/count", "\"busy\"", Some("m"), 9003).await,
+        said(503, "7", false)
+    );
+    assert_eq!(
+        send("POST", "/count", "\"busy\"", Some("m"), 9003).await,
+        said(503, "8", false)
+    );
+    // Who is nobody gets nothing kept for them; a key that is none is refused.
+    assert_eq!(
+        send("POST", "/count", "1", key, 4242).await,
+        said(401, "not-authenticated", false)
+    );
+    for wrong in ["", "k".repeat(256).as_str()] {
+        assert_eq!(
+            send("POST", "/count", "1", Some(wrong), 9003).await,
+            said(400, "bad-request", false)
+        );
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 8);
+}
+
+#[test]
+fn the_page_of_the_api_names_each_route_with_the_role_that_it_takes() {
+    let page = include_str!("../../../../docs/api.md");
+    for (method, path, _, least) in every_route() {
+        let path = path.split('?').next().unwrap();
+        let named: Vec<&str> = path
+            .split('/')
+            .map(|part| match part {
+                "r1" => "RUN",
+                "s" => "STEP",
+                "waf" => "KEY",
+                "disk-full" => "NAME",
+                part if path.starts_with("/pauses/") && part != "pauses" && !part.is_empty() => "SCOPE",
+                part => part,
+            })
+            .collect();
+        let route = format!("`{method} {}`", named.join("/"));
+        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&route));
+        let row = row.unwrap_or_else(|| panic!("docs/api.md does not name {route}"));
+        let role = match least {
+            9001 => "viewer",
+            9002 => "approver",
+            9003 => "operator",
+            _ => "admin",
+        };
+        assert!(row.contains(&format!("| {role} |")), "{row}");
+    }
 }

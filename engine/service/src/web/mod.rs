@@ -17,6 +17,7 @@ mod live;
 mod login;
 mod now;
 mod plugins;
+mod problems;
 mod run;
 mod runbooks;
 mod session;
@@ -36,8 +37,8 @@ use self::session::Sessions;
 use crate::control::Control;
 
 /// The first parts of the paths that pages have, which no intake may have.
-pub(crate) const PLACES: [&str; 11] = [
-    "", "a", "assets", "live", "login", "logout", "pause", "plugins", "r", "resume", "runs",
+pub(crate) const PLACES: [&str; 12] = [
+    "", "a", "assets", "live", "login", "logout", "pause", "plugins", "problems", "r", "resume", "runs",
 ];
 
 /// What the pages share.
@@ -90,6 +91,8 @@ pub(crate) fn router(
         .route("/a", get(alerts::list))
         .route("/a/{fingerprint}", get(alerts::explain))
         .route("/plugins", get(plugins::list))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::page))
         .route("/assets/{file}", get(assets::serve))
         .layer(map_response(frame::guarded))
         .with_state(web)

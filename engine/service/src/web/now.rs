@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
-use stanch_contract::Timestamp;
+use stanch_contract::{RunId, Timestamp};
 use stanch_run::Role;
 
 use super::Web;
@@ -229,17 +229,17 @@ fn kill_switch(status: &Status, who: &Visitor) -> Markup {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Wanted {
     runbook: Option<String>,
+    before: Option<RunId>,
 }
 
 /// Every run, newest first.
 pub(super) async fn all(State(web): State<Web>, wanted: Asked<Wanted>, who: Visitor) -> Response {
-    let runbook = wanted
-        .ok()
-        .and_then(|Query(wanted)| wanted.runbook)
-        .filter(|name| !name.is_empty());
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
+    let runbook = wanted.runbook.filter(|name| !name.is_empty());
     let filter = RunFilter {
         runbook: runbook.clone(),
-        limit: Some(200),
+        before: wanted.before,
+        limit: Some(SHOWN),
         ..RunFilter::default()
     };
     let found = async {
@@ -256,6 +256,10 @@ pub(super) async fn all(State(web): State<Web>, wanted: Asked<Wanted>, who: Visi
             h1 id="t" { "Runs" @if let Some(runbook) = &runbook { " of " a href={ "/r/" (runbook) } { (runbook) } } }
             @if runs.is_empty() { p.card.faint { "There is no run yet." } }
             @else { ul.runs { @for run in &runs { (line(run, now)) } } }
+            @if let Some(last) = runs.last().filter(|_| runs.len() == usize::try_from(SHOWN).unwrap_or_default()) {
+                @let runbook = runbook.as_deref().unwrap_or_default();
+                p.tools { a.button.small href={ "/runs?runbook=" (runbook) "&before=" (last.id) } { "Older" } }
+            }
         }
     };
     let frame = Frame {

@@ -88,7 +88,7 @@ pub(super) async fn page(State(web): State<Web>, Path(name): Path<String>, who: 
 }
 
 /// Our own Markdown as HTML. HTML in it is text, and a link leads to a web page or nowhere.
-fn of_markdown(text: &str) -> Markup {
+pub(super) fn of_markdown(text: &str) -> Markup {
     let events = Parser::new(text).map(|event| match event {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         Event::Start(Tag::Link {

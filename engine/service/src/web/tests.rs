@@ -342,6 +342,20 @@ async fn the_cookie_is_for_this_host_and_no_script_and_behind_a_proxy_with_tls_o
 }
 
 #[tokio::test]
+async fn anybody_reads_what_a_problem_means() {
+    let pages = pages();
+    for path in ["/problems", "/problems/plan-changed"] {
+        let answer = ask(&pages, "GET", path, &[], &[]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text.contains("decide on what is there now"), "{path}");
+    }
+    assert_eq!(
+        ask(&pages, "GET", "/problems/nothing", &[], &[]).await.status,
+        404
+    );
+}
+
+#[tokio::test]
 async fn who_logs_out_is_out() {
     let pages = pages();
     let cookie = logged_in(&pages, "vera's").await;

@@ -26,6 +26,7 @@ pub(super) async fn list(engine: &Engine, filter: &RunFilter) -> Answer<Vec<RunS
     let mut store = StoreFilter {
         runbook: filter.runbook.clone(),
         open: only_open.then_some(true),
+        before: filter.before.clone(),
         limit: if filter.waiting { PAGE } else { most },
         ..StoreFilter::default()
     };

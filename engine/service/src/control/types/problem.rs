@@ -69,6 +69,10 @@ codes! {
     BadInput = "bad-input", 422, "an input is wrong";
     /// A file does not load.
     BadFiles = "bad-files", 422, "a file does not load";
+    /// The key was used for another request.
+    KeyReused = "key-reused", 422, "the key was used before";
+    /// The same request is under way.
+    UnderWay = "under-way", 409, "it is under way";
     /// It cannot be made durable, or the engine is ending.
     Unavailable = "unavailable", 503, "not available now";
     /// The engine's own fault.
@@ -79,6 +83,9 @@ codes! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{detail}")]
 pub struct Problem {
+    /// What kind, as the address of a page that says what to do, on the engine that answered.
+    #[serde(rename = "type", default)]
+    pub page: String,
     /// What kind, for programs.
     pub code: Code,
     /// What kind, for people.
@@ -96,6 +103,7 @@ impl Problem {
     /// Of this kind, with what failed, on what, and why.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
+            page: format!("/problems/{code}"),
             code,
             title: code.title().to_owned(),
             status: code.status(),

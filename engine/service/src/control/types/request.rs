@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stanch_contract::{Alert, Digest, StepId, Verdict};
+use stanch_contract::{Alert, Digest, RunId, StepId, Verdict};
 
 pub use stanch_run::ledger::PauseScope;
 
@@ -21,6 +21,9 @@ pub struct RunFilter {
     /// Those that wait for a person only.
     #[serde(default)]
     pub waiting: bool,
+    /// Opened before this one: the last of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<RunId>,
     /// At most this many; 50 where nothing is said, 1,000 at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
