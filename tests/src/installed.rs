@@ -73,6 +73,7 @@ pub fn context() -> CallContext {
         idempotency_key: IdempotencyKey::from("run0000000000000.step.do"),
         alerts: Arc::new([]),
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

@@ -93,7 +93,8 @@ async fn every_shipped_runbook_loads() {
             "high-latency-cluster-b",
             "provider-outage",
             "provider-slow",
-            "queue-backlog"
+            "queue-backlog",
+            "toxic-loop"
         ]
     );
 }

@@ -10,11 +10,13 @@ mod page;
 mod scenario;
 mod settings;
 
+use std::net::SocketAddr;
 use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stanch_outside::http::{Sink, free_port};
+use serde_json::json;
+use stanch_outside::http::{Connection, Sink, free_port};
 use stanch_outside::run::{appeared, asked, ending, phase};
 use stanch_outside::serve::{Engine, Scratch};
 
@@ -32,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// The city, and the engine that looks after it.
 struct Demo {
     engine: Engine,
+    listens: SocketAddr,
     city: City,
     // Last: the folder that both work in goes after them.
     _scratch: Scratch,
@@ -60,6 +63,13 @@ impl Demo {
                 )
             },
         );
+        let toxic = include_str!("demo/toxic-loop.toml");
+        let toxic = toxic.replace("http://KEYS/", &format!("http://{}/", city.place("keys")));
+        let samples =
+            (0..1_000).map(|at| format!("Write letter number {at} to our customers, in short sentences.\n"));
+        scratch
+            .write("samples/prompts.txt", samples.collect::<String>())
+            .map_err(io("the ordinary prompts"))?;
         let runbooks = [
             (
                 "disk-full",
@@ -67,22 +77,44 @@ impl Demo {
             ),
             ("high-latency", latency),
             ("provider-outage", provider),
+            ("toxic-loop", toxic),
         ];
         for (name, text) in runbooks {
             scratch
                 .write(&format!("runbooks/{name}.toml"), text)
                 .map_err(io("the runbook"))?;
         }
-        let settings = settings::operators(plugins, &city, &full, listens, pages.address);
+        let settings = settings::operators(plugins, &city, scratch.path(), listens, pages.address);
         scratch
             .write("stanch.toml", settings)
             .map_err(io("stanch.toml"))?;
         let engine = Engine::start(&binaries.get("stanch"), scratch.path(), listens, TOKEN)?;
         Ok(Self {
             engine,
+            listens,
             city,
             _scratch: scratch,
         })
+    }
+
+    /// Presses one of the city's buttons. A prompt that got past the filters is reported by mira, of Trust & Safety.
+    fn press(&self, button: &str) -> Result<(), TaskError> {
+        let said = self.city.press(button)?;
+        if button != "break/toxic" {
+            return Ok(());
+        }
+        let inputs = json!({ "prompt": said, "user": "mallory", "key": "k1" });
+        let body = json!({ "runbook": "toxic-loop", "inputs": inputs }).to_string();
+        let answer = Connection::open(self.listens)
+            .and_then(|mut engine| engine.post("/api/v1/runs", settings::MIRA, &body));
+        match answer {
+            Ok(answer) if answer.status == 201 => Ok(()),
+            Ok(answer) => Err(TaskError::Other(format!(
+                "mira's report: {} {}",
+                answer.status, answer.body
+            ))),
+            Err(why) => Err(TaskError::Other(format!("mira's report: {why}"))),
+        }
     }
 }
 
@@ -122,7 +154,7 @@ fn played(demo: &Demo, scenarios: &[Scenario]) -> Result<(), TaskError> {
     for scenario in scenarios {
         say(scenario.story());
         if let Some(breaks) = scenario.buttons().first() {
-            demo.city.press(breaks)?;
+            demo.press(breaks)?;
         }
         let ending = followed(demo, *scenario)?;
         let city = demo.city.state()?;

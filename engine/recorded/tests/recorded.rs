@@ -156,6 +156,7 @@ fn context() -> CallContext {
         idempotency_key: IdempotencyKey::from("run1.look.do"),
         alerts: Arc::new([]),
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

@@ -41,11 +41,15 @@ impl Actor {
     /// Whether this person is one of `from`: names, or `group:NAME`. Where `from` is empty: whoever has role approver or
     /// more. A viewer never is.
     pub fn is_among(&self, from: &[String]) -> bool {
-        let named = |entry: &String| match entry.strip_prefix("group:") {
+        self.role >= Role::Approver && (from.is_empty() || self.is_named(from))
+    }
+
+    /// Whether this person is one of these, by name or as one of `group:NAME`, whatever the role.
+    pub fn is_named(&self, among: &[String]) -> bool {
+        among.iter().any(|entry| match entry.strip_prefix("group:") {
             Some(group) => self.groups.iter().any(|g| g == group),
             None => *entry == self.name,
-        };
-        self.role >= Role::Approver && (from.is_empty() || from.iter().any(named))
+        })
     }
 }
 
@@ -70,6 +74,15 @@ mod tests {
         assert!(!person("eli", &["web"], Role::Admin).is_among(&from));
         assert!(!person("sre", &[], Role::Admin).is_among(&from));
         assert!(!person("dana", &["sre"], Role::Viewer).is_among(&from));
+    }
+
+    #[test]
+    fn what_is_visible_to_a_few_is_so_by_name_and_never_by_role() {
+        let few = ["group:trust".to_owned(), "dana".to_owned()];
+        assert!(person("dana", &[], Role::Viewer).is_named(&few));
+        assert!(person("eli", &["trust"], Role::Viewer).is_named(&few));
+        assert!(!person("eli", &[], Role::Admin).is_named(&few));
+        assert!(!person("eli", &[], Role::Admin).is_named(&[]));
     }
 
     #[test]

@@ -165,6 +165,8 @@ pub struct Input {
     pub from: Option<Expr>,
     /// What it is where nothing gives it.
     pub default: Option<Value>,
+    /// Who may see it: names, or `group:NAME`. Absent: everybody.
+    pub visible_to: Option<Vec<String>>,
 }
 
 /// What it means for users.

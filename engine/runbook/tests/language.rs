@@ -35,6 +35,18 @@ fn every_good_file_loads() {
 }
 
 #[test]
+fn what_only_a_few_may_see_is_given_to_plugins_and_the_page_says_who_they_are() {
+    let runbook = good("told-to-a-few");
+    let few = ["group:trust-and-safety".to_owned(), "dana".to_owned()];
+    assert_eq!(runbook.inputs[0].visible_to.as_deref(), Some(few.as_slice()));
+    let page = stanch_runbook::render::page(&runbook);
+    assert!(
+        page.contains("- `prompt`, text, shown to `group:trust-and-safety` and `dana` only"),
+        "{page}"
+    );
+}
+
+#[test]
 fn what_a_file_says_is_in_the_runbook() {
     let runbook = good("high-latency-cluster-b");
     assert_eq!(runbook.mode, Mode::Ask);

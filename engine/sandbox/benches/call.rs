@@ -39,6 +39,7 @@ fn context() -> CallContext {
         idempotency_key: IdempotencyKey::from("key"),
         alerts: Arc::new([]),
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

@@ -39,6 +39,9 @@ pub struct CallContext {
     pub on: Option<String>,
     /// What else the guest may know; `null` for nothing.
     pub extra: Value,
+    /// Why the gate refuses something stays out of the log: the call was given what only a few may see, and the reason may say it.
+    /// It is in the call's record.
+    pub quiet: bool,
     /// Tells the guest that nobody needs the answer any more.
     pub cancel: CancellationToken,
 }
@@ -296,6 +299,7 @@ impl Installation {
             run: context.run.clone(),
             step: context.step.clone(),
             on: context.on.clone(),
+            quiet: context.quiet,
             phase,
             facilities: facilities.clone(),
             max_calls: limits.calls,

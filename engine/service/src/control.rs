@@ -78,6 +78,10 @@ pub trait Control: Send + Sync + 'static {
     async fn find_run(&self, text: &str) -> Answer<RunId>;
     /// A run, whole.
     async fn run(&self, run: &RunId) -> Answer<RunView>;
+    /// The same, as this person may see it: with what only a few may see, for who is one of them.
+    async fn run_for(&self, _who: &Actor, run: &RunId) -> Answer<RunView> {
+        self.run(run).await
+    }
     /// What the runs of each runbook say of how far it can be trusted.
     async fn report(&self, filter: &ReportFilter) -> Answer<Report>;
     /// Says each time that a run changed; ends when it is closed. Changes that follow closely may be told once.

@@ -177,6 +177,7 @@ async fn start_on(
         sandbox,
         current: reloader.current().clone(),
         observer: Arc::new(Counting(metrics.clone(), pulse.clone())),
+        folder: settings.store.path.clone(),
     })
     .await?;
     let audited = audit::Loads::new(store.clone()).await?.run(reloader.swaps());

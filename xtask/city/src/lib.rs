@@ -3,6 +3,8 @@
 
 mod assistant;
 mod document;
+mod keys;
 
 pub use assistant::{Assistant, Model};
 pub use document::Document;
+pub use keys::Keys;

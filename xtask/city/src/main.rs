@@ -1,13 +1,16 @@
 //! The demo's city: two regions of an AI service behind a router, an assistant that a provider's model answers for, users who never
-//! stop asking, a flag, a status page, a folder of scratch files, and who watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
+//! stop asking, a flag, a status page, a chat behind a WAF with its keys and one who abuses it, a folder of scratch files, and who
+//! watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
 //!
 //! `stanch-city ENGINE FOLDER` tells the engine at that address of its alerts, with the token in `ALERTMANAGER_TOKEN`. It says in
 //! one line of JSON where everything is, and ends when its standard input does.
 
 mod folder;
+mod mallory;
 mod region;
 mod router;
 mod users;
+mod waf;
 mod watch;
 
 use std::io::Read;
@@ -19,12 +22,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stanch_city::{Assistant, Document, Model};
+use stanch_city::{Assistant, Document, Keys, Model};
 use stanch_outside::http::{Message, Server};
 
+use mallory::Mallory;
 use region::Region;
 use router::Router;
 use users::Noticed;
+use waf::Waf;
 use watch::Rule;
 
 /// Slower than this is bad.
@@ -64,6 +69,9 @@ struct City {
     flag: Document,
     page: Document,
     searched: Noticed,
+    keys: Keys,
+    waf: Waf,
+    mallory: Mallory,
     folder: PathBuf,
     fires: [(&'static str, Arc<AtomicBool>); 3],
 }
@@ -81,6 +89,9 @@ impl City {
         let read = flag.clone();
         let local_only = move || read.body().get("value") == Some(&json!(true));
         let assistant = Assistant::open(provider.address, local.address, local_only)?;
+        let keys = Keys::open(&[mallory::KEY])?;
+        let waf = Waf::open(keys.chat)?;
+        let mallory = Mallory::at(waf.address);
         let searched = Noticed::of(4, assistant.address, "/v1/search");
         let (slow, full, watched) = (noticed.clone(), folder.to_owned(), assistant.clone());
         let rules = [
@@ -119,6 +130,8 @@ impl City {
             "local": local.address.to_string(),
             "flag": flag.address.to_string(),
             "page": page.address.to_string(),
+            "keys": keys.address.to_string(),
+            "waf": waf.admin.to_string(),
         });
         let fires = rules.map(|rule| (rule.alert, watch::by(rule, engine, token.to_owned())));
         let city = Self {
@@ -130,6 +143,9 @@ impl City {
             flag,
             page,
             searched,
+            keys,
+            waf,
+            mallory,
             folder: folder.to_owned(),
             fires,
         };
@@ -149,6 +165,12 @@ impl City {
             ("POST", "/mend/latency") => self.eu.hangs(false),
             ("POST", "/break/provider") => self.provider.set_down(true),
             ("POST", "/mend/provider") => self.provider.set_down(false),
+            // What is said is the prompt: somebody has to report it.
+            ("POST", "/break/toxic") => {
+                self.keys.issue(mallory::KEY);
+                self.mallory.begins();
+                return (200, mallory::PROMPT.to_owned());
+            }
             ("POST", "/break/disk-full") => {
                 if let Err(why) = folder::filled(&self.folder) {
                     return (500, why.to_string());
@@ -187,6 +209,10 @@ impl City {
             "local_only": self.flag.body().get("value"),
             "searches_failed": self.searched.failed_of_late(),
             "banner": self.page.body().get("text"),
+            "mallory": self.mallory.gets(),
+            "key_valid": self.keys.has(mallory::KEY),
+            "blocklist": self.waf.seen().0,
+            "blocked": self.waf.seen().1,
             "folder_mib": folder::held(&self.folder) >> 20,
             "alerts": fires.map(|(alert, _)| *alert).collect::<Vec<_>>(),
         })

@@ -56,9 +56,9 @@ impl City {
         self.ask("GET", "/state")
     }
 
-    /// Presses one of its buttons: `break/latency`.
-    pub(super) fn press(&self, button: &str) -> Result<(), TaskError> {
-        self.ask("POST", &format!("/{button}")).map(drop)
+    /// Presses one of its buttons, `break/latency`; what it says to that.
+    pub(super) fn press(&self, button: &str) -> Result<String, TaskError> {
+        self.ask("POST", &format!("/{button}"))
     }
 
     fn ask(&self, method: &str, path: &str) -> Result<String, TaskError> {

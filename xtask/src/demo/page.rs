@@ -52,7 +52,7 @@ fn answered(demo: &Demo, request: &Message) -> Result<(u16, String), TaskError> 
             {
                 return Ok((404, "no such button".to_owned()));
             }
-            demo.city.press(button)?;
+            demo.press(button)?;
             Ok((200, String::new()))
         }
         _ => Ok((404, "not here".to_owned())),

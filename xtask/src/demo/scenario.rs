@@ -9,13 +9,15 @@ pub(crate) enum Scenario {
     Latency,
     /// The provider of a model takes no requests.
     Provider,
+    /// A prompt gets past the filters, and somebody repeats it.
+    Toxic,
     /// Scratch files fill a folder.
     DiskFull,
 }
 
 impl Scenario {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Latency, Self::Provider, Self::DiskFull];
+    pub(crate) const ALL: [Self; 4] = [Self::Latency, Self::Provider, Self::Toxic, Self::DiskFull];
 
     /// Those that a word means; none where there is no such.
     pub(crate) fn named(word: &str) -> Result<Vec<Self>, TaskError> {
@@ -36,6 +38,7 @@ impl Scenario {
         match self {
             Self::Latency => "latency",
             Self::Provider => "provider",
+            Self::Toxic => "toxic",
             Self::DiskFull => "disk-full",
         }
     }
@@ -45,6 +48,7 @@ impl Scenario {
         match self {
             Self::Latency => "high-latency",
             Self::Provider => "provider-outage",
+            Self::Toxic => "toxic-loop",
             Self::DiskFull => "disk-full",
         }
     }
@@ -54,6 +58,7 @@ impl Scenario {
         match self {
             Self::Latency => &["break/latency", "mend/latency"],
             Self::Provider => &["break/provider", "mend/provider"],
+            Self::Toxic => &["break/toxic"],
             Self::DiskFull => &["break/disk-full"],
         }
     }
@@ -76,6 +81,9 @@ impl Scenario {
             }
             Self::Provider => {
                 "The provider answers 503. What users ask fails, and the city says ProviderOutage."
+            }
+            Self::Toxic => {
+                "Mallory repeats a prompt that gets past the filters. Mira, of Trust & Safety, reports it; only she is shown it."
             }
             Self::DiskFull => "Scratch files fill a folder, and the city says DiskFull.",
         }

@@ -7,19 +7,22 @@ use stanch_outside::settings;
 
 use super::city::City;
 
+/// The token of mira, whose SHA-256 is in the file.
+pub(super) const MIRA: &str = "mira-of-trust-and-safety";
+
 /// The operator's file.
 pub(super) fn operators(
     plugins: &Path,
     city: &City,
-    full: &Path,
+    folder: &Path,
     listens: SocketAddr,
     pages: SocketAddr,
 ) -> String {
     let source = |name: &str| plugins.join(format!("{name}.wasm"));
-    let folder = |key: &str, access: &str| {
+    let files = |key: &str, at: &str, access: &str| {
         format!(
-            "[[plugins.{key}.grant.files]]\npath = {}\nat = \"scratch\"\naccess = \"{access}\"\n",
-            settings::quoted(full)
+            "[[plugins.{key}.grant.files]]\npath = {}\nat = \"{at}\"\naccess = \"{access}\"\n",
+            settings::quoted(&folder.join(at))
         )
     };
     let regions = [city.place("eu"), city.place("us_east")];
@@ -27,11 +30,26 @@ pub(super) fn operators(
     let search = format!("http://{}/v1/search", city.place("assistant"));
     let flag = format!("http://{}/flags/local-model-only", city.place("flag"));
     let flags = format!("settings = {{ flags = {{ local-model-only = \"{flag}\" }} }}");
+    let key = format!("http://{}/users/*/keys/*", city.place("keys"));
+    let keys = format!(
+        "settings = {{ url = \"http://{}/users/{{user}}/keys/{{key}}\", revoke = {{ method = \"DELETE\" }} }}",
+        city.place("keys")
+    );
+    let list = format!("http://{}/id/blocklist/routes", city.place("waf"));
+    let waf = format!(
+        "settings = {{ caddy = \"http://{}\", list = \"blocklist\", sample = {{ file = \"samples/prompts.txt\" }} }}",
+        city.place("waf")
+    );
     let signed = "sign = { header = \"x-stanch-signature\", hmac_sha256 = \"${secret:webhook}\" }";
     [
         settings::engine(listens, "platform", "ask"),
         r#"[secrets.webhook]
 env = "WEBHOOK_SECRET"
+[[users]]
+name = "mira"
+token_sha256 = "8841c582b2b63deb8d9032621810069428638c2942f7876c8538a13b73d8daf5"
+groups = ["trust-and-safety"]
+role = "operator"
 [vars]
 disk_full_above = 0.995
 scratch_larger_than = "32MiB"
@@ -39,14 +57,24 @@ scratch_older_than = "1d"
 "#
         .to_owned(),
         settings::plugin("disk-usage", &source("disk-usage"), ""),
-        folder("disk-usage", "read"),
+        files("disk-usage", "scratch", "read"),
         settings::plugin("disk-cleanup", &source("disk-cleanup"), ""),
-        folder("disk-cleanup", "change"),
+        files("disk-cleanup", "scratch", "change"),
         settings::probe(&source("http-probe"), &[regions, models].concat()),
         settings::http("http-probe", &search, "read = [\"GET\"]"),
         settings::plugin("capability-flag", &source("capability-flag"), &flags),
         settings::http("capability-flag", &flag, "read = [\"GET\"]\nchange = [\"PUT\"]"),
         settings::banner(&source("status-banner"), city.place("page")),
+        settings::http("http-probe", &key, "read = [\"GET\"]"),
+        settings::plugin("waf-block", &source("waf-block"), &waf),
+        settings::http(
+            "waf-block",
+            &list,
+            "read = [\"GET\"]\nchange = [\"POST\", \"PATCH\"]",
+        ),
+        files("waf-block", "samples", "read"),
+        settings::plugin("key-revoke", &source("key-revoke"), &keys),
+        settings::http("key-revoke", &key, "read = [\"GET\"]\nchange = [\"DELETE\"]"),
         settings::reroute(&source("traffic-reroute"), city.place("admin"), regions),
         settings::page(&source("webhook"), pages, signed),
     ]

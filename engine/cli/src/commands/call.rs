@@ -261,6 +261,7 @@ fn context(alerts: Vec<Alert>, on: Option<String>) -> CallContext {
         idempotency_key: IdempotencyKey::from("run0000000000000.step.do"),
         alerts: alerts.into(),
         on,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

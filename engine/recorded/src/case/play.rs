@@ -352,6 +352,7 @@ impl Player<'_> {
             idempotency_key: IdempotencyKey(format!("case000000000000.case.{side}")),
             alerts: case.alerts.clone().into(),
             on: case.on.clone(),
+            quiet: false,
             extra: Value::Null,
             cancel: CancellationToken::new(),
         };

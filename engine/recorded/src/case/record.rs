@@ -395,6 +395,7 @@ async fn call(live: &Live<'_>) -> (Call, Result<Value, Failure>) {
         idempotency_key: IdempotencyKey::from("case000000000000.case.do"),
         alerts: live.alerts.clone().into(),
         on: live.on.clone(),
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     };

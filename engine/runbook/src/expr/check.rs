@@ -25,6 +25,8 @@ pub(crate) enum Trust {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InputFacts {
     pub(crate) trust: Trust,
+    /// It has `visible_to`.
+    pub(crate) hidden: bool,
 }
 
 /// The part of a runbook that a check or step is in.
@@ -76,6 +78,10 @@ pub(crate) struct Readable<'a> {
     pub(crate) before: Option<Step>,
     /// This place, for messages: "a trigger's condition".
     pub(crate) place: &'a str,
+    /// Whether what is read is given to a plugin that looks or acts.
+    pub(crate) gives: bool,
+    /// Whether what only a few may see can be read here: it is given as it is, and alone.
+    pub(crate) hidden: bool,
 }
 
 /// A name that cannot be read, with the node it is at.
@@ -390,6 +396,22 @@ impl Walk<'_> {
                 None,
             );
         };
+        let hidden = |input: &InputFacts| input.hidden && !self.readable.hidden;
+        let read = match name {
+            Some(name) => inputs.get(name).is_some_and(hidden),
+            None => inputs.values().any(hidden),
+        };
+        if read {
+            let help = "it can be given to a check's or step's plugin as it is, `with = { NAME = \"${inputs.NAME}\" }`, and to nothing else";
+            return self.bad(
+                node,
+                format!(
+                    "what only a few may see (`visible_to`) cannot be read in {}",
+                    self.readable.place
+                ),
+                help.to_owned(),
+            );
+        }
         let Some(name) = name else {
             return inputs
                 .values()

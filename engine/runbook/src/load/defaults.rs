@@ -49,6 +49,22 @@ impl<'a> Defaults<'a> {
     }
 }
 
+/// Each has to be a user's name, or `group:NAME`.
+pub(crate) fn people<'g, 'n: 'g>(names: impl Iterator<Item = &'g Got<&'n str>>, problems: &mut Problems<'_>) {
+    for got in names {
+        let name = got.value.strip_prefix("group:").unwrap_or(got.value);
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':') {
+            let help = "write a user's name, or `group:NAME`".to_owned();
+            problems.add(
+                &got.at,
+                format!("`{}` is neither a user nor a group", got.value),
+                "who?",
+                help,
+            );
+        }
+    }
+}
+
 /// The keys of an approval that were written.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ApprovalKeys {
@@ -65,18 +81,7 @@ impl ApprovalKeys {
             let help = "leave `from` out to ask whoever has the role approver or more".to_owned();
             problems.add(&at, "`from` names nobody", "empty `from`", help);
         }
-        for got in from.iter().flatten() {
-            let name = got.value.strip_prefix("group:").unwrap_or(got.value);
-            if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':') {
-                let help = "write a user's name, or `group:NAME`".to_owned();
-                problems.add(
-                    &got.at,
-                    format!("`{}` is neither a user nor a group", got.value),
-                    "who?",
-                    help,
-                );
-            }
-        }
+        people(from.iter().flatten(), problems);
         let quorum = fields.count("quorum", 1, 100, problems);
         let expires: Option<Got<Span>> = fields.parsed("expires", problems);
         if let Some(got) = expires.as_ref().filter(|got| got.value == Span::ZERO) {

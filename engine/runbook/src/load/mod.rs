@@ -105,6 +105,8 @@ impl Known<'_> {
             steps: &self.steps,
             before,
             place,
+            hidden: false,
+            gives: false,
         }
     }
 
@@ -117,6 +119,8 @@ impl Known<'_> {
             steps: &self.steps,
             before: None,
             place,
+            hidden: false,
+            gives: false,
         }
     }
 }
@@ -213,7 +217,7 @@ fn load_one(loader: &Loader<'_>, source: &RunbookSource) -> Result<Runbook, Load
 
     cx.known.steps = checks::ids(&table, &mut cx.problems);
     let trigger = trigger::trigger(&mut top, &mut cx);
-    let inputs = trigger::inputs(&mut top, &mut cx);
+    let inputs = trigger::inputs(&mut top, trigger.is_some(), &mut cx);
     let impact = read_impact(&mut top, &mut cx);
     let links = read_links(&mut top, &mut cx);
     let diagnosis = checks::diagnosis(&mut top, &mut cx);

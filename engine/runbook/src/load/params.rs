@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use stanch_contract::PluginKey;
+use stanch_contract::{PluginKey, PluginKind};
 
 use crate::escape::{self, Format, Scanner, Way};
 use crate::expr::{self, Expr, Params, Piece, Put, Readable, Template, Tree, Trust};
@@ -261,6 +261,10 @@ fn checked(
     let facts = loader.catalogue.plugins.get(with.plugin)?;
     let mut unknown = Vec::new();
     let schema = SchemaAt::root(&facts.manifest.params);
+    let readable = &Readable {
+        gives: facts.kind != PluginKind::Notification,
+        ..*readable
+    };
     let tree = tree(node, &schema, &mut Vec::new(), &mut unknown, readable, problems);
     match loader.schema(with.plugin) {
         Some(Ok(schema)) => {
@@ -393,6 +397,15 @@ fn string(
                 text: false,
             });
             let source = got.value.get(range.clone()).unwrap_or_default();
+            // What only a few may see is given as it is and alone: the run itself holds a mark for it, of which nothing can be made.
+            let as_it_is = source
+                .trim()
+                .strip_prefix("inputs.")
+                .is_some_and(|name| crate::load::is_snake(name) && format == Format::Text && readable.gives);
+            let readable = &Readable {
+                hidden: as_it_is,
+                ..*readable
+            };
             let Some(expr) = compiled(source, range.start, got, readable, problems) else {
                 return nothing();
             };

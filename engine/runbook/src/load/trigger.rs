@@ -120,8 +120,8 @@ fn again(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Span> {
     }
 }
 
-/// `[inputs.NAME]`, in the order of the file. Makes them known to the expressions that follow.
-pub(crate) fn inputs(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Input> {
+/// `[inputs.NAME]`, in the order of the file. Makes them known to the expressions that follow. `triggered`: alerts start the runbook.
+pub(crate) fn inputs(top: &mut Fields<'_, '_>, triggered: bool, cx: &mut Cx<'_>) -> Vec<Input> {
     let mut inputs = Vec::new();
     let Some(node) = top.node("inputs") else {
         return inputs;
@@ -160,22 +160,62 @@ pub(crate) fn inputs(top: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Vec<Input> {
         let default = fields
             .node("default")
             .map(|node| (node.to_json(&mut cx.problems), node.at.clone()));
+        let visible_to = visible_to(&mut fields, cx);
         fields.finish(&mut cx.problems);
         let kind = kind.unwrap_or(InputType::String);
+        if visible_to.is_some() {
+            let why = match (kind, from.is_some() || triggered, default.is_some()) {
+                (InputType::String, false, false) => None,
+                (InputType::String, true, _) => Some((
+                    "an alert cannot give it: alerts are kept and shown as they came",
+                    "let a person start the runbook: without `[trigger]`, and without `from` here",
+                )),
+                (InputType::String, ..) => Some((
+                    "a default cannot be hidden: this file is seen by all",
+                    "take `default` away",
+                )),
+                _ => Some(("only text can be hidden", "write `type = \"string\"`")),
+            };
+            if let Some((why, help)) = why {
+                let message = format!("`{name}` is visible to a few, and {why}");
+                cx.problems
+                    .add(&entry.key_at, message, "visible to a few", help.to_owned());
+            }
+        }
         let outside =
             kind == InputType::String && from.as_ref().is_some_and(|from| from.trust() != Trust::Ours);
         let trust = if outside { Trust::Outside } else { Trust::Ours };
-        cx.known.inputs.insert(name.to_owned(), InputFacts { trust });
+        let hidden = visible_to.is_some();
+        cx.known
+            .inputs
+            .insert(name.to_owned(), InputFacts { trust, hidden });
         let mut input = Input {
             name: name.to_owned(),
             kind,
             from,
             default: None,
+            visible_to,
         };
         input.default = default.and_then(|(value, at)| check_default(&input, value, &at, cx));
         inputs.push(input);
     }
     inputs
+}
+
+/// Who may see an input; absent: everybody.
+fn visible_to(fields: &mut Fields<'_, '_>, cx: &mut Cx<'_>) -> Option<Vec<String>> {
+    let names = fields.texts("visible_to", &mut cx.problems)?;
+    if names.is_empty() {
+        let help = "name people, or `group:NAME`; without `visible_to` everybody may see it".to_owned();
+        cx.problems.add(
+            fields.at(),
+            "`visible_to` names nobody",
+            "nobody could see it",
+            help,
+        );
+    }
+    super::defaults::people(names.iter(), &mut cx.problems);
+    Some(names.iter().map(|name| name.value.to_owned()).collect())
 }
 
 fn check_default(input: &Input, value: Value, at: &crate::problem::At, cx: &mut Cx<'_>) -> Option<Value> {

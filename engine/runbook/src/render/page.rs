@@ -135,6 +135,9 @@ fn inputs(page: &mut Page, runbook: &Runbook) {
         if let Some(default) = &input.default {
             let _ = write!(line, ", else {default}");
         }
+        if let Some(who) = &input.visible_to {
+            let _ = write!(line, ", shown to {} only", listed(who, "and"));
+        }
         page.line(line);
     }
 }

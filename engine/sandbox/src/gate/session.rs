@@ -35,6 +35,8 @@ pub struct SessionParts {
     pub step: StepId,
     /// The cluster of stanch.toml that the step is bound to.
     pub on: Option<String>,
+    /// Why something is refused stays out of the log.
+    pub quiet: bool,
     /// What the phase lets through.
     pub phase: Phase,
     /// What all sessions share.
@@ -214,7 +216,12 @@ impl Session {
     pub(super) fn refuse(&self, ticket: Ticket, refusal: Refusal) -> Failure {
         let failure = refusal.to_failure();
         let parts = &self.inner.parts;
-        tracing::info!(run = %parts.run, step = %parts.step, layer = refusal.layer.as_str(), why = %refusal.why, "refused");
+        let why = if parts.quiet {
+            "said to a few only"
+        } else {
+            &refusal.why
+        };
+        tracing::info!(run = %parts.run, step = %parts.step, layer = refusal.layer.as_str(), %why, "refused");
         self.note(ticket, |call| call.decision = Decision::Refused(refusal));
         failure
     }

@@ -51,6 +51,21 @@ impl Redactor {
         }
     }
 
+    /// Finds these values, whatever is in them, in the same forms.
+    pub fn of_values(values: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let values: Vec<Secret> = values.into_iter().map(Secret::of_any).collect();
+        Self::new(&values)
+    }
+
+    /// Whether a text has one of them.
+    pub fn finds(&self, text: &str) -> bool {
+        match &self.0 {
+            Search::Nothing => false,
+            Search::Everything => true,
+            Search::For(search) => search.is_match(text),
+        }
+    }
+
     /// The bytes without the secrets.
     pub fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
         match &self.0 {

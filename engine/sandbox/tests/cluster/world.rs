@@ -170,6 +170,7 @@ impl Gate {
             run: "run".into(),
             step: "step".into(),
             on: Some("here".to_owned()),
+            quiet: false,
             phase,
             facilities: self.facilities.clone(),
             max_calls: 1000,

@@ -68,6 +68,7 @@ pub(crate) fn context() -> CallContext {
         idempotency_key: IdempotencyKey::from("run1.step1.do"),
         alerts: vec![alert()].into(),
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     }

@@ -214,6 +214,7 @@ impl World {
             run: "run".into(),
             step: "step".into(),
             on: None,
+            quiet: false,
             phase,
             facilities: self.facilities.clone(),
             max_calls: self.calls,

@@ -218,6 +218,12 @@ impl Control for Live {
         report::report(&self.engine, filter).await
     }
 
+    async fn run_for(&self, who: &Actor, run: &RunId) -> Answer<RunView> {
+        let view = self.whole(run).await?;
+        let shown = self.engine.shown_to(who, run, view).await;
+        shown.map_err(|why| Problem::new(Code::Internal, format!("what is hidden in run `{run}`: {why}")))
+    }
+
     async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>> {
         let Some(changes) = self.engine.changes(run) else {
             return Ok(stream::empty().boxed());

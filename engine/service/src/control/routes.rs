@@ -160,7 +160,7 @@ async fn report(
 async fn show(who: Caller, State(shared): State<Shared>, Path(run): Path<String>) -> Answer<Json<RunView>> {
     must_be(&who, Role::Viewer, "read")?;
     let run = shared.control.find_run(&run).await?;
-    shared.control.run(&run).await.map(Json)
+    shared.control.run_for(&who, &run).await.map(Json)
 }
 
 /// Each event is the whole run as it is then, so a reader that missed one has missed nothing.
@@ -174,14 +174,15 @@ async fn follow(
     let place = shared.door.follow()?;
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
+    let who = Arc::new(who);
     let control = Arc::clone(&shared.control);
     // What is told last is that nothing more is: then the run is as the journal has it.
     let looks = stream::once(async {})
         .chain(changes)
         .chain(stream::once(async {}));
     let views = looks.then(move |()| {
-        let (control, run) = (Arc::clone(&control), run.clone());
-        async move { control.run(&run).await }
+        let (control, run, who) = (Arc::clone(&control), run.clone(), Arc::clone(&who));
+        async move { control.run_for(&who, &run).await }
     });
     // A closed run may still be told of repeats of its alerts; nobody follows for those.
     let views = views.scan(false, |over, view| {

@@ -137,6 +137,7 @@ async fn told(snapshot: &Snapshot, plugin: &PluginKey, params: &Value) -> Result
         idempotency_key: IdempotencyKey(key.clone()),
         alerts: Arc::from([alert()]),
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel: CancellationToken::new(),
     };

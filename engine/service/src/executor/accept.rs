@@ -50,6 +50,8 @@ pub(super) struct Fresh {
     to_pin: Arc<ToPin>,
     event: Event,
     record: RunRecord,
+    /// What only a few may see, sealed.
+    sealed: Vec<Write>,
 }
 
 /// What becomes of one alert.
@@ -307,6 +309,13 @@ impl Engine {
         } = opening;
         let to_pin = self.inner.pinned.to_pin(snapshot, &loaded);
         let run = self.inner.ids.next(now);
+        let (inputs, sealed) = match self.sealed(&loaded.runbook, &run, inputs) {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                tracing::error!(runbook = %loaded.runbook.name, %error, "a run could not be opened");
+                return None;
+            }
+        };
         let opened = Opened {
             run: run.clone(),
             runbook: loaded.runbook.name.clone(),
@@ -351,6 +360,7 @@ impl Engine {
             to_pin,
             event,
             record,
+            sealed,
         })
     }
 
@@ -371,10 +381,12 @@ impl Engine {
                 to_pin,
                 event,
                 record,
+                sealed,
                 ..
             } in &opened
             {
                 writes.push(Write::Run(record.clone()));
+                writes.extend(sealed.iter().cloned());
                 writes.extend(self.inner.pinned.writes(state.id(), to_pin, afresh));
                 writes.push(rows::events(state, 0, std::slice::from_ref(event)));
                 writes.extend(audit::of_run(state.id(), std::slice::from_ref(event)));

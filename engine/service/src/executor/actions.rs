@@ -12,6 +12,7 @@ use stanch_run::words::Withheld;
 use stanch_sandbox::gate::{ActionLog, Stop};
 use tokio::sync::oneshot;
 
+use super::hidden::Veil;
 use super::mail::{Letter, Mailbox};
 
 /// One apply's actions.
@@ -20,6 +21,8 @@ pub(super) struct Actions {
     pub(super) mail: Mailbox,
     /// Why actions were withheld: the first reason.
     pub(super) withheld: Arc<OnceLock<Withheld>>,
+    /// What hides what only a few may see.
+    pub(super) veil: Arc<Veil>,
 }
 
 #[async_trait]
@@ -49,8 +52,9 @@ impl ActionLog for Actions {
         let _ = self.mail.send(Letter::Ended {
             key: self.key.clone(),
             action,
-            state,
-            answer,
+            state: self.veil.state(state),
+            answer: answer.map(|answer| self.veil.answer(answer)),
+            left: self.veil.left(),
             reply,
         });
         let _ = kept.await;

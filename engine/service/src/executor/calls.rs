@@ -1,4 +1,5 @@
-//! Plugin calls that a run asks for: which installation, which function, and the answer in the run's words.
+//! Plugin calls that a run asks for: which installation, which function, and the answer in the run's words. What only a few may see is
+//! lifted for the call, and veiled in all that comes out of it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 use stanch_contract::{Alert, ChangePlan, CheckedPlan, Failure, FailureCode};
 use stanch_run::command::{ApplyCall, Call, PluginCall};
 use stanch_run::input::CallResult;
-use stanch_run::words::Withheld;
 use stanch_run::{Input, State};
 use stanch_sandbox::gate::{self, Apply, EarlierAction, Ledger};
 use stanch_sandbox::{CallContext, CallReport, Installation};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
 use super::engine::{Engine, Observer};
+use super::hidden::{Hidden, Veil};
 use super::mail::{Content, Letter, Mailbox};
 use super::pins::Use;
 
@@ -25,11 +26,12 @@ const INLINE: usize = 2048;
 pub(super) fn begin(
     engine: &Engine,
     state: &State,
-    call: PluginCall,
+    mut call: PluginCall,
     alerts: Arc<[Alert]>,
     mail: Mailbox,
     cancel: CancellationToken,
 ) {
+    let hidden = Hidden::of(state);
     let context = CallContext {
         run: state.id().clone(),
         step: call.key.step.clone(),
@@ -37,22 +39,25 @@ pub(super) fn begin(
         idempotency_key: call.idempotency.clone(),
         alerts,
         on: call.on.clone(),
+        quiet: hidden.is_some(),
         extra: Value::Null,
         cancel,
     };
     let wanted = Use::of(state, &call.plugin);
     let engine = engine.clone();
     tokio::spawn(async move {
-        let (result, record) = match engine
-            .inner
-            .pinned
-            .installation(&engine.inner.current.load(), wanted)
-            .await
-        {
-            Ok(installation) => {
-                let observer = engine.inner.observer.as_ref();
-                make(observer, &installation, &context, &call, &mail).await
-            }
+        let inner = &engine.inner;
+        let called = async {
+            let installation = inner.pinned.installation(&inner.current.load(), wanted).await?;
+            let veil = match hidden {
+                Some(hidden) => Veil::over(&engine, &hidden, &mut call).await?,
+                None => Veil::default(),
+            };
+            let observer = inner.observer.as_ref();
+            Ok(make(observer, &installation, &context, &call, (&mail, Arc::new(veil))).await)
+        };
+        let (result, record) = match called.await {
+            Ok(made) => made,
             Err(failure) => (refused(&call.call, failure), Record::default()),
         };
         let Record { calls, contents } = record;
@@ -72,67 +77,66 @@ pub(crate) struct Record {
     pub(crate) contents: Vec<Content>,
 }
 
-/// Makes a call. What an apply sends is told to `mail` before and after.
+/// Makes a call. What an apply sends is told to `mail` before and after. Nothing comes out of it that the veil hides.
 pub(crate) async fn make(
     observer: &dyn Observer,
     installation: &Installation,
     context: &CallContext,
     call: &PluginCall,
-    mail: &Mailbox,
+    (mail, veil): (&Mailbox, Arc<Veil>),
 ) -> (CallResult, Record) {
     let params = &call.params;
     if let Some(why) = installation.plugin().check_params(params) {
         let message = format!("the parameters do not fit `{}`: {why}", installation.key());
-        return (
-            refused(&call.call, Failure::new(FailureCode::InvalidParams, message)),
-            Record::default(),
-        );
+        let failure = veil.failure(Failure::new(FailureCode::InvalidParams, message));
+        let record = Record {
+            contents: veil.left(),
+            ..Record::default()
+        };
+        return (refused(&call.call, failure), record);
     }
-    match &call.call {
+    let (result, mut record) = match &call.call {
         Call::Diagnose => {
             let report = installation.diagnose(context, params).await;
-            let (result, record) = told(observer, installation, "diagnose", report);
-            (CallResult::Finding(result), record)
+            let (result, record) = told(observer, installation, "diagnose", report, &veil);
+            (CallResult::Finding(veil.result(result)), record)
         }
         Call::Verify(made) => {
             let report = installation.verify(context, params, made).await;
-            let (result, record) = told(observer, installation, "verify", report);
-            (CallResult::Finding(result), record)
+            let (result, record) = told(observer, installation, "verify", report, &veil);
+            (CallResult::Finding(veil.result(result)), record)
         }
         Call::Plan => {
             let report = installation.plan(context, params).await;
-            let (result, record) = told(observer, installation, "plan", report);
-            (
-                CallResult::Plan(checked(installation, context, result).await),
-                record,
-            )
+            let (result, record) = told(observer, installation, "plan", report, &veil);
+            let plan = checked(installation, context, result).await;
+            (CallResult::Plan(veil.plan(plan)), record)
         }
         Call::PlanUndo(made) => {
             let report = installation.plan_undo(context, params, made).await;
-            let (result, record) = told(observer, installation, "plan-undo", report);
-            (
-                CallResult::Plan(checked(installation, context, result).await),
-                record,
-            )
+            let (result, record) = told(observer, installation, "plan-undo", report, &veil);
+            let plan = checked(installation, context, result).await;
+            (CallResult::Plan(veil.plan(plan)), record)
         }
         Call::Apply(apply) => {
             let withheld = Arc::new(OnceLock::new());
-            let report = installation
-                .apply(context, params, at_the_gate(call, apply, mail, withheld.clone()))
-                .await;
-            let (result, record) = told(observer, installation, "apply", report);
-            let withheld: Option<Withheld> = withheld.get().copied();
+            let log = Actions {
+                key: call.key.clone(),
+                mail: mail.clone(),
+                withheld: withheld.clone(),
+                veil: veil.clone(),
+            };
+            let report = installation.apply(context, params, at_the_gate(apply, log)).await;
+            let (result, record) = told(observer, installation, "apply", report, &veil);
+            let (result, withheld) = (veil.result(result), withheld.get().copied());
             (CallResult::Applied { result, withheld }, record)
         }
-    }
+    };
+    record.contents.extend(veil.left());
+    (result, record)
 }
 
-fn at_the_gate(
-    call: &PluginCall,
-    apply: &ApplyCall,
-    mail: &Mailbox,
-    withheld: Arc<OnceLock<Withheld>>,
-) -> Apply {
+fn at_the_gate(apply: &ApplyCall, log: Actions) -> Apply {
     let earlier = apply.earlier.iter().map(|(action, state, answer)| {
         (
             *action,
@@ -145,11 +149,7 @@ fn at_the_gate(
     Apply {
         plan: apply.plan.clone(),
         earlier: earlier.collect(),
-        log: Arc::new(Actions {
-            key: call.key.clone(),
-            mail: mail.clone(),
-            withheld,
-        }),
+        log: Arc::new(log),
     }
 }
 
@@ -173,6 +173,7 @@ pub(super) fn told<T>(
     installation: &Installation,
     function: &'static str,
     report: CallReport<T>,
+    veil: &Veil,
 ) -> (Result<T, Failure>, Record) {
     let CallReport {
         result,
@@ -189,9 +190,11 @@ pub(super) fn told<T>(
     if calls.is_empty() && logs.is_empty() && result.is_ok() {
         return (result, Record::default());
     }
-    let (small, large): (Vec<_>, Vec<_>) = contents
+    let contents = contents
         .into_iter()
-        .partition(|(_, bytes)| bytes.len() <= INLINE && std::str::from_utf8(bytes).is_ok());
+        .map(|(digest, bytes)| veil.content(digest, bytes));
+    let (small, large): (Vec<_>, Vec<_>) =
+        contents.partition(|(_, bytes)| bytes.len() <= INLINE && std::str::from_utf8(bytes).is_ok());
     let inline = small.into_iter().map(|(digest, bytes)| {
         (
             digest.to_string(),
@@ -201,7 +204,8 @@ pub(super) fn told<T>(
     let inline: serde_json::Map<String, Value> = inline.collect();
     let record = json!({
         "function": function, "plugin": installation.key(), "took_ms": millis(took), "cpu_ms": millis(cpu),
-        "calls": calls, "logs": logs, "readings": readings, "contents": inline,
+        "calls": veil.record(json!(calls)), "logs": veil.record(json!(logs)),
+        "readings": veil.record(json!(readings)), "contents": inline,
     });
     let contents = large
         .into_iter()

@@ -1,6 +1,7 @@
 //! The engine as the rest of the service holds it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stanch_contract::{Failure, RunId};
@@ -11,6 +12,7 @@ use stanch_sandbox::gate::RecordedCall;
 use tokio_util::task::TaskTracker;
 
 use super::board::Board;
+use super::hidden::Seals;
 use super::id::Ids;
 use super::mail::Letter;
 use super::pins::Pinned;
@@ -28,6 +30,8 @@ pub struct Parts {
     pub current: Arc<Current>,
     /// Who counts what happens.
     pub observer: Arc<dyn Observer>,
+    /// The engine's own folder: the key of hidden inputs is in it.
+    pub folder: PathBuf,
 }
 
 /// Told of what happens, for metrics and logs. Must not wait.
@@ -88,6 +92,7 @@ pub(super) struct Inner {
     pub(super) board: Board,
     pub(super) ids: Ids,
     pub(super) pinned: Pinned,
+    pub(super) seals: Arc<Seals>,
     /// The tasks of runs.
     pub(super) tasks: TaskTracker,
     /// Runs that cannot go on.
@@ -101,7 +106,9 @@ impl Engine {
             sandbox,
             current,
             observer,
+            folder,
         } = parts;
+        let seals = Arc::new(Seals::in_folder(&folder));
         let pinned = Pinned::new(store.clone(), sandbox);
         let (board, ids, tasks) = (Board::default(), Ids::default(), TaskTracker::new());
         Self {
@@ -112,6 +119,7 @@ impl Engine {
                 board,
                 ids,
                 pinned,
+                seals,
                 tasks,
                 stuck: Mutex::default(),
             }),

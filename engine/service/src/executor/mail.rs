@@ -33,6 +33,7 @@ pub(crate) enum Letter {
         action: u32,
         state: ActionState,
         answer: Option<Vec<u8>>,
+        left: Vec<Content>,
         reply: oneshot::Sender<()>,
     },
     /// What runs share changed: something that was in the way may not be any more.

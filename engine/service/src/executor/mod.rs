@@ -16,6 +16,7 @@ mod board;
 pub(crate) mod calls;
 mod dry;
 mod engine;
+mod hidden;
 mod id;
 pub(crate) mod mail;
 mod matching;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls;
 use super::engine::{Engine, Observer};
+use super::hidden::Veil;
 use super::mail::{Letter, Mailbox};
 
 /// Begins telling people; whether it was delivered comes to `mail`.
@@ -63,6 +64,7 @@ pub(crate) fn context(
         idempotency_key: IdempotencyKey(format!("{run}.escalation.{}", notice.reasons)),
         alerts,
         on: None,
+        quiet: false,
         extra: Value::Null,
         cancel,
         run: run.clone(),
@@ -90,7 +92,7 @@ pub(crate) async fn tell(
         extra: Value::Null,
     };
     let report = installation.notify(context, &params, &message).await;
-    calls::told(observer, installation, "notify", report).0
+    calls::told(observer, installation, "notify", report, &Veil::default()).0
 }
 
 /// The word of a severity.

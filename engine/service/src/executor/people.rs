@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use stanch_contract::{Alert, Digest, PlanDigest, RunId, StepId, Verdict};
+use stanch_contract::{Alert, PlanDigest, RunId, StepId, Verdict};
 use stanch_journal::{Append, Write};
 use stanch_run::episode::Route;
 use stanch_run::ledger::{Pause, PauseScope};
@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::accept::{Opening, before};
 use super::engine::Engine;
+use super::hidden;
 use super::mail::{Letter, Refusal};
 use super::recover::PAUSE;
 use super::task::Home;
@@ -248,6 +249,9 @@ impl Engine {
         let snapshot = self.inner.current.load();
         let loaded = snapshot.runbooks.get(runbook).cloned();
         let loaded = loaded.ok_or_else(|| StartRefused::NoRunbook(runbook.to_owned()))?;
+        let own_key = self
+            .key_by_hand(&loaded.runbook, &inputs)
+            .map_err(StartRefused::Runs)?;
         let fresh = {
             let mut board = self.inner.board.lock();
             if board.draining {
@@ -276,7 +280,7 @@ impl Engine {
                     return Err(StartRefused::Runs(why));
                 }
                 _ => {
-                    let key = format!("by-hand:{}", Digest::of_json(&json!(inputs)).short());
+                    let key = own_key;
                     match board.episodes.route(
                         runbook,
                         &key,
@@ -294,6 +298,7 @@ impl Engine {
             };
             let inputs = super::matching::given_inputs(&loaded.runbook, &alerts, inputs)
                 .map_err(StartRefused::Inputs)?;
+            hidden::long_enough(&loaded.runbook, &inputs).map_err(StartRefused::Inputs)?;
             let opening = Opening {
                 loaded,
                 alerts,

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stanch_contract::Timestamp;
+use stanch_contract::{RunId, Timestamp};
 use stanch_journal::{Append, Durability, NewEvents, RunRecord, Write};
 use stanch_run::event::Barrier;
 use stanch_run::{Event, State};
+
+use super::mail::Content;
 
 /// What a run waits for, in its listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -41,6 +43,23 @@ impl Listed {
     pub fn of(record: &RunRecord) -> Self {
         serde_json::from_str(&record.detail).unwrap_or_default()
     }
+}
+
+/// Contents, which the run needs as long as it is kept.
+pub(super) fn contents(run: &RunId, contents: Vec<Content>) -> Vec<Write> {
+    if contents.is_empty() {
+        return Vec::new();
+    }
+    let digests = contents.iter().map(|content| content.digest).collect();
+    let content = |Content { digest, bytes }| Write::Content { digest, bytes };
+    contents
+        .into_iter()
+        .map(content)
+        .chain([Write::Pins {
+            run: run.clone(),
+            digests,
+        }])
+        .collect()
 }
 
 /// One row of events.

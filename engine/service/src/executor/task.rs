@@ -209,8 +209,10 @@ impl Task {
                     action,
                     state,
                     answer,
+                    left,
                     reply,
                 } => {
+                    contents.extend(left);
                     self.happened(
                         Input::ActionEnded {
                             key,

@@ -84,6 +84,7 @@ impl Live {
             idempotency_key: call.idempotency.clone(),
             alerts: whose.alerts,
             on: call.on.clone(),
+            quiet: false,
             extra: Value::Null,
             cancel: cancel.clone(),
         };
@@ -99,7 +100,8 @@ impl Live {
         };
         let mail = self.mail.clone();
         let task = self.calls.spawn(async move {
-            let (result, record) = calls::make(&Silent, &installation, &context, &call, &mail).await;
+            let (result, record) =
+                calls::make(&Silent, &installation, &context, &call, (&mail, Arc::default())).await;
             let input = Input::Called {
                 key: call.key,
                 result,

@@ -583,6 +583,7 @@ impl<'t> Stage<'t> {
                 action,
                 state,
                 answer,
+                left: _,
                 reply,
             } => {
                 let plan = self.live.as_ref().and_then(|live| live.applying(&key));

@@ -1,6 +1,5 @@
 //! What happened goes into the journal, and who waits for that is answered.
 
-use stanch_contract::RunId;
 use stanch_journal::{Append, Write};
 use stanch_run::{Event, EventKind};
 
@@ -71,7 +70,7 @@ impl Task {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let first_seq = self.state.seq().saturating_sub(count);
         let record = self.record();
-        let mut writes = contents(self.state.id(), left);
+        let mut writes = rows::contents(self.state.id(), left);
         writes.push(rows::events(&self.state, first_seq, &events));
         writes.extend(audit::of_run(self.state.id(), &events));
         if self.listed.as_ref() != Some(&record) {
@@ -148,21 +147,4 @@ impl Task {
 /// What others wait for: the disk, or what is set free.
 fn is_pressing(kind: &EventKind) -> bool {
     kind.barrier() == stanch_run::Barrier::Durable || board::sets_free(kind)
-}
-
-/// Contents that calls left.
-fn contents(run: &RunId, contents: Vec<Content>) -> Vec<Write> {
-    if contents.is_empty() {
-        return Vec::new();
-    }
-    let digests = contents.iter().map(|content| content.digest).collect();
-    let content = |Content { digest, bytes }| Write::Content { digest, bytes };
-    contents
-        .into_iter()
-        .map(content)
-        .chain([Write::Pins {
-            run: run.clone(),
-            digests,
-        }])
-        .collect()
 }

@@ -359,6 +359,7 @@ impl World {
             sandbox: self.sandbox.clone(),
             current: self.current.clone(),
             observer: Arc::new(Silent),
+            folder: self.folder.path().to_owned(),
         };
         Engine::start(parts).await.unwrap()
     }
