@@ -89,6 +89,7 @@ impl Demo {
             .write("stanch.toml", settings)
             .map_err(io("stanch.toml"))?;
         let engine = Engine::start(&binaries.get("stanch"), scratch.path(), listens, TOKEN)?;
+        city.keep(engine.process(), scratch.path())?;
         Ok(Self {
             engine,
             listens,

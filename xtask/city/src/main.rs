@@ -6,6 +6,7 @@
 //! one line of JSON where everything is, and ends when its standard input does.
 
 mod folder;
+mod keeper;
 mod mallory;
 mod region;
 mod router;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use stanch_city::{Assistant, Document, Keys, Model};
 use stanch_outside::http::{Message, Server};
 
+use keeper::Keeper;
 use mallory::Mallory;
 use region::Region;
 use router::Router;
@@ -43,11 +45,12 @@ fn main() -> ExitCode {
         eprintln!("stanch-city ENGINE FOLDER");
         return ExitCode::from(2);
     };
+    let keeper = Arc::new(Keeper::default());
     let token = std::env::var("ALERTMANAGER_TOKEN").unwrap_or_default();
     let opened = engine
         .parse()
         .map_err(std::io::Error::other)
-        .and_then(|engine| City::open(engine, Path::new(folder), &token));
+        .and_then(|engine| City::open(engine, Path::new(folder), &token, &keeper));
     match opened {
         Ok(places) => println!("{places}"),
         Err(why) => {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     }
     // Until whoever started it ends.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    keeper.end();
     ExitCode::SUCCESS
 }
 
@@ -73,12 +77,13 @@ struct City {
     waf: Waf,
     mallory: Mallory,
     folder: PathBuf,
+    keeper: Arc<Keeper>,
     fires: [(&'static str, Arc<AtomicBool>); 3],
 }
 
 impl City {
     /// Opens all of it; says where it is.
-    fn open(engine: SocketAddr, folder: &Path, token: &str) -> std::io::Result<Value> {
+    fn open(engine: SocketAddr, folder: &Path, token: &str, keeper: &Arc<Keeper>) -> std::io::Result<Value> {
         let (eu, us_east) = (Region::open("eu")?, Region::open("us-east")?);
         let router = Router::open(&[eu.address, us_east.address], &[1, 0])?;
         std::fs::create_dir_all(folder)?;
@@ -147,6 +152,7 @@ impl City {
             waf,
             mallory,
             folder: folder.to_owned(),
+            keeper: Arc::clone(keeper),
             fires,
         };
         let control = Server::open(move |request| city.told(request))?;
@@ -161,6 +167,11 @@ impl City {
     fn told(&self, request: &Message) -> (u16, String) {
         match request.asked() {
             ("GET", "/state") => return (200, self.state().to_string()),
+            ("POST", "/keep") => {
+                if let Err(why) = self.keeper.told(&request.body) {
+                    return (400, why);
+                }
+            }
             ("POST", "/break/latency") => self.eu.hangs(true),
             ("POST", "/mend/latency") => self.eu.hangs(false),
             ("POST", "/break/provider") => self.provider.set_down(true),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_outside::http::Connection;
 
 use super::TOKEN;
@@ -61,8 +61,18 @@ impl City {
         self.ask("POST", &format!("/{button}"))
     }
 
+    /// Has it end this engine, and remove this folder, should whoever started it be killed.
+    pub(super) fn keep(&self, process: u32, folder: &Path) -> Result<(), TaskError> {
+        let what = json!({ "process": process, "folder": folder }).to_string();
+        self.say("POST", "/keep", &what).map(drop)
+    }
+
     fn ask(&self, method: &str, path: &str) -> Result<String, TaskError> {
-        let answer = Connection::open(self.control).and_then(|mut city| city.send(method, path, &[], ""));
+        self.say(method, path, "")
+    }
+
+    fn say(&self, method: &str, path: &str, body: &str) -> Result<String, TaskError> {
+        let answer = Connection::open(self.control).and_then(|mut city| city.send(method, path, &[], body));
         match answer {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(TaskError::Other(format!(
