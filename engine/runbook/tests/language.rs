@@ -299,5 +299,5 @@ fn the_examples_of_the_reference_load() {
             .unwrap_or_else(|errors| panic!("{}", errors.render(false, 110)));
         assert_eq!(tests.len(), 1);
     }
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
 }
