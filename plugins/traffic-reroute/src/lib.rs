@@ -1,31 +1,34 @@
-//! `traffic-reroute`: moves traffic between the upstreams of a proxy, by the admin API of Caddy.
+//! `traffic-reroute`: moves traffic between the upstreams of a route: a proxy of Caddy, or an HTTPRoute of the Gateway API.
 //!
-//! The proxy is a `reverse_proxy` handler that chooses by weight and has an `@id`. The operator says where the admin API is and what
-//! the upstreams are called; a runbook says to which of them how much goes. The change is pinned to the whole handler as it was read
-//! (Caddy checks the path that is in its own entity tag, not the one that is written), so neither a weight nor an upstream that
-//! somebody changes meanwhile is overwritten. The way back is the weights that were there, and only while they are still the ones that
-//! were set here.
+//! The proxy is a `reverse_proxy` handler that chooses by weight and has an `@id`; the operator says where the admin API is and what
+//! the upstreams are called. Of an HTTPRoute it is a rule with several backends. A runbook says to which of them how much goes. The
+//! change is pinned to the whole handler (Caddy checks the path that is in its own entity tag, not the one that is written) or the
+//! object's version as it was read, so that neither a weight nor an upstream that somebody changes meanwhile is overwritten. The way back
+//! is the weights that were there, and only while they are still the ones that were set here.
 
+mod route;
 mod weights;
 
 use std::collections::BTreeMap;
 
 use stanch_plugin::prelude::*;
 
+use crate::route::{Route, sent};
 use crate::weights::{shares, shifted};
-
-/// What Caddy calls the policy that goes by weight.
-const BY_WEIGHT: &str = "weighted_round_robin";
-/// Below the handler.
-const WEIGHTS: &str = "load_balancing/selection_policy/weights";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
-    /// The `@id` of the handler.
-    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+    /// The `@id` of the handler, or the HTTPRoute's name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,253}$"))]
     route: String,
-    /// To which upstream, as the operator calls it.
+    /// Of an HTTPRoute: its namespace, in the cluster that the step's `on` names. Without it the route is one of the operator's Caddy.
+    #[schemars(length(min = 1, max = 63))]
+    namespace: Option<String>,
+    /// Of an HTTPRoute: which rule, from 0; needed where several of them have several backends.
+    #[schemars(range(max = 15))]
+    rule: Option<usize>,
+    /// To which upstream, as the operator calls it; of an HTTPRoute also as the route does, `NAME:PORT`.
     #[schemars(length(min = 1))]
     to: String,
     /// How much of the traffic goes there then, in percent; the others share the rest as they share what they have now.
@@ -39,12 +42,12 @@ fn all() -> u32 {
 }
 
 /// What the operator says.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct Settings {
     /// Where Caddy's admin API is, without a path.
-    caddy: String,
-    /// What the upstreams are called, each with the address that Caddy dials.
+    caddy: Option<String>,
+    /// What the upstreams are called, each with the address that Caddy dials, or the backend.
     upstreams: BTreeMap<String, String>,
 }
 
@@ -52,7 +55,7 @@ struct Settings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Data {
-    /// What Caddy dials, in the order of the weights.
+    /// What Caddy dials, or the backends, in the order of the weights.
     dials: Vec<String>,
     /// The weights before.
     before: Vec<u32>,
@@ -65,57 +68,48 @@ struct TrafficReroute;
 impl Remediation for TrafficReroute {
     type Params = Params;
     type Data = Data;
-    const ABOUT: About = about!("Moves traffic between the upstreams of a proxy")
-        // Each action is for one state of the handler: a repeat finds another.
+    const ABOUT: About = about!("Moves traffic between the upstreams of a route")
+        // Each action is for one state of the route: a repeat finds another.
         .idempotent(true)
         .reversible()
         .verifies()
         .verifies_undo();
 
     fn asks() -> Value {
-        json!({ "http": [{ "url": "http://127.0.0.1:2019/id/**", "read": ["GET"], "change": ["PATCH"], "addresses": ["127.0.0.0/8"] }] })
+        json!({
+            "http": [{ "url": "http://127.0.0.1:2019/id/**", "read": ["GET"], "change": ["PATCH"], "addresses": ["127.0.0.0/8"] }],
+            "kubernetes": [
+                { "clusters": ["eu"], "verbs": ["get", "patch"], "resources": ["httproutes.gateway.networking.k8s.io"], "namespaces": ["edge"], "names": ["inference"] },
+            ],
+        })
     }
 
     fn plan(_: &Context, params: &Params) -> Result<Plan<Data>, Failure> {
         let settings: Settings = host::settings()?;
-        let handler = Handler::read(&settings, params)?;
-        let Some(dial) = settings.upstreams.get(&params.to) else {
-            let known: Vec<&str> = settings.upstreams.keys().map(String::as_str).collect();
-            let message = format!(
-                "`{}` is no upstream that the operator names: `{}`",
-                params.to,
-                known.join("`, `")
-            );
-            return Err(Failure::invalid_params(message));
-        };
-        let Some(to) = handler.dials.iter().position(|other| other == dial) else {
-            return Err(Failure::failed(format!(
-                "The route `{}` has no upstream `{dial}`, which is `{}`",
-                params.route, params.to
-            )));
-        };
-        let after = shifted(&handler.weights, to, params.weight).map_err(Failure::failed)?;
+        let route = Route::read(&settings, params)?;
+        let to = route.upstream(&settings, &params.to)?;
+        let after = shifted(&route.weights, to, params.weight).map_err(Failure::failed)?;
         let data = Data {
-            dials: handler.dials.clone(),
-            before: handler.weights.clone(),
+            dials: route.upstreams.clone(),
+            before: route.weights.clone(),
             after: after.clone(),
         };
-        let told = |weights: &[u32]| handler.told(&settings, weights);
-        if shares(&handler.weights) == shares(&after) {
+        let told = |weights: &[u32]| route.told(&settings, weights);
+        if shares(&route.weights) == shares(&after) {
             return Ok(Plan::new(format!(
                 "The route `{}` is so already: {}",
-                params.route,
+                route.name,
                 told(&after)
             ))
             .data(data));
         }
         let summary = format!(
             "Route `{}`: {} instead of {}",
-            params.route,
+            route.name,
             told(&after),
-            told(&handler.weights)
+            told(&route.weights)
         );
-        Ok(Plan::new(summary).action(handler.set(&after)?).data(data))
+        Ok(Plan::new(summary).action(route.set(&after)?).data(data))
     }
 
     fn verify(_: &Context, params: &Params, made: &Attempt<Data>) -> Result<Finding<Data>, Failure> {
@@ -129,13 +123,13 @@ impl Remediation for TrafficReroute {
             .rev()
             .find_map(sent)
             .unwrap_or_else(|| data.after.clone());
-        let handler = Handler::read(&settings, params)?;
+        let route = Route::read(&settings, params)?;
         let summary = format!(
             "Route `{}`: {}",
-            params.route,
-            handler.told(&settings, &handler.weights)
+            route.name,
+            route.told(&settings, &route.weights)
         );
-        let well = handler.dials == data.dials && handler.weights == wanted;
+        let well = route.upstreams == data.dials && route.weights == wanted;
         Ok(Finding::judged(well, summary).data(data))
     }
 
@@ -147,115 +141,34 @@ impl Remediation for TrafficReroute {
             return Ok(Plan::new("Nothing was moved").data(data));
         }
         let settings: Settings = host::settings()?;
-        let handler = Handler::read(&settings, params)?;
-        let now = handler.told(&settings, &handler.weights);
-        if handler.dials != data.dials {
+        let route = Route::read(&settings, params)?;
+        let now = route.told(&settings, &route.weights);
+        if route.upstreams != data.dials {
             let message = format!(
                 "The upstreams of the route `{}` are others by now: it is left as it is",
-                params.route
+                route.name
             );
             return Err(Failure::conflict(message));
         }
-        if handler.weights == data.before {
+        if route.weights == data.before {
             return Ok(
-                Plan::new(format!("The route `{}` is as it was before: {now}", params.route)).data(data),
+                Plan::new(format!("The route `{}` is as it was before: {now}", route.name)).data(data),
             );
         }
-        if !set.contains(&handler.weights) {
+        if !set.contains(&route.weights) {
             let message = format!(
                 "The route `{}` has {now}, which was not set here. Somebody changed it, and it is left as it is",
-                params.route
+                route.name
             );
             return Err(Failure::conflict(message));
         }
-        let before = handler.told(&settings, &data.before);
-        let action = handler.set(&data.before)?;
-        let summary = format!("Route `{}` back to {before}", params.route);
+        let before = route.told(&settings, &data.before);
+        let action = route.set(&data.before)?;
+        let summary = format!("Route `{}` back to {before}", route.name);
         Ok(Plan::new(summary)
             .action(action.because("It is still what was set here"))
             .data(data))
     }
-}
-
-/// The handler of a route, as Caddy has it now.
-struct Handler {
-    url: String,
-    etag: String,
-    dials: Vec<String>,
-    weights: Vec<u32>,
-}
-
-impl Handler {
-    fn read(settings: &Settings, params: &Params) -> Result<Self, Failure> {
-        let route = &params.route;
-        let url = format!(
-            "{}/id/{}",
-            settings.caddy.trim_end_matches('/'),
-            http::encode(route)
-        );
-        let what = || format!("the route `{route}` of Caddy");
-        let response = http::get(&url).send().context(what())?;
-        // Caddy says 404 of an id that it does not know.
-        let response = response.ok().context(what())?;
-        let etag = response.header("etag").map(str::to_owned);
-        let handler: Value = response.json()?;
-        let policy = handler.pointer("/load_balancing/selection_policy");
-        if policy.and_then(|policy| policy.get("policy")?.as_str()) != Some(BY_WEIGHT) {
-            let message = format!(
-                "The route `{route}` is not a proxy that chooses by weight ({BY_WEIGHT}): nothing can be moved in it"
-            );
-            return Err(Failure::failed(message));
-        }
-        let upstreams = handler.get("upstreams").and_then(Value::as_array);
-        let dials: Vec<String> = upstreams
-            .into_iter()
-            .flatten()
-            .filter_map(|upstream| Some(upstream.get("dial")?.as_str()?.to_owned()))
-            .collect();
-        let weights = policy.and_then(|policy| policy.get("weights")).cloned();
-        let weights: Vec<u32> = stanch_plugin::serde_json::from_value(weights.unwrap_or_default())
-            .context(format!("the weights of the route `{route}`"))?;
-        if weights.len() != dials.len() || weights.iter().all(|weight| *weight == 0) {
-            let message = format!(
-                "The route `{route}` has {} weights for {} upstreams: it is not guessed which is whose",
-                weights.len(),
-                dials.len()
-            );
-            return Err(Failure::failed(message));
-        }
-        let etag = etag.context("Caddy's answer has no ETag, so a change could overwrite somebody else's")?;
-        Ok(Self {
-            url,
-            etag,
-            dials,
-            weights,
-        })
-    }
-
-    /// These weights, only while the whole handler is as it was read.
-    fn set(&self, weights: &[u32]) -> Result<Action, Failure> {
-        Ok(Action::patch(format!("{}/{WEIGHTS}", self.url), &weights)?.expect_etag(&self.etag))
-    }
-
-    /// `eu 10 %, us-east 90 %`.
-    fn told(&self, settings: &Settings, weights: &[u32]) -> String {
-        let name = |dial: &str| {
-            let named = settings
-                .upstreams
-                .iter()
-                .find(|(_, other)| other.as_str() == dial);
-            named.map_or_else(|| dial.to_owned(), |(name, _)| name.clone())
-        };
-        let each = self.dials.iter().zip(shares(weights));
-        let each: Vec<String> = each
-            .map(|(dial, share)| format!("{} {share} %", name(dial)))
-            .collect();
-        each.join(", ")
-    }
-}
-
-fn sent(action: &Action) -> Option<Vec<u32>> {
-    stanch_plugin::serde_json::from_slice(&action.request()?.body).ok()
 }
 
 stanch_plugin::export!(TrafficReroute as remediation);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::route::{BY_WEIGHT, WEIGHTS};
 use stanch_plugin::http::Response;
 use stanch_plugin::testing::{Host, Planned, reply};
 
@@ -265,4 +266,105 @@ fn what_cannot_be_moved_says_why() {
     let closed = Host::new();
     closed.set_settings(json!({ "caddy": "http://127.0.0.1:2019", "upstreams": {} }));
     assert_eq!(plan(&closed, json!({})).unwrap_err().code, FailureCode::Denied);
+}
+
+fn http_route(rules: Value) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": { "namespace": "edge", "name": "inference", "uid": "u1" }, "spec": { "rules": rules },
+    })
+}
+
+/// A cluster with a route of these rules.
+fn gateway(rules: Value) -> Host {
+    let host = Host::new();
+    host.grant(&TrafficReroute::asks());
+    host.object(http_route(rules));
+    host
+}
+
+fn two() -> Value {
+    json!({ "backendRefs": [{ "name": "eu", "port": 80, "weight": 9 }, { "name": "us-east", "namespace": "far", "port": 80 }] })
+}
+
+#[test]
+fn of_an_httproute_the_weights_of_the_rule_with_several_backends_are_set_for_the_version_that_was_read() {
+    let host = gateway(json!([{ "backendRefs": [{ "name": "metrics" }] }, two()]));
+    let plan = plan(
+        &host,
+        json!({ "namespace": "edge", "to": "far/us-east:80", "weight": 50 }),
+    )
+    .unwrap();
+    assert_eq!(
+        plan.summary,
+        "Route `edge/inference`: eu:80 50 %, far/us-east:80 50 % instead of eu:80 90 %, far/us-east:80 10 %"
+    );
+    let [action] = plan.actions.as_slice() else {
+        panic!("{plan:?}")
+    };
+    let content: Value = stanch_plugin::serde_json::from_str(action.content.as_deref().unwrap()).unwrap();
+    assert_eq!(
+        content,
+        json!({ "kind": "json", "body": [
+            { "op": "add", "path": "/spec/rules/1/backendRefs/0/weight", "value": 1 },
+            { "op": "add", "path": "/spec/rules/1/backendRefs/1/weight", "value": 1 },
+        ] })
+    );
+    assert!(
+        action.expect.as_deref().unwrap().starts_with("version:"),
+        "{action:?}"
+    );
+}
+
+#[test]
+fn the_operators_names_are_good_for_backends_too() {
+    let host = gateway(json!([two()]));
+    host.set_settings(json!({ "upstreams": { "far": "far/us-east:80" } }));
+    let plan = plan(&host, json!({ "namespace": "edge", "to": "far" })).unwrap();
+    assert!(plan.summary.contains("eu:80 0 %, far 100 %"), "{}", plan.summary);
+}
+
+#[test]
+fn which_rule_or_backend_of_an_httproute_is_meant_is_not_guessed() {
+    let table = [
+        (json!([two(), two()]), json!({}), "2 rules with several backends"),
+        (
+            json!([two(), two()]),
+            json!({ "rule": 2 }),
+            "does not share traffic",
+        ),
+        (
+            json!([{ "backendRefs": [{ "name": "eu" }] }]),
+            json!({}),
+            "0 rules with several backends",
+        ),
+        (
+            json!([{ "backendRefs": [{ "name": "eu" }] }]),
+            json!({ "rule": 0 }),
+            "does not share traffic",
+        ),
+        (
+            json!([two()]),
+            json!({ "to": "us-east" }),
+            "`eu:80`, `far/us-east:80`",
+        ),
+    ];
+    for (rules, extra, says) in table {
+        let host = gateway(rules.clone());
+        let mut all = json!({ "namespace": "edge", "to": "far/us-east:80" });
+        all.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        let failure = plan(&host, all).unwrap_err();
+        assert!(failure.message.contains(says), "{rules}: {failure:?}");
+    }
+}
+
+#[test]
+fn without_a_namespace_and_without_a_caddy_nothing_is_moved() {
+    let host = Host::new();
+    host.set_settings(json!({}));
+    let failure = plan(&host, json!({})).unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidParams);
+    assert!(failure.message.contains("`caddy`"), "{failure:?}");
 }

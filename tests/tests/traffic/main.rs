@@ -1,4 +1,4 @@
-//! `traffic-reroute` in the real sandbox, behind the real gate, with a real Caddy before two upstreams.
+//! `traffic-reroute` in the real sandbox, behind the real gate, with a real Caddy before two upstreams, and with an HTTPRoute.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,6 +6,8 @@
     clippy::indexing_slicing,
     reason = "a test stops there"
 )]
+
+mod httproute;
 
 use serde_json::{Value, json};
 use stanch_contract::{FailureCode, Verdict};
