@@ -450,7 +450,9 @@ fn the_page_of_the_api_names_each_route_with_the_role_that_it_takes() {
             })
             .collect();
         let route = format!("`{method} {}`", named.join("/"));
-        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&route));
+        let row = page
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&route));
         let row = row.unwrap_or_else(|| panic!("docs/api.md does not name {route}"));
         let role = match least {
             9001 => "viewer",
