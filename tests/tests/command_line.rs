@@ -510,3 +510,67 @@ async fn files_are_checked_shown_and_tested_without_an_engine() {
         "nothing was written"
     );
 }
+
+/// Ends with the test.
+struct Serving(std::process::Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_with_a_certificate_is_reached_by_tls_by_who_trusts_it_and_not_in_the_clear() {
+    let (scratch, listens) = laid_out().await;
+    let folder = scratch.path();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    scratch.write("cert.pem", made.cert.pem()).unwrap();
+    scratch
+        .write("key.pem", made.signing_key.serialize_pem())
+        .unwrap();
+    let plain = settings(folder, listens);
+    let tls = plain.replacen(
+        "[store]",
+        "tls = { cert = \"cert.pem\", key = \"key.pem\" }\n[store]",
+        1,
+    );
+    scratch.write("stanch.toml", tls).unwrap();
+    let stanch = program("stanch").unwrap();
+    let config = folder.join("stanch.toml");
+    let serving = Command::new(&stanch)
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .current_dir(folder)
+        .spawn();
+    let _serving = Serving(serving.unwrap());
+
+    let by = |words: &[&str]| {
+        let mut command = Command::new(&stanch);
+        command
+            .args(words)
+            .arg("--json")
+            .arg("status")
+            .env("STANCH_TOKEN", TOKEN)
+            .current_dir(folder);
+        command.output().unwrap()
+    };
+    let (secure, clear) = (format!("https://{listens}"), format!("http://{listens}"));
+    let status = until("an answer by TLS", || {
+        let output = by(&["--server", &secure, "--ca", "cert.pem"]);
+        output
+            .status
+            .success()
+            .then(|| serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    });
+    assert_eq!(status["runbooks"], 1, "{status}");
+    refused(&by(&["--server", &secure]), 3, "certificate");
+    refused(
+        &by(&["--server", &secure, "--ca", "key.pem"]),
+        3,
+        "no certificate is in it",
+    );
+    refused(&by(&["--server", &clear]), 3, "no engine");
+}

@@ -29,8 +29,8 @@ pub struct Args {
     #[arg(long, global = true, env = "STANCH_SOCKET", value_name = "FILE")]
     pub socket: Option<PathBuf>,
 
-    /// An engine's address on loopback, as `http://127.0.0.1:9440`, instead of a control socket; it takes a token in
-    /// STANCH_TOKEN
+    /// An engine's address, as `https://stanch.example:9440`, or `http://127.0.0.1:9440` on loopback, instead of a control
+    /// socket; it takes a token in STANCH_TOKEN
     #[arg(
         long,
         global = true,
@@ -39,6 +39,10 @@ pub struct Args {
         conflicts_with = "socket"
     )]
     pub server: Option<Server>,
+
+    /// Authorities to trust besides the system's, where `--server` is reached by TLS: a file of PEM
+    #[arg(long, global = true, env = "STANCH_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 
     /// Print JSON, for programs
     #[arg(long, global = true)]

@@ -1,9 +1,10 @@
 //! The other end of the control socket, or of the address that an engine listens on: one connection for each request.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -11,11 +12,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stanch_service::control::types::{Problem, RunView};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use crate::error::CliError;
@@ -41,16 +46,19 @@ impl fmt::Display for Place {
     }
 }
 
-/// `--server`: an engine's address on loopback.
-///
-/// A token in the clear is everybody's who sees the wire, and the command line does not speak TLS yet: so another host is
-/// refused, and reached through a tunnel that ends here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Server(SocketAddr);
+/// `--server`: an engine's address, by TLS, or in the clear on loopback alone: a token in the clear is everybody's who sees the
+/// wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    host: Host,
+    port: u16,
+    tls: bool,
+}
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.0)
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -58,17 +66,29 @@ impl FromStr for Server {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORM: &str = "write it as `http://127.0.0.1:9440`";
+        const FORM: &str =
+            "write it as `https://stanch.example:9440`, or `http://127.0.0.1:9440` on this machine";
         let url = Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
-        // Looked at as written: a name may lead elsewhere tomorrow, `localhost` too.
-        let ip = match url.host() {
-            Some(Host::Ipv4(ip)) => ip.into(),
-            Some(Host::Ipv6(ip)) => std::net::IpAddr::from(ip),
-            Some(Host::Domain("localhost")) => std::net::Ipv4Addr::LOCALHOST.into(),
-            Some(Host::Domain(_)) | None => return Err(elsewhere()),
+        let tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            other => return Err(format!("`{other}` is neither http nor https; {FORM}")),
         };
-        if url.scheme() != "http" || !ip.to_canonical().is_loopback() {
-            return Err(elsewhere());
+        let host = match url.host() {
+            // Looked at as written: a name may lead elsewhere tomorrow.
+            Some(Host::Domain("localhost")) if !tls => Host::Ipv4(Ipv4Addr::LOCALHOST),
+            Some(host) => host.to_owned(),
+            None => return Err(format!("it names no host; {FORM}")),
+        };
+        let loopback = match &host {
+            Host::Ipv4(ip) => ip.is_loopback(),
+            Host::Ipv6(ip) => ip.to_canonical().is_loopback(),
+            Host::Domain(_) => false,
+        };
+        if !tls && !loopback {
+            return Err(format!(
+                "a token is sent in the clear to loopback alone: use `https://`, or a tunnel, as in `ssh -L 9440:127.0.0.1:9440 HOST`; {FORM}"
+            ));
         }
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
@@ -76,23 +96,17 @@ impl FromStr for Server {
                 "it is an address and nothing more; {FORM}, and the token in STANCH_TOKEN"
             ));
         }
-        Ok(Self(SocketAddr::new(
-            ip,
-            url.port_or_known_default().unwrap_or(80),
-        )))
+        let port = url.port_or_known_default().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { host, port, tls })
     }
-}
-
-fn elsewhere() -> String {
-    "the command line does not speak TLS yet, so that it sends a token to loopback alone; to reach another host, make a tunnel, \
-     as in `ssh -L 9440:127.0.0.1:9440 HOST`, and write `http://127.0.0.1:9440`"
-        .to_owned()
 }
 
 /// Where the engine is, and who is asking.
 pub struct Client {
     place: Place,
     token: Option<String>,
+    /// Authorities to trust besides the system's, as PEM.
+    ca: Option<PathBuf>,
 }
 
 impl fmt::Debug for Client {
@@ -105,8 +119,9 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// Of the engine there. With a token the actor is its user, else, on a socket, the peer's account.
-    pub fn new(place: Place, token: Option<String>) -> Self {
-        Self { place, token }
+    /// Where it is spoken to by TLS, the authorities of the file are trusted besides the system's.
+    pub fn new(place: Place, token: Option<String>, ca: Option<PathBuf>) -> Self {
+        Self { place, token, ca }
     }
 
     /// Reads.
@@ -143,7 +158,7 @@ impl Client {
     fn host(&self) -> String {
         match &self.place {
             Place::Socket(_) => "stanch".to_owned(),
-            Place::Server(Server(address)) => address.to_string(),
+            Place::Server(Server { host, port, .. }) => format!("{host}:{port}"),
         }
     }
 
@@ -157,7 +172,7 @@ impl Client {
             place: self.place.clone(),
             why,
         };
-        let stream = connect(&self.place)
+        let stream = connect(&self.place, self.ca.as_deref())
             .await
             .map_err(|error| unreachable(error.to_string()))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -205,11 +220,44 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
     clippy::disallowed_methods,
     reason = "the way to an engine that a person named, not a plugin's way out"
 )]
-async fn connect(place: &Place) -> std::io::Result<Box<dyn Wire>> {
-    Ok(match place {
-        Place::Socket(path) => Box::new(UnixStream::connect(path).await?),
-        Place::Server(Server(address)) => Box::new(TcpStream::connect(address).await?),
-    })
+async fn connect(place: &Place, ca: Option<&Path>) -> std::io::Result<Box<dyn Wire>> {
+    let Server { host, port, tls } = match place {
+        Place::Socket(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+        Place::Server(server) => server,
+    };
+    let (stream, name): (_, ServerName<'static>) = match host {
+        Host::Ipv4(ip) => (TcpStream::connect((*ip, *port)).await?, IpAddr::from(*ip).into()),
+        Host::Ipv6(ip) => (TcpStream::connect((*ip, *port)).await?, IpAddr::from(*ip).into()),
+        Host::Domain(name) => (
+            TcpStream::connect((name.as_str(), *port)).await?,
+            ServerName::try_from(name.clone()).map_err(std::io::Error::other)?,
+        ),
+    };
+    if !*tls {
+        return Ok(Box::new(stream));
+    }
+    let connector = TlsConnector::from(Arc::new(trusting(ca)?));
+    Ok(Box::new(connector.connect(name, stream).await?))
+}
+
+/// Trusts the system's authorities and those of the file.
+fn trusting(ca: Option<&Path>) -> std::io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        let wrong = |why: String| std::io::Error::other(format!("`--ca {}`: {why}", path.display()));
+        let pem = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
+        let (added, _) =
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
+        if added == 0 {
+            return Err(wrong("no certificate is in it; it has to be PEM".into()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+        .map_err(std::io::Error::other)
 }
 
 fn json(value: &impl Serialize) -> Result<Bytes, CliError> {
@@ -311,24 +359,33 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_sent_to_loopback_and_nowhere_else() {
+    fn a_token_is_sent_by_tls_or_to_loopback_and_nowhere_else() {
         let allowed = [
             ("http://127.0.0.1:9440", "http://127.0.0.1:9440"),
             ("http://127.8.9.10:1/", "http://127.8.9.10:1"),
             ("http://localhost:9440", "http://127.0.0.1:9440"),
             ("http://[::1]:9440", "http://[::1]:9440"),
+            ("https://127.0.0.1:9440", "https://127.0.0.1:9440"),
+            ("https://stanch.example", "https://stanch.example:443"),
+            ("https://10.0.0.1:9440", "https://10.0.0.1:9440"),
         ];
         for (text, address) in allowed {
             assert_eq!(text.parse::<Server>().unwrap().to_string(), address, "{text}");
         }
         let refused = [
-            ("http://10.0.0.1:9440", "does not speak TLS yet"),
-            ("http://0.0.0.0:9440", "does not speak TLS yet"),
-            ("https://127.0.0.1:9440", "does not speak TLS yet"),
-            ("http://stanch.example:9440", "does not speak TLS yet"),
-            ("http://localhost.stanch.example:9440", "does not speak TLS yet"),
+            ("http://10.0.0.1:9440", "in the clear to loopback alone"),
+            ("http://0.0.0.0:9440", "in the clear to loopback alone"),
+            ("http://stanch.example:9440", "in the clear to loopback alone"),
+            (
+                "http://localhost.stanch.example:9440",
+                "in the clear to loopback alone",
+            ),
+            ("ftp://127.0.0.1:9440", "neither http nor https"),
             ("http://127.0.0.1:9440/api/v1", "an address and nothing more"),
-            ("http://dana:token@127.0.0.1:9440", "an address and nothing more"),
+            (
+                "https://dana:token@stanch.example:9440",
+                "an address and nothing more",
+            ),
             ("127.0.0.1:9440", "http://127.0.0.1:9440"),
             ("", "http://127.0.0.1:9440"),
         ];

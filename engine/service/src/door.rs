@@ -5,10 +5,11 @@
 //! make room, so that who only holds places does not keep an alert out. A door that closes lets requests under way end and
 //! cuts what is left after a while: half a request cannot hold up the end of the engine.
 //!
-//! Each connection is served by [`connection`] on whatever carries bytes, so TLS is a step before it. HTTP/1 only, for now.
+//! Each connection is served by [`connection`] on whatever carries bytes, so TLS ([`tls`]) is a step before it. HTTP/1 only, for now.
 
 mod body;
 mod stream;
+pub(crate) mod tls;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use tower::ServiceExt as _;
 
 pub(crate) use body::{MOST as MOST_BODY, Unread, read};
 use stream::Patient;
+use tls::Tls;
 
 /// How much of a connection is buffered, and so the longest head of a request.
 const BUFFER: usize = 64 << 10;
@@ -65,6 +67,7 @@ pub(crate) async fn serve<L, P>(
     router: Router,
     peer: impl Fn(&L::Io) -> P + Send,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
     ending: CancellationToken,
 ) where
     L: Listener,
@@ -99,8 +102,15 @@ pub(crate) async fn serve<L, P>(
             }
         };
         let (peer, router, leave) = (peer(&stream), router.clone(), [room.clone(), ending.clone()]);
+        let tls = tls.clone();
         connections.spawn(async move {
-            connection(stream, router, peer, limits, leave).await;
+            match tls {
+                None => connection(stream, router, peer, limits, leave).await,
+                Some(tls) => match greeted(&tls, stream, limits, &leave).await {
+                    Some(stream) => connection(stream, router, peer, limits, leave).await,
+                    None => tracing::debug!("a connection ended in its handshake"),
+                },
+            }
             drop(place);
         });
     }
@@ -116,6 +126,24 @@ pub(crate) async fn serve<L, P>(
             "connections that do not end are cut"
         );
         connections.shutdown().await;
+    }
+}
+
+/// The handshake, within the time that the head of a request may take.
+async fn greeted<S>(
+    tls: &Tls,
+    stream: S,
+    limits: Limits,
+    leave: &[CancellationToken; 2],
+) -> Option<tokio_rustls::server::TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let [room, ending] = leave;
+    tokio::select! {
+        greeted = tokio::time::timeout(limits.head, tls.accept(stream)) => greeted.ok()?.ok(),
+        () = room.cancelled() => None,
+        () = ending.cancelled() => None,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::control;
 use crate::control::socket::SocketError;
 use crate::control::{Live, Pulse};
 use crate::door;
+use crate::door::tls::{Tls, TlsError};
 use crate::executor::{self, Engine, Observer, StartError};
 use crate::intake::{self, AlertSink, Front, Health};
 use crate::reload::{self, LoadError, Reloader, Watch};
@@ -76,6 +77,9 @@ pub enum ServeError {
     /// The control socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// TLS cannot be spoken with the files that stanch.toml names.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("`{address}` cannot be listened on: {why}; set another `server.listen`, or stop what uses it")]
     Listen {
@@ -164,6 +168,13 @@ async fn start_on(
         })
         .await?,
     );
+    let tls = settings
+        .server
+        .tls
+        .as_ref()
+        .map(Tls::load)
+        .transpose()?
+        .map(Arc::new);
     // The socket first: it is also what tells a second engine on this folder that there is one.
     let socket = control::Server::bind(&settings.store.path)?;
     let address = settings.server.listen;
@@ -192,8 +203,8 @@ async fn start_on(
     let router = intake::router(Arc::new(front))
         .merge(control::network(live.clone(), followers.clone(), ending.clone()))
         .merge(web::router(live.clone(), followers, ending.clone()));
-    let doors = vec![
-        tokio::spawn(network(listener, router, ending.clone())),
+    let mut doors = vec![
+        tokio::spawn(network(listener, router, tls.clone(), ending.clone())),
         tokio::spawn(people(socket, live, ending.clone())),
         tokio::spawn(until(audited, ending.clone())),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
@@ -201,6 +212,9 @@ async fn start_on(
         tokio::spawn(collect(store, ending.clone())),
         tokio::spawn(probe(reloader.clone(), probed, ending.clone())),
     ];
+    if let Some(tls) = tls {
+        doors.push(tokio::spawn(tls.watch(ending.clone())));
+    }
     tracing::info!(%address, generation = reloader.current().load().generation, runs = engine.open_runs(), "serving");
     Ok(Served {
         engine,
@@ -324,13 +338,18 @@ impl Signals {
     }
 }
 
-async fn network(listener: TcpListener, router: axum::Router, ending: CancellationToken) {
+async fn network(
+    listener: TcpListener,
+    router: axum::Router,
+    tls: Option<Arc<Tls>>,
+    ending: CancellationToken,
+) {
     let peer = |stream: &TcpStream| {
         // An answer is small, and its sender waits for it.
         let _ = stream.set_nodelay(true);
         stream.peer_addr().ok()
     };
-    door::serve(listener, router, peer, door::Limits::of(CONNECTIONS), ending).await;
+    door::serve(listener, router, peer, door::Limits::of(CONNECTIONS), tls, ending).await;
 }
 
 async fn people(socket: control::Server, live: Arc<Live>, ending: CancellationToken) {

@@ -36,6 +36,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
         config: args.config,
         socket: args.socket,
         server: args.server,
+        ca: args.ca,
     };
     match args.command {
         Command::Serve(it) => serve::serve(&at.config, &it),
@@ -85,6 +86,7 @@ struct Whereabouts {
     config: PathBuf,
     socket: Option<PathBuf>,
     server: Option<Server>,
+    ca: Option<PathBuf>,
 }
 
 impl Whereabouts {
@@ -98,11 +100,15 @@ impl Whereabouts {
     }
 
     fn client(&self) -> Result<Client, CliError> {
-        let place = match self.server {
-            Some(server) => Place::Server(server),
+        let place = match &self.server {
+            Some(server) => Place::Server(server.clone()),
             None => Place::Socket(self.socket()?),
         };
-        Ok(Client::new(place, std::env::var("STANCH_TOKEN").ok()))
+        Ok(Client::new(
+            place,
+            std::env::var("STANCH_TOKEN").ok(),
+            self.ca.clone(),
+        ))
     }
 
     /// The socket in the data folder that the operator's file names. A file that no longer loads does not stand between

@@ -23,7 +23,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let mut top = Fields::new(&table, &At::start(), "stanch.toml");
     let base = path.parent().unwrap_or(Path::new(""));
 
-    let server = server::server(&mut top, &mut problems);
+    let server = server::server(&mut top, base, &mut problems);
     let store = server::store(&mut top, base, &mut problems);
     let vars = match top.node("vars") {
         None => Value::Object(Map::new()),

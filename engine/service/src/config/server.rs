@@ -5,18 +5,31 @@ use std::path::Path;
 
 use stanch_contract::{ByteSize, Span};
 
-use super::settings::{Intake, Server, Store};
+use super::settings::{Intake, Server, Store, TlsFiles};
 use super::values;
-use stanch_runbook::reading::{At, Data, Fields, Got, Problems};
+use stanch_runbook::reading::{At, Data, Fields, Got, Node, Problems};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9440);
 const KEEP: Span = Span::from_secs(90 * 86_400);
 const RESERVE: ByteSize = ByteSize(64 << 20);
 
-pub(super) fn server(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Got<Server> {
+/// `tls = { cert, key }`.
+fn tls_files(node: &Node, base: &Path, problems: &mut Problems<'_>) -> Option<TlsFiles> {
+    let mut fields = Fields::of(node, "`server.tls`", problems)?;
+    let cert = fields.needed_text("cert", "cert = \"cert.pem\"", problems);
+    let key = fields.needed_text("key", "key = \"key.pem\"", problems);
+    fields.finish(problems);
+    Some(TlsFiles {
+        cert: values::path(base, cert?.value),
+        key: values::path(base, key?.value),
+    })
+}
+
+pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Problems<'_>) -> Got<Server> {
     let mut server = Server {
         listen: LISTEN,
         tls_upstream: false,
+        tls: None,
     };
     let mut listen_at = At::start();
     if let Some(mut fields) = top
@@ -38,17 +51,12 @@ pub(super) fn server(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> G
         if let Some(tls) = fields.node("tls") {
             match &tls.data {
                 Data::Text(word) if word == "terminated-upstream" => server.tls_upstream = true,
-                Data::Table(_) => problems.add(
-                    &tls.at,
-                    "this version of the engine does not speak TLS itself yet",
-                    "not yet",
-                    "put a proxy in front and write `tls = \"terminated-upstream\"`".to_owned(),
-                ),
+                Data::Table(_) => server.tls = tls_files(tls, base, problems),
                 _ => problems.add(
                     &tls.at,
                     "`tls` is not what it has to be",
                     "here",
-                    "write `tls = \"terminated-upstream\"`, or leave it out on loopback".to_owned(),
+                    "write `tls = { cert = \"cert.pem\", key = \"key.pem\" }`, or `tls = \"terminated-upstream\"` where a proxy in front speaks it".to_owned(),
                 ),
             }
         }
@@ -65,12 +73,12 @@ pub(super) fn beyond_loopback(server: &Got<Server>, intakes: &[Got<Intake>], pro
     if server.value.listen.ip().to_canonical().is_loopback() {
         return;
     }
-    if !server.value.tls_upstream {
+    if !server.value.is_secure() {
         problems.add(
             &server.at,
             format!("`listen` is `{}`, which is beyond loopback, without TLS", server.value.listen),
             "reachable from elsewhere",
-            "listen on `127.0.0.1`, or put a proxy that speaks TLS in front and write `tls = \"terminated-upstream\"`"
+            "listen on `127.0.0.1`, write `tls = { cert = \"cert.pem\", key = \"key.pem\" }`, or put a proxy that speaks TLS in front and write `tls = \"terminated-upstream\"`"
                 .to_owned(),
         );
     }

@@ -83,8 +83,26 @@ pub struct PluginSettings {
 pub struct Server {
     /// Where alerts come in. `127.0.0.1:9440` unless set.
     pub listen: SocketAddr,
-    /// Whether a proxy in front speaks TLS; required where `listen` is beyond loopback.
+    /// Whether a proxy in front speaks TLS.
     pub tls_upstream: bool,
+    /// What the engine speaks TLS with itself. One of the two is required where `listen` is beyond loopback.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Server {
+    /// Whether browsers and tools reach the engine by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls_upstream || self.tls.is_some()
+    }
+}
+
+/// A certificate with its chain, and its key: both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, the server's own first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// `[store]`. Cannot change while running.

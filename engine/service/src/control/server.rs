@@ -48,7 +48,15 @@ impl Server {
             ending: ending.clone(),
             answers: Answers::default(),
         });
-        door::serve(listener, router, Peer::of, door::Limits::of(CONNECTIONS), ending).await;
+        door::serve(
+            listener,
+            router,
+            Peer::of,
+            door::Limits::of(CONNECTIONS),
+            None,
+            ending,
+        )
+        .await;
         Ok(())
     }
 }

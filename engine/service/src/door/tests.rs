@@ -85,7 +85,14 @@ impl Bench {
             .route("/never", get(std::future::pending::<&'static str>));
         let (pipes, listener) = mpsc::unbounded_channel();
         let ending = CancellationToken::new();
-        let served = tokio::spawn(serve(Pipes(listener), router, |_| (), limits, ending.clone()));
+        let served = tokio::spawn(serve(
+            Pipes(listener),
+            router,
+            |_| (),
+            limits,
+            None,
+            ending.clone(),
+        ));
         Self {
             pipes,
             ending,

@@ -46,7 +46,7 @@ pub(crate) const PLACES: [&str; 12] = [
 struct Web {
     control: Arc<dyn Control>,
     sessions: Arc<Sessions>,
-    /// Whether browsers reach the engine by TLS that a proxy speaks: then a cookie never travels without it.
+    /// Whether browsers reach the engine by TLS: then a cookie never travels without it.
     secure: bool,
     /// Places for those who keep a page open.
     viewers: Arc<Semaphore>,
@@ -60,7 +60,7 @@ pub(crate) fn router(
     viewers: Arc<Semaphore>,
     ending: CancellationToken,
 ) -> Router {
-    let secure = control.settings().server.tls_upstream;
+    let secure = control.settings().server.is_secure();
     let web = Web {
         control,
         sessions: Arc::new(Sessions::default()),
