@@ -54,7 +54,7 @@ pub(super) async fn run(State(web): State<Web>, Path(id): Path<String>, who: Vis
         move |web, who| {
             let id = id.clone();
             Box::pin(async move {
-                let view = web.control.run(&id).await?;
+                let view = web.control.run_for(&who, &id).await?;
                 Ok((
                     run::parts(&view, &who, &web.control.settings()),
                     view.summary.phase == Phase::Closed,

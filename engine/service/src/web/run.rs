@@ -44,7 +44,7 @@ pub(super) async fn page(State(web): State<Web>, Path(id): Path<String>, who: Vi
 async fn look(web: &Web, who: &Visitor, id: &str) -> Answer<RunView> {
     must_be(who, Role::Viewer, "read")?;
     let run = web.control.find_run(id).await?;
-    web.control.run(&run).await
+    web.control.run_for(who, &run).await
 }
 
 /// A run as Markdown, to keep.
