@@ -234,3 +234,27 @@ fn the_authors_tools_tell_the_same_and_leave_nothing() {
         assert_eq!(left, ["bad.wasm"], "{what}");
     }
 }
+
+#[test]
+fn an_author_who_asks_for_more_than_can_be_granted_is_told() {
+    let scratch = Scratch::new("bad-plugins").unwrap();
+    let folder = scratch.path();
+    let asking = |url: &str| {
+        let mut manifest = manifest("1.0.0");
+        manifest["asks"] = json!({ "http": [{ "url": url, "read": ["GET"] }] });
+        scratch.write("asks.wasm", saying(&manifest, &manifest)).unwrap();
+        let output = stanch(folder, &["plugin", "check", "asks.wasm"]);
+        assert!(output.status.success(), "an engine would install it");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let every = asking("https://**");
+    assert!(
+        every.contains("no operator can grant this as it is") && every.contains("`**`"),
+        "{every}"
+    );
+    let one = asking("https://api.example/health");
+    assert!(
+        !one.contains("no operator") && one.contains("https://api.example/health"),
+        "{one}"
+    );
+}

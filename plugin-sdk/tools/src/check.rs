@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
-use stanch_sandbox::gate::GrantSpec;
+use stanch_sandbox::gate::{Grant, GrantSpec};
 use stanch_sandbox::{Plugin, Sandbox};
 
 use crate::ToolError;
@@ -149,10 +149,18 @@ fn params(plugin: &Plugin) -> Vec<Note> {
 fn asks(plugin: &Plugin) -> Vec<Note> {
     let asks = &plugin.manifest().asks;
     if let Some(members) = asks.as_object() {
-        if let Err(error) = serde_json::from_value::<GrantSpec>(asks.clone()) {
-            let said = format!(
-                "`asks` is not in the notation of a grant, so nobody can compare it with one: {error}"
-            );
+        let spec = match serde_json::from_value::<GrantSpec>(asks.clone()) {
+            Ok(spec) => spec,
+            Err(error) => {
+                let said = format!(
+                    "`asks` is not in the notation of a grant, so nobody can compare it with one: {error}"
+                );
+                return vec![mend("asks", said)];
+            }
+        };
+        if let Err(error) = Grant::new(plugin.manifest().name.as_str().into(), spec) {
+            let said =
+                format!("no operator can grant this as it is: {error}. Ask for the narrowest that works");
             return vec![mend("asks", said)];
         }
         if !members.is_empty() {

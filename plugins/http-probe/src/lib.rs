@@ -90,7 +90,7 @@ impl Diagnosis for HttpProbe {
     const ABOUT: About = about!("Asks a URL several times and judges status, time and body");
 
     fn asks() -> Value {
-        json!({ "http": [{ "url": "https://**", "read": ["GET", "HEAD"] }] })
+        json!({ "http": [{ "url": "https://shop.example/health", "read": ["GET", "HEAD"] }] })
     }
 
     fn diagnose(_: &Context, params: Params) -> Result<Finding<Data>, Failure> {

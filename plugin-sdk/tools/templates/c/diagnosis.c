@@ -5,7 +5,7 @@ const char *stanch_manifest = STANCH_JSON({
   "name": "{{name}}",
   "version": "0.1.0",
   "summary": "Says whether a health page answers 200",
-  "asks": { "http": [{ "url": "https://**", "read": ["GET"] }] },
+  "asks": { "http": [{ "url": "https://api.example/health", "read": ["GET"] }] },
   "params": {
     "type": "object",
     "properties": {

@@ -5,7 +5,7 @@ const char *stanch_manifest = STANCH_JSON({
   "name": "{{name}}",
   "version": "0.1.0",
   "summary": "Posts a message to a chat's webhook",
-  "asks": { "notify": [{ "url": "https://**" }] },
+  "asks": { "notify": [{ "url": "https://chat.example/hook" }] },
   "params": { "type": "object", "properties": {}, "additionalProperties": false }
 });
 

@@ -8,7 +8,7 @@ const char *stanch_manifest = STANCH_JSON({
   "idempotent": true,
   "reversible": true,
   "verifies": true,
-  "asks": { "http": [{ "url": "https://**", "read": ["GET"], "change": ["PUT", "DELETE"] }] },
+  "asks": { "http": [{ "url": "https://edge.example/blocked/*", "read": ["GET"], "change": ["PUT", "DELETE"] }] },
   "params": {
     "type": "object",
     "properties": {

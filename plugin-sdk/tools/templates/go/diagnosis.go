@@ -15,7 +15,7 @@ func init() {
 		Name:    "{{name}}",
 		Version: "0.1.0",
 		Summary: "Says whether a health page answers 200",
-		Asks:    stanch.Asks{HTTP: []stanch.AskHTTP{{URL: "https://**", Read: []string{"GET"}}}},
+		Asks:    stanch.Asks{HTTP: []stanch.AskHTTP{{URL: "https://api.example/health", Read: []string{"GET"}}}},
 	}, struct{}{}, diagnose)
 }
 

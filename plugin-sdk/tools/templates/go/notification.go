@@ -15,7 +15,7 @@ func init() {
 		Name:    "{{name}}",
 		Version: "0.1.0",
 		Summary: "Posts a message to a chat's webhook",
-		Asks:    stanch.Asks{Notify: []stanch.AskNotify{{URL: "https://**"}}},
+		Asks:    stanch.Asks{Notify: []stanch.AskNotify{{URL: "https://chat.example/hook"}}},
 	}, notify)
 }
 

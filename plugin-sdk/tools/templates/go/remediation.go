@@ -20,7 +20,7 @@ func init() {
 		Summary:    "Puts an address on a blocklist",
 		Idempotent: true,
 		Asks: stanch.Asks{HTTP: []stanch.AskHTTP{
-			{URL: "https://**", Read: []string{"GET"}, Change: []string{"PUT", "DELETE"}},
+			{URL: "https://edge.example/blocked/*", Read: []string{"GET"}, Change: []string{"PUT", "DELETE"}},
 		}},
 	}, remediation.Plugin[params, struct{}]{Plan: plan, Verify: verify, PlanUndo: planUndo})
 }

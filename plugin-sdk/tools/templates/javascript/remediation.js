@@ -12,7 +12,7 @@ export default remediation({
   version: "0.1.0",
   summary: "Puts an address on a blocklist",
   idempotent: true,
-  asks: { http: [{ url: "https://**", read: ["GET"], change: ["PUT", "DELETE"] }] },
+  asks: { http: [{ url: "https://edge.example/blocked/*", read: ["GET"], change: ["PUT", "DELETE"] }] },
   params,
 
   plan(ctx, params) {

@@ -13,7 +13,7 @@ class Params:
 
 class Plugin(Diagnosis[Params, Nothing]):
     about = About("{{name}}", "0.1.0", "Says whether a health page answers 200")
-    asks = {"http": [{"url": "https://**", "read": ["GET"]}]}
+    asks = {"http": [{"url": "https://api.example/health", "read": ["GET"]}]}
 
     def diagnose(self, ctx: Context, params: Params) -> Finding:
         status = http.get(params.url).send().status

@@ -17,7 +17,7 @@ class Settings:
 
 class Plugin(Notification[Params]):
     about = About("{{name}}", "0.1.0", "Posts a message to a chat's webhook")
-    asks = {"notify": [{"url": "https://**"}]}
+    asks = {"notify": [{"url": "https://chat.example/hook"}]}
 
     def notify(self, ctx: Context, params: Params, message: Message) -> None:
         text = f"{message.title}\n{message.text}"

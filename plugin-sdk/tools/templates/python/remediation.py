@@ -16,7 +16,7 @@ class Plugin(Remediation[Params, Nothing]):
     about = About(
         "{{name}}", "0.1.0", "Puts an address on a blocklist", idempotent=True, reversible=True, verifies=True
     )
-    asks = {"http": [{"url": "https://**", "read": ["GET"], "change": ["PUT", "DELETE"]}]}
+    asks = {"http": [{"url": "https://edge.example/blocked/*", "read": ["GET"], "change": ["PUT", "DELETE"]}]}
 
     def plan(self, ctx: Context, params: Params) -> Plan:
         if http.get(entry(params)).send().status == 200:

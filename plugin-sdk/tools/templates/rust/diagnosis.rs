@@ -17,7 +17,7 @@ impl Diagnosis for Plugin {
     const ABOUT: About = about!("Says whether a health page answers 200");
 
     fn asks() -> Value {
-        json!({ "http": [{ "url": "https://**", "read": ["GET"] }] })
+        json!({ "http": [{ "url": "https://api.example/health", "read": ["GET"] }] })
     }
 
     fn diagnose(_: &Context, params: Params) -> Result<Finding<Nothing>, Failure> {

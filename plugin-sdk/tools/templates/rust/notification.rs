@@ -15,7 +15,7 @@ impl Notification for Plugin {
     const ABOUT: About = about!("Posts a message to a chat's webhook");
 
     fn asks() -> Value {
-        json!({ "notify": [{ "url": "https://**" }] })
+        json!({ "notify": [{ "url": "https://chat.example/hook" }] })
     }
 
     fn notify(_: &Context, _: Nothing, message: &Message) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ impl Remediation for Plugin {
         .verifies();
 
     fn asks() -> Value {
-        json!({ "http": [{ "url": "https://**", "read": ["GET"], "change": ["PUT", "DELETE"] }] })
+        json!({ "http": [{ "url": "https://edge.example/blocked/*", "read": ["GET"], "change": ["PUT", "DELETE"] }] })
     }
 
     fn plan(_: &Context, params: &Params) -> Result<Plan<Nothing>, Failure> {

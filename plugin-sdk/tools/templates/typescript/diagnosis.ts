@@ -6,7 +6,7 @@ export default diagnosis({
   name: "{{name}}",
   version: "0.1.0",
   summary: "Says whether a health page answers 200",
-  asks: { http: [{ url: "https://**", read: ["GET"] }] },
+  asks: { http: [{ url: "https://api.example/health", read: ["GET"] }] },
   params: schema.object({ url: schema.url("The health page.") }),
 
   diagnose(ctx, { url }) {

@@ -8,7 +8,7 @@ export default notification({
   name: "{{name}}",
   version: "0.1.0",
   summary: "Posts a message to a chat's webhook",
-  asks: { notify: [{ url: "https://**" }] },
+  asks: { notify: [{ url: "https://chat.example/hook" }] },
   params: schema.nothing,
 
   notify(ctx, params, { title, text }) {

@@ -12,7 +12,7 @@ const char *stanch_manifest = STANCH_JSON({
   "name": "http-probe",
   "version": "0.1.0",
   "summary": "Asks a URL several times and judges status, time and body",
-  "asks": { "http": [{ "url": "https://**", "read": ["GET", "HEAD"] }] },
+  "asks": { "http": [{ "url": "https://shop.example/health", "read": ["GET", "HEAD"] }] },
   "params": {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",

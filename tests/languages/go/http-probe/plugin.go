@@ -39,7 +39,7 @@ func init() {
 		Name:    "http-probe",
 		Version: "0.1.0",
 		Summary: "Asks a URL several times and judges status, time and body",
-		Asks:    stanch.Asks{HTTP: []stanch.AskHTTP{{URL: "https://**", Read: []string{"GET", "HEAD"}}}},
+		Asks:    stanch.Asks{HTTP: []stanch.AskHTTP{{URL: "https://shop.example/health", Read: []string{"GET", "HEAD"}}}},
 	}, data{}, diagnose)
 }
 

@@ -56,7 +56,7 @@ class Data:
 
 class HttpProbe(Diagnosis[Params, Data]):
     about = About("http-probe", "0.1.0", "Asks a URL several times and judges status, time and body")
-    asks = {"http": [{"url": "https://**", "read": ["GET", "HEAD"]}]}
+    asks = {"http": [{"url": "https://shop.example/health", "read": ["GET", "HEAD"]}]}
 
     def diagnose(self, ctx: Context, params: Params) -> Finding:
         need = params.tries if params.passes is None else params.passes

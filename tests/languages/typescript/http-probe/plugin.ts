@@ -47,7 +47,7 @@ export default diagnosis({
   name: "http-probe",
   version: "0.1.0",
   summary: "Asks a URL several times and judges status, time and body",
-  asks: { http: [{ url: "https://**", read: ["GET", "HEAD"] }] },
+  asks: { http: [{ url: "https://shop.example/health", read: ["GET", "HEAD"] }] },
   params,
   data,
 
