@@ -2,8 +2,7 @@
 //!
 //! They are kept as they were, and not built again by a pinned kit: what has to go on working is the file that an operator
 //! has, and a build of today has the tools of today in it. Of the large languages one plugin of the kind with most functions
-//! is kept, of the small ones all three; of Python none: its components have the paths of the machine in them that built
-//! them.
+//! is kept, of the small ones all three. The one of Python has its interpreter in it: 18 MB, less than 5 MB as it is kept.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +29,7 @@ impl Released {
             of(Language::C, &[Diagnosis, Remediation, Notification]),
             of(Language::Go, &[Remediation]),
             of(Language::TypeScript, &[Remediation]),
+            of(Language::Python, &[Remediation]),
         ]
         .concat()
     }
