@@ -329,6 +329,81 @@ async fn from_the_alert_to_the_export() {
     assert!(!folder.join("data/control.sock").exists());
 }
 
+/// A run says what its plugins need: one that was refused everything, and one that waits for a yes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_grant_for_what_plugins_asked_for_in_a_run_is_suggested() {
+    let (scratch, listens) = laid_out().await;
+    let folder = scratch.path();
+    let granted = settings(folder, listens);
+    let files = format!("path = {:?}", folder.join("files"));
+    let of_a_grant = |line: &&str| {
+        line.contains(".grant.")
+            || line.starts_with("at = ")
+            || line.starts_with("access = ")
+            || *line == files
+    };
+    let nothing: Vec<&str> = granted.lines().filter(|line| !of_a_grant(line)).collect();
+    scratch.write("stanch.toml", nothing.join("\n")).unwrap();
+    let engine = Engine::start(&program("stanch").unwrap(), folder, listens, "unused").unwrap();
+    let ask = |words: &[&str]| done(said(&engine, folder, None, words));
+    let json = |words: &[&str]| serde_json::from_str::<Value>(&ask(&[&["--json"], words].concat())).unwrap();
+    let suggest = |plugin: &str, run: &str| {
+        said(
+            &engine,
+            folder,
+            None,
+            &["plugin", "suggest", plugin, "--run", run],
+        )
+    };
+    let suggested = |plugin: &str, run: &str| {
+        until("the call in the journal", || {
+            let output = suggest(plugin, run);
+            output.status.success().then(|| done(output))
+        })
+    };
+
+    ask(&["alert", "firing.json"]);
+    let run = json(&["runs"])[0]["id"].as_str().unwrap().to_owned();
+    let grant = suggested("disk-usage", &run);
+    for says in [
+        "[[plugins.disk-usage.grant.files]]",
+        "access = \"read\"",
+        "which folder `scratch` is",
+        "suggest again",
+    ] {
+        assert!(grant.contains(says), "{says}: {grant}");
+    }
+    refused(
+        &suggest("disk-cleanup", &run),
+        1,
+        "nothing that `disk-cleanup` asked of the gate",
+    );
+    refused(&suggest("nothing", &run), 1, "no plugin `nothing` is installed");
+
+    scratch.write("stanch.toml", &granted).unwrap();
+    ask(&["reload"]);
+    let other = alert("firing").replace("node-1", "node-2").replace("f1", "f2");
+    scratch.write("other.json", other).unwrap();
+    ask(&["alert", "other.json"]);
+    let run = json(&["runs"])[0]["id"].as_str().unwrap().to_owned();
+    until("the question", || asked(&json(&["runs", "show", &run])));
+    let grant = suggested("disk-cleanup", &run);
+    assert!(
+        grant.contains("access = \"change\"") && grant.contains(&files),
+        "{grant}"
+    );
+    assert!(
+        !grant.contains("Look at this") && !grant.contains("did not get"),
+        "{grant}"
+    );
+    assert!(!suggested("disk-usage", &run).contains("change"));
+    assert_eq!(
+        fs::read_dir(folder.join("files")).unwrap().count(),
+        3,
+        "nobody said yes"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_is_paused_reloaded_and_rolled_back() {
     let (scratch, listens) = laid_out().await;

@@ -533,8 +533,8 @@ pub enum Plugin {
     },
     /// Make one call of a plugin: a question, or a plan; nothing is changed
     Run(RunPlugin),
-    /// Make one call of a plugin, and print the smallest grant for what it asked for, for stanch.toml
-    Suggest(RunPlugin),
+    /// Print the smallest grant for what a plugin asks for in one call, or asked for in a run, for stanch.toml
+    Suggest(SuggestPlugin),
     /// Build a plugin each time that it is saved, play its cases, and swap it into a running engine
     Dev(DevPlugin),
     /// Print the Kubernetes roles that grants need in a cluster, for `kubectl apply -f -`
@@ -617,6 +617,17 @@ pub struct RunPlugin {
     /// Let a notification plugin tell people that it is being tried
     #[arg(long)]
     pub tell: bool,
+}
+
+/// `plugin suggest`.
+#[derive(Debug, ClapArgs)]
+pub struct SuggestPlugin {
+    /// The call
+    #[command(flatten)]
+    pub call: RunPlugin,
+    /// Make no call: take what it asked for in this run of the engine, one in shadow too
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["with", "case", "alert", "on", "grant", "settings", "tell"])]
+    pub run: Option<String>,
 }
 
 /// `plugin dev`.

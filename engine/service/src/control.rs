@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use futures_util::stream::BoxStream;
-use stanch_contract::{Alert, RunId, StepId};
+use stanch_contract::{Alert, PluginKey, RunId, StepId};
 use stanch_run::Actor;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ use self::types::{
     AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Decide, DryRun, ExplainRequest,
     Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
     RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle, StartRun, Status,
-    TakenIn, UndoRun,
+    Suggested, TakenIn, UndoRun,
 };
 
 use crate::config::Settings;
@@ -122,6 +122,8 @@ pub trait Control: Send + Sync + 'static {
     async fn runbook(&self, name: &str) -> Answer<RunbookPage>;
     /// The installed plugins.
     async fn plugins(&self) -> Answer<Vec<PluginView>>;
+    /// The smallest grant for what a plugin asked of the gate in a run.
+    async fn suggested(&self, run: &RunId, plugin: &PluginKey) -> Answer<Suggested>;
 
     /// Loads runbooks, plugins and stanch.toml again.
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded>;

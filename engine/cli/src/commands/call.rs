@@ -115,14 +115,8 @@ pub async fn suggest(config: &Path, it: &RunPlugin, console: &Console) -> Result
         on: it.on.as_deref(),
         now: installation.grant().spec(),
     });
-    let key = installation.key().as_str();
-    let text = grant::toml(key, &found, called.came.as_ref().err());
-    if console.is_json() {
-        console.json(&json!({ "plugin": key, "grant": found.grant, "notes": found.notes }))?;
-    } else {
-        console.raw(&text)?;
-    }
-    Ok(Exit::Done)
+    let failed = called.came.as_ref().err().map(|failure| failure.message.as_str());
+    grant::show(installation.key(), &found, failed, console)
 }
 
 async fn called(installation: &Installation, it: &RunPlugin) -> Result<Called, CliError> {

@@ -3,17 +3,35 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
-use stanch_contract::Failure;
+use stanch_contract::PluginKey;
 use stanch_sandbox::gate::Suggestion;
 
+use crate::console::Console;
+use crate::error::{CliError, Exit};
+
+/// Shows them, or the grant as JSON.
+pub fn show(
+    key: &PluginKey,
+    found: &Suggestion,
+    failed: Option<&str>,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    if console.is_json() {
+        console.json(&json!({ "plugin": key, "grant": found.grant, "notes": found.notes }))?;
+    } else {
+        console.raw(&toml(key.as_str(), found, failed))?;
+    }
+    Ok(Exit::Done)
+}
+
 /// The lines for this plugin, with what a person has to know about them before.
-pub fn toml(key: &str, found: &Suggestion, failed: Option<&Failure>) -> String {
+fn toml(key: &str, found: &Suggestion, failed: Option<&str>) -> String {
     let mut text = format!("# The smallest grant for what `{key}` was seen to ask for.\n");
-    if let Some(failure) = failed {
+    if let Some(why) = failed {
         _ = writeln!(
             text,
             "# It did not get to its end ({}): with this grant it may ask for more. Grant it, and suggest again.",
-            stanch_contract::text::clean_line_to(&failure.message, 200)
+            stanch_contract::text::clean_line_to(why, 200)
         );
     }
     for note in &found.notes {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use stanch_contract::{Alert, Digest, RunId, StepId};
+use stanch_contract::{Alert, Digest, PluginKey, RunId, StepId};
 use stanch_run::Actor;
 
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
     ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
     Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
-    StartRun, Status, TakenIn, UndoRun,
+    StartRun, Status, Suggested, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 use crate::config::Settings;
@@ -119,6 +119,9 @@ impl Control for Wall {
         reached("a reader")
     }
     async fn plugins(&self) -> Answer<Vec<PluginView>> {
+        reached("a reader")
+    }
+    async fn suggested(&self, _: &RunId, _: &PluginKey) -> Answer<Suggested> {
         reached("a reader")
     }
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {

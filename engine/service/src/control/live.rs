@@ -9,13 +9,14 @@ mod loaded;
 mod plugins;
 mod refusals;
 mod report;
+mod suggested;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::Deserialize;
-use stanch_contract::{Alert, PlanDigest, RunId, StepId, Timestamp};
+use stanch_contract::{Alert, PlanDigest, PluginKey, RunId, StepId, Timestamp};
 use stanch_journal::{AlertFilter, Disk};
 use stanch_run::Actor;
 use stanch_run::words::OnCancel;
@@ -31,7 +32,8 @@ use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code,
     ConditionView, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest,
     PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView,
-    RunbookExplanation, RunbookPage, RunbookView, Settle, StartRun, Status, StoreHealth, TakenIn, UndoRun,
+    RunbookExplanation, RunbookPage, RunbookView, Settle, StartRun, Status, StoreHealth, Suggested, TakenIn,
+    UndoRun,
 };
 use super::{Answer, Control};
 use crate::audit::{Entry, Failures};
@@ -391,6 +393,10 @@ impl Control for Live {
 
     async fn plugins(&self) -> Answer<Vec<PluginView>> {
         Ok(plugins(&self.engine.current().load()))
+    }
+
+    async fn suggested(&self, run: &RunId, plugin: &PluginKey) -> Answer<Suggested> {
+        suggested::suggested(&self.engine, run, plugin).await
     }
 
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {

@@ -16,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive};
 use axum::response::{Response, Sse};
 use axum::routing::{delete, get, post};
 use futures_util::stream::{self, Stream, StreamExt as _};
-use stanch_contract::{Alert, RunId, StepId};
+use stanch_contract::{Alert, PluginKey, RunId, StepId};
 use stanch_run::{Phase, Role};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
     ExplainRequest, Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report,
     ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
-    StartRun, Status, TakenIn, UndoRun,
+    StartRun, Status, Suggested, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 
@@ -88,6 +88,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/", get(list).post(start))
         .route("/{run}", get(show))
         .route("/{run}/events", get(follow))
+        .route("/{run}/suggested/{plugin}", get(suggested))
         .route("/{run}/undo", post(undo))
         .route("/{run}/cancel", post(cancel))
         .route("/{run}/steps/{step}/decision", post(decide))
@@ -384,6 +385,16 @@ async fn plugin(
         Problem::new(Code::PluginNotFound, format!("no plugin `{key}` is installed"))
             .hint("`stanch plugin list` shows those that are")
     })
+}
+
+async fn suggested(
+    who: Caller,
+    State(shared): State<Shared>,
+    Path((run, plugin)): Path<(String, PluginKey)>,
+) -> Answer<Json<Suggested>> {
+    must_be(&who, Role::Viewer, "read")?;
+    let run = shared.control.find_run(&run).await?;
+    shared.control.suggested(&run, &plugin).await.map(Json)
 }
 
 async fn pause(

@@ -96,13 +96,14 @@ async fn ask_over_network(method: &str, path: &str, body: &Value, header: Option
 }
 
 /// Every route, with the number of the least user who may.
-fn every_route() -> [(&'static str, &'static str, Value, u32); 25] {
+fn every_route() -> [(&'static str, &'static str, Value, u32); 26] {
     let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
     [
         ("GET", "/status", Value::Null, 9001),
         ("GET", "/runs?open=true&runbook=disk-full", Value::Null, 9001),
         ("GET", "/runs/r1", Value::Null, 9001),
         ("GET", "/runs/r1/events", Value::Null, 9001),
+        ("GET", "/runs/r1/suggested/waf", Value::Null, 9001),
         ("GET", "/report?runbook=disk-full", Value::Null, 9001),
         ("GET", "/alerts?fate=unmatched&limit=5", Value::Null, 9001),
         ("GET", "/runbooks", Value::Null, 9001),

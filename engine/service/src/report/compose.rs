@@ -3,6 +3,7 @@
 //! The state says where the run stands; the events say how it came there: when, by whom, with which numbers. Nothing is
 //! decided here, and nothing is read but what the journal and the pinned runbook hold.
 
+mod asked;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use stanch_run::{Event, EventKind, Phase, QuestionKind, State};
 use stanch_runbook::expr::Scope;
 use stanch_runbook::model::{Check, Mode, Worker};
 
+pub(crate) use self::asked::asked;
 use self::step::steps;
 use self::timeline::{calls, timeline};
 use crate::control::types::{

@@ -1,10 +1,11 @@
 //! The engine, its runbooks and its plugins, as a person looks at them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{Digest, Manifest, PluginKey, PluginKind, RunId, Timestamp};
+use stanch_sandbox::gate::GrantSpec;
 
 use super::run::RunView;
 pub use crate::intake::Accepted;
@@ -145,6 +146,19 @@ pub struct PluginView {
     pub limits: Value,
     /// Which runbooks use it.
     pub used_by: Vec<String>,
+}
+
+/// The smallest grant for what a plugin asked of the gate in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suggested {
+    /// The operator's key.
+    pub plugin: PluginKey,
+    /// The grant.
+    pub grant: GrantSpec,
+    /// What a person has to fill in or know about it, one sentence each.
+    pub notes: BTreeSet<String>,
+    /// Why the last of what it did failed, where it did: with this grant it may ask for more.
+    pub failed: Option<String>,
 }
 
 /// What a dry run found: a run in shadow that was not recorded.

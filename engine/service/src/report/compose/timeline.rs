@@ -426,10 +426,10 @@ fn name(kind: &EventKind) -> &'static str {
 
 /// What the executor leaves of a plugin call in the event that it led to.
 #[derive(Deserialize)]
-struct Record {
+pub(super) struct Record {
     function: String,
-    plugin: PluginKey,
-    calls: Vec<RecordedCall>,
+    pub(super) plugin: PluginKey,
+    pub(super) calls: Vec<RecordedCall>,
     #[serde(default)]
     logs: Vec<LogLine>,
 }
