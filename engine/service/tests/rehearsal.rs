@@ -145,7 +145,7 @@ const SHIPPED: [(&str, usize); 7] = [
     ("disk-full", 7),
     ("provider-slow", 5),
     ("hanged-gpu", 10),
-    ("crash-loop", 7),
+    ("crash-loop", 9),
     ("high-latency-cluster-b", 11),
     ("queue-backlog", 9),
     ("certificate-expiring", 5),
