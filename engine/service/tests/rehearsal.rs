@@ -11,6 +11,7 @@
     reason = "helpers of tests"
 )]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +142,7 @@ actions = [{ verb = "remove", target = "file:scratch", items = ["scratch/a.tmp@1
 "#;
 
 /// The runbooks that ship, and how many tests each has at least.
-const SHIPPED: [(&str, usize); 7] = [
+const SHIPPED: [(&str, usize); 9] = [
     ("disk-full", 7),
     ("provider-slow", 5),
     ("hanged-gpu", 10),
@@ -149,6 +150,8 @@ const SHIPPED: [(&str, usize); 7] = [
     ("high-latency-cluster-b", 11),
     ("queue-backlog", 9),
     ("certificate-expiring", 5),
+    ("provider-outage", 13),
+    ("toxic-loop", 6),
 ];
 
 /// The way to a cluster that is nowhere: nothing connects to it.
@@ -196,20 +199,8 @@ async fn load() -> Snapshot {
     }
     std::fs::write(at("runbooks/retried.toml"), RETRIED).unwrap();
     std::fs::write(at("runbooks/probed.toml"), PROBED).unwrap();
-    for name in [
-        "disk-usage",
-        "disk-cleanup",
-        "prometheus-query",
-        "http-probe",
-        "webhook",
-        "pod-state",
-        "pod-logs",
-        "pod-recycle",
-        "gpu-state",
-        "traffic-reroute",
-        "deployment-scale",
-    ] {
-        let component = std::fs::read(stanch_test_support::component(name)).unwrap();
+    for name in installed(&settings) {
+        let component = std::fs::read(stanch_test_support::component(&name)).unwrap();
         let manifest = sandbox.describe(component.as_slice().into()).await.unwrap();
         let packed = stanch_plugin_pack::add_manifest_section(&component, &manifest).unwrap();
         std::fs::write(at("plugins").join(format!("{name}.wasm")), packed).unwrap();
@@ -226,6 +217,14 @@ async fn load() -> Snapshot {
     .unwrap();
     assert_eq!(snapshot.problems, []);
     snapshot
+}
+
+/// The plugins that the example of an operator's file installs.
+fn installed(settings: &str) -> BTreeSet<String> {
+    let sources = settings
+        .lines()
+        .filter_map(|line| line.strip_prefix("source = \"plugins/")?.strip_suffix(".wasm\""));
+    sources.map(str::to_owned).collect()
 }
 
 /// Plays the tests of a file of this runbook.
