@@ -13,6 +13,7 @@ use stanch_contract::{
 
 use crate::ledger::{Budget, Guard};
 use crate::opened::Opened;
+use crate::posting::Post;
 use crate::words::*;
 
 /// One event.
@@ -131,6 +132,13 @@ pub enum EventKind {
         step: StepId,
         /// The question.
         question: Box<Question>,
+    },
+    /// A question was put to a channel, or could not be.
+    DecisionPosted {
+        /// About which step.
+        step: StepId,
+        /// Where, and what became of it.
+        post: Box<Post>,
     },
     /// A person said yes.
     DecisionGiven {
@@ -457,6 +465,7 @@ impl EventKind {
             | Self::StepSkipped { step, .. }
             | Self::StepPlanned { step, .. }
             | Self::DecisionAsked { step, .. }
+            | Self::DecisionPosted { step, .. }
             | Self::DecisionGiven { step, .. }
             | Self::DecisionRefused { step, .. }
             | Self::DecisionExpired { step, .. }

@@ -8,6 +8,7 @@ use stanch_contract::{
 use crate::actor::Actor;
 use crate::command::Key;
 use crate::ledger::Blocked;
+use crate::posting::Post;
 use crate::words::*;
 
 /// Something that happened.
@@ -72,6 +73,13 @@ pub enum Input {
         reasons: u32,
         /// What came of it.
         result: Result<(), Failure>,
+    },
+    /// A question was put to a channel, or could not be.
+    Posted {
+        /// About which step.
+        step: StepId,
+        /// Where, and what became of it.
+        post: Post,
     },
     /// A person decides.
     Decide {

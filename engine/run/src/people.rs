@@ -18,7 +18,11 @@ impl State {
         if let (Some(closed), false) = (&self.closed, opens_again) {
             let from_people = !matches!(
                 input,
-                Input::Tick | Input::Restarted | Input::Called { .. } | Input::Told { .. }
+                Input::Tick
+                    | Input::Restarted
+                    | Input::Called { .. }
+                    | Input::Told { .. }
+                    | Input::Posted { .. }
             );
             let (run, ending) = (self.opened.run.to_string(), closed.ending.to_string());
             return if from_people {
@@ -66,6 +70,7 @@ impl State {
                 reasons,
                 result,
             } => self.told(notice, reasons, result, now, out),
+            Input::Posted { step, post } => self.was_posted(step, post, now, out),
             Input::Decide {
                 by,
                 step,

@@ -180,6 +180,13 @@ words! {
         /// It was answered with yes too long ago to act on: asked again.
         TooOld = "too-old",
     }
+    /// What was posted of a question.
+    Posting {
+        /// The question.
+        Asked = "asked",
+        /// That it will soon be a no.
+        Warned = "warned",
+    }
     /// What was due.
     Timer {
         /// `trigger.after`: still firing.

@@ -2,6 +2,7 @@
 //! swapped while this goes on ([`snapshot`]).
 
 pub mod audit;
+pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use stanch_contract::RunId;
 use stanch_journal::{Disk, SqliteStore, Store, StoreError};
 use stanch_run::{Ending, Event, EventKind, Lapse, State};
 use stanch_sandbox::gate::{Decision, Facilities, RecordedCall, Tape};
@@ -16,9 +17,11 @@ use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::kubernetes::Clusters;
 use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit;
+use crate::channels::{self, Desk};
 use crate::clock;
 use crate::config::{self, LoadErrors, Settings};
 use crate::control;
@@ -158,11 +161,12 @@ async fn start_on(
     let secrets = Arc::new(Secrets::default());
     secrets.refresh(&settings.secrets);
     let metrics = Arc::new(Metrics::new());
+    let facilities = facilities(&secrets, None)?;
     let reloader = Arc::new(
         Reloader::start(reload::Parts {
             path: path.to_owned(),
             sandbox: sandbox.clone(),
-            facilities: facilities(&secrets, None)?,
+            facilities: facilities.clone(),
             secrets: secrets.clone(),
             metrics: metrics.clone(),
         })
@@ -183,11 +187,16 @@ async fn start_on(
         .map_err(|why| ServeError::Listen { address, why })?;
     let address = listener.local_addr().unwrap_or(address);
     let pulse = Pulse::default();
+    let (asking, asked) = mpsc::unbounded_channel();
     let engine = Engine::start(executor::Parts {
         store: store.clone(),
         sandbox,
         current: reloader.current().clone(),
-        observer: Arc::new(Counting(metrics.clone(), pulse.clone())),
+        observer: Arc::new(Counting {
+            metrics: metrics.clone(),
+            pulse: pulse.clone(),
+            asking,
+        }),
         folder: settings.store.path.clone(),
     })
     .await?;
@@ -195,6 +204,12 @@ async fn start_on(
     metrics.read_from(readings(&engine));
     let health = Arc::new(Health::new(writable(&store)));
     let ending = CancellationToken::new();
+    let desk = Arc::new(Desk::new(
+        engine.clone(),
+        facilities,
+        secrets.clone(),
+        ending.clone(),
+    ));
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
     let probed = metrics.clone();
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
@@ -202,11 +217,13 @@ async fn start_on(
     let followers = control::followers();
     let router = intake::router(Arc::new(front))
         .merge(control::network(live.clone(), followers.clone(), ending.clone()))
-        .merge(web::router(live.clone(), followers, ending.clone()));
+        .merge(web::router(live.clone(), followers, ending.clone()))
+        .merge(desk.slack().clone().router());
     let mut doors = vec![
         tokio::spawn(network(listener, router, tls.clone(), ending.clone())),
         tokio::spawn(people(socket, live, ending.clone())),
         tokio::spawn(until(audited, ending.clone())),
+        tokio::spawn(desk.run(asked)),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
@@ -448,40 +465,48 @@ fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
     })
 }
 
-/// Counts what happens in runs.
-struct Counting(Arc<Metrics>, Pulse);
+/// Counts what happens in runs, says that something did, and tells which of them ask something.
+struct Counting {
+    metrics: Arc<Metrics>,
+    pulse: Pulse,
+    asking: mpsc::UnboundedSender<RunId>,
+}
 
 impl Observer for Counting {
     fn opened(&self, _runbook: &str) {
-        self.0.run_opened();
-        self.1.beat();
+        self.metrics.run_opened();
+        self.pulse.beat();
     }
 
-    fn recorded(&self, events: &[Event]) {
-        self.1.beat();
+    fn recorded(&self, run: &RunId, events: &[Event]) {
+        self.pulse.beat();
+        if events.iter().any(channels::asks) {
+            // Where nobody follows any more, the engine is ending.
+            let _ = self.asking.send(run.clone());
+        }
         for event in events {
             match &event.kind {
-                EventKind::DecisionGiven { .. } => self.0.decision("yes"),
-                EventKind::DecisionRefused { .. } => self.0.decision("no"),
+                EventKind::DecisionGiven { .. } => self.metrics.decision("yes"),
+                EventKind::DecisionRefused { .. } => self.metrics.decision("no"),
                 EventKind::DecisionExpired {
                     why: Lapse::Unanswered,
                     ..
-                } => self.0.decision("expired"),
-                EventKind::DecisionExpired { .. } => self.0.decision("withdrawn"),
-                EventKind::ActionEnded { state, .. } => self.0.action(state.as_str()),
+                } => self.metrics.decision("expired"),
+                EventKind::DecisionExpired { .. } => self.metrics.decision("withdrawn"),
+                EventKind::ActionEnded { state, .. } => self.metrics.action(state.as_str()),
                 _ => {}
             }
         }
     }
 
     fn closed(&self, state: &State, ending: Ending) {
-        self.1.beat();
+        self.pulse.beat();
         let took = state
             .closed_at()
             .unwrap_or_default()
             .since(state.opened_at())
             .to_std();
-        self.0
+        self.metrics
             .run_closed(ending.as_str(), !state.escalated().is_empty(), took);
     }
 
@@ -493,18 +518,18 @@ impl Observer for Counting {
         calls: &[RecordedCall],
         took: Duration,
     ) {
-        self.0.plugin_call(
+        self.metrics.plugin_call(
             plugin,
             result.map_or_else(|failure| failure.code.as_str(), |()| "ok"),
             took,
         );
         for call in calls {
             if let Decision::Refused(refusal) = &call.decision {
-                self.0.gate_refusal(refusal.layer.as_str());
+                self.metrics.gate_refusal(refusal.layer.as_str());
             }
         }
         if function == "notify" {
-            self.0.escalation(result.is_ok());
+            self.metrics.escalation(result.is_ok());
         }
     }
 }
@@ -546,7 +571,14 @@ mod tests {
         let undone = EventKind::StepUndone {
             step: "reroute".into(),
         };
-        Counting(metrics.clone(), Pulse::default()).recorded(&[event(given), event(ended), event(undone)]);
+        let (asking, mut asked) = mpsc::unbounded_channel();
+        let counting = Counting {
+            metrics: metrics.clone(),
+            pulse: Pulse::default(),
+            asking,
+        };
+        counting.recorded(&"run1".into(), &[event(given), event(ended), event(undone)]);
+        assert!(asked.try_recv().is_err(), "nothing was asked");
         let text = metrics.encode();
         let of = |name: &str| -> Vec<&str> {
             text.lines()

@@ -64,7 +64,11 @@ fn an_empty_file_has_every_default() {
         1
     );
     assert!(settings.intakes.is_empty() && settings.users.is_empty() && settings.plugins.is_empty());
-    assert_eq!(settings.break_glass, None);
+    assert_eq!((settings.break_glass, &settings.slack), (None, &None));
+    assert_eq!(
+        (settings.approvals.channels.len(), settings.approvals.next_after),
+        (0, Span::from_secs(180))
+    );
 }
 
 #[test]
@@ -104,6 +108,25 @@ fn a_whole_file_says_what_it_says() {
         (Role::Approver, Role::Admin)
     );
     assert_eq!(settings.break_glass.unwrap().role, Role::Admin);
+    let channels: Vec<String> = settings
+        .approvals
+        .channels
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(channels, ["slack:#incidents", "page:inference-oncall", "webhook"]);
+    assert_eq!(settings.approvals.next_after, Span::from_secs(90));
+    assert_eq!(settings.user_by_slack("U024BE7LH").unwrap().name, "dana");
+    assert!(settings.user_by_slack("U0").is_none());
+    let slack = settings.slack.as_ref().unwrap();
+    assert_eq!(
+        (slack.token.as_str(), slack.api.as_str()),
+        ("slack_token", "https://slack.com/api/")
+    );
+    assert_eq!(
+        (slack.signing.as_deref(), &slack.app_token),
+        (Some("slack_signing"), &None)
+    );
     assert_eq!(settings.guardrails.storm.within, Span::from_secs(30));
     assert_eq!(
         settings

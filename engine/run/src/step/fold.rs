@@ -163,9 +163,11 @@ impl State {
                 work.given.clear();
                 work.decision = None;
                 work.asked += 1;
+                work.asked_at = at;
                 work.held_since = None;
                 work.go(Stage::Asking);
             }
+            EventKind::DecisionPosted { post, .. } => step.posts.push((at, (**post).clone())),
             EventKind::DecisionGiven {
                 side,
                 by,

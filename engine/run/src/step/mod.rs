@@ -26,6 +26,7 @@ use stanch_runbook::model::ChangePhase;
 
 use crate::event::Question;
 use crate::ledger::Guard;
+use crate::posting::Post;
 use crate::words::*;
 
 /// The most questions about one step: the first, and again at most twice.
@@ -175,6 +176,8 @@ pub(crate) struct Work {
     pub(crate) given: Vec<String>,
     pub(crate) decision: Option<Decision>,
     pub(crate) asked: u32,
+    /// When the last question was asked.
+    pub(crate) asked_at: Timestamp,
     pub(crate) replans: u32,
     pub(crate) failures: u32,
     pub(crate) attempt: u32,
@@ -231,6 +234,7 @@ impl Work {
             given: Vec::new(),
             decision: None,
             asked: 0,
+            asked_at: Timestamp::default(),
             replans: 0,
             failures: 0,
             attempt: 0,
@@ -459,6 +463,8 @@ pub(crate) struct StepState {
     pub(crate) undo_failed: bool,
     /// A look that was answered, and is asked again because a later step reads it and it is old.
     pub(crate) looking_again: bool,
+    /// Where its questions were put, and when.
+    pub(crate) posts: Vec<(Timestamp, Post)>,
 }
 
 impl StepState {
@@ -476,6 +482,7 @@ impl StepState {
             undone: false,
             undo_failed: false,
             looking_again: false,
+            posts: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ mod batch;
 mod endings;
 mod generated;
 mod objects;
+mod posting;
 mod ramp;
 mod rules;
 mod shared;

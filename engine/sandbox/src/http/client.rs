@@ -174,6 +174,29 @@ impl HttpClients {
         Self(Via::Given(world))
     }
 
+    /// A connection to the host of this URL, for who upgrades it.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) async fn connect(
+        &self,
+        policy: &AddressPolicy,
+        target: &HttpTarget,
+    ) -> Result<Stream, SendError> {
+        let unfit = |why: String| SendError::NotSent(NotSent::Closed(why));
+        let Via::Connections(connections) = &self.0 else {
+            return Err(unfit("a given world has no connections".to_owned()));
+        };
+        let uri: Uri = target
+            .as_str()
+            .parse()
+            .map_err(|error| unfit(format!("{error}")))?;
+        let (resolver, roots) = (connections.resolver.clone(), connections.roots.clone());
+        let connector = Connector::new(policy.clone(), resolver, Trust::Roots(roots)).only_http1();
+        let stream = connector.connect(&uri).await;
+        stream.map_err(|error| SendError::NotSent(NotSent::Connect(error)))
+    }
+
     /// Sends a read. `most` caps the body; `until` ends the wait.
     pub(crate) async fn read(
         &self,

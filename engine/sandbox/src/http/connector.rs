@@ -116,6 +116,8 @@ pub(crate) struct Connector {
     policy: Arc<AddressPolicy>,
     resolver: Arc<dyn Resolver>,
     trust: Trust,
+    /// Only HTTP/1.1: what upgrades a connection needs that.
+    only_http1: bool,
     tls: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
@@ -125,8 +127,15 @@ impl Connector {
             policy: Arc::new(policy),
             resolver,
             trust,
+            only_http1: false,
             tls: Arc::new(OnceCell::new()),
         }
+    }
+
+    /// The same, for connections that will be upgraded.
+    pub(crate) fn only_http1(mut self) -> Self {
+        self.only_http1 = true;
+        self
     }
 
     /// A connection to the host of `uri`, ready for a request.
@@ -173,7 +182,10 @@ impl Connector {
             Trust::Roots(roots) => roots.config().await?,
             Trust::Given { config, .. } => ClientConfig::clone(config),
         };
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if !self.only_http1 {
+            config.alpn_protocols.insert(0, b"h2".to_vec());
+        }
         config.resumption = Resumption::in_memory_sessions(32);
         Ok(Arc::new(config))
     }

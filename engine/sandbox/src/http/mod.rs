@@ -12,6 +12,7 @@ pub mod connector;
 pub mod content;
 mod given;
 pub mod headers;
+mod own;
 pub mod pattern;
 mod roots;
 pub mod sign;
@@ -20,6 +21,7 @@ pub mod target;
 pub use client::{HttpClients, HttpSettings};
 pub use connector::{Resolver, SystemResolver};
 pub use given::{GivenHttp, NoAnswer, Sent};
+pub use own::{NoOwnAnswer, OwnAnswer, OwnRequest, OwnStream};
 
 /// A request's body beyond this is refused.
 pub(crate) const MOST_BODY: usize = 16 << 20;

@@ -3,6 +3,7 @@
 //! [`parse`] reads the whole file in one go and tells every mistake with its place. It opens no other file: that a folder
 //! or a plugin is there is found out when it is loaded, and is that folder's or plugin's problem, not the file's.
 
+mod approvals;
 mod clusters;
 mod folders;
 mod grants;

@@ -7,7 +7,7 @@ use stanch_contract::Digest;
 
 use super::settings::Settings;
 use super::values::Names;
-use super::{clusters, folders, guardrails, people, plugins, secrets, server, values};
+use super::{approvals, clusters, folders, guardrails, people, plugins, secrets, server, values};
 use stanch_runbook::LoadErrors;
 use stanch_runbook::reading::{self, At, Fields, Problems};
 
@@ -34,7 +34,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let folders = folders::folders(&mut top, base, &mut problems);
     let intakes = people::intakes(&mut top, &names, &mut problems);
     let users = people::users(&mut top, &mut problems);
-    let break_glass = people::break_glass(&mut top, &mut problems);
+    let has_slack = top.has("slack");
+    let slack = approvals::slack(&mut top, &names, &mut problems);
+    let (approvals, break_glass) = approvals::approvals(&mut top, has_slack, &mut problems);
     let mut guardrails = guardrails::guardrails(&mut top, &mut problems);
     let (clusters, known) = clusters::clusters(&mut top, base, &mut problems);
     let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
@@ -61,7 +63,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
         clusters,
         intakes: intakes.into_iter().map(|intake| intake.value.into()).collect(),
         users,
+        approvals,
         break_glass,
+        slack,
         guardrails,
         plugins,
     })

@@ -1,18 +1,17 @@
-//! `[[intake]]`, `[[users]]` and `[approvals]`: who may send, and who may decide.
+//! `[[intake]]` and `[[users]]`: who may send, and who may decide.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stanch_contract::Digest;
 
-use super::settings::{BreakGlass, Intake, IntakeAuth, IntakeKind, Role, User};
+use super::settings::{Intake, IntakeAuth, IntakeKind, Role, User};
 use super::values::Names;
 use stanch_runbook::reading::{Fields, Got, Problems};
 
-/// Paths that the service answers itself, beside all under `/api`.
 /// The first parts of the paths of what is neither an intake nor a page.
-const TAKEN: [&str; 4] = ["api", "healthz", "readyz", "metrics"];
-const ROLES: [(&str, Role); 4] = [
+const TAKEN: [&str; 5] = ["api", "healthz", "readyz", "metrics", "slack"];
+pub(super) const ROLES: [(&str, Role); 4] = [
     ("viewer", Role::Viewer),
     ("approver", Role::Approver),
     ("operator", Role::Operator),
@@ -179,7 +178,7 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
             fields.missing("role", "role = \"approver\"", problems);
         }
         let role = fields.word("role", &ROLES, problems);
-        super::values::not_yet(&mut fields, &["slack"], problems);
+        let slack = fields.text("slack", problems);
         let at = fields.at().clone();
         fields.finish(problems);
         let digest = token
@@ -199,12 +198,12 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
                 }
             });
         let Some(name) = name else { continue };
-        if token.is_none() && os_user.is_none() {
-            let help = "add the `token_sha256` that `stanch user token` prints, or an `os_user`".to_owned();
+        if token.is_none() && os_user.is_none() && slack.is_none() {
+            let help = "add the `token_sha256` that `stanch user token` prints, an `os_user`, or the member's id in `slack`".to_owned();
             problems.add(
                 &at,
                 format!("nobody can prove to be `{}`", name.value),
-                "no `token_sha256`, no `os_user`",
+                "no `token_sha256`, no `os_user`, no `slack`",
                 help,
             );
         }
@@ -240,11 +239,27 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
                 problems,
             );
         }
+        if let Some(slack) = &slack {
+            let fit = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+            if !slack.value.starts_with(['U', 'W']) || !slack.value.chars().all(fit) || slack.value.len() < 3
+            {
+                let help = "write the member's id, such as `U024BE7LH`: in Slack, the profile's menu, «Copy member ID»".to_owned();
+                let message = format!("`{}` is no member's id in Slack", slack.value);
+                problems.add(&slack.at, message, "not an id", help);
+            }
+            unlike(
+                "`slack`",
+                &|other| other.slack.as_deref() == Some(slack.value),
+                &slack.at,
+                problems,
+            );
+        }
         let Some(role) = role else { continue };
         users.push(Arc::new(User {
             name: name.value.to_owned(),
             token: digest,
             os_user: os_user.map(|os_user| os_user.value.to_owned()),
+            slack: slack.map(|slack| slack.value.to_owned()),
             groups: groups
                 .iter()
                 .map(|group| group.value.to_owned())
@@ -255,24 +270,4 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
         }));
     }
     users
-}
-
-pub(super) fn break_glass(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<BreakGlass> {
-    let mut fields = top
-        .node("approvals")
-        .and_then(|node| Fields::of(node, "`[approvals]`", problems))?;
-    let break_glass = fields
-        .node("break_glass")
-        .and_then(|node| Fields::of(node, "`break_glass`", problems))
-        .map(|mut fields| {
-            let role = fields
-                .word("role", &ROLES, problems)
-                .map_or(Role::Admin, |role| role.value);
-            let reason = fields.truth("reason", problems).is_none_or(|reason| reason.value);
-            fields.finish(problems);
-            BreakGlass { role, reason }
-        });
-    super::values::not_yet(&mut fields, &["channels", "next_after"], problems);
-    fields.finish(problems);
-    break_glass
 }

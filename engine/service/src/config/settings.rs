@@ -4,10 +4,12 @@
 //! units are parsed, names are resolved. Secrets are the exception: they are kept by name and have the value of now.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, PluginKey, Span, text};
@@ -40,6 +42,10 @@ pub struct Settings {
     pub intakes: Vec<Arc<Intake>>,
     /// `[[users]]`.
     pub users: Vec<Arc<User>>,
+    /// `[approvals]`: where questions are put.
+    pub approvals: Approvals,
+    /// `[slack]`.
+    pub slack: Option<Slack>,
     /// `[approvals] break_glass`; absent: nobody decides alone where a runbook asks for others.
     pub break_glass: Option<BreakGlass>,
     /// `[guardrails]`, with every `plugins.KEY.targets`.
@@ -231,10 +237,64 @@ pub struct User {
     pub token: Option<Digest>,
     /// The operating system's user that this is on the control socket.
     pub os_user: Option<String>,
+    /// The member's id in Slack; without it no decision comes from there.
+    pub slack: Option<String>,
     /// `group:NAME` in a runbook's `from`.
     pub groups: Vec<String>,
     /// What the user may do.
     pub role: Role,
+}
+
+/// `[approvals]`: where questions are put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approvals {
+    /// The channels, the first first.
+    pub channels: Vec<Channel>,
+    /// How long nobody reacts before the next one is asked too. Three minutes unless set.
+    pub next_after: Span,
+}
+
+/// Where a question is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Channel {
+    /// A channel of Slack: its name with `#`, or its id.
+    Slack {
+        /// Which.
+        to: String,
+    },
+    /// A notification plugin tells people; they answer elsewhere.
+    Plugin {
+        /// Its key.
+        key: PluginKey,
+        /// Its parameter `to`.
+        to: Option<String>,
+    },
+}
+
+impl fmt::Display for Channel {
+    /// As the operator writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slack { to } => write!(f, "slack:{to}"),
+            Self::Plugin { key, to: Some(to) } => write!(f, "{key}:{to}"),
+            Self::Plugin { key, to: None } => write!(f, "{key}"),
+        }
+    }
+}
+
+/// `[slack]`. Secrets by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slack {
+    /// The bot's token.
+    pub token: String,
+    /// What Slack signs clicks with; absent: none come over HTTP.
+    pub signing: Option<String>,
+    /// The app's token; absent: no Socket Mode.
+    pub app_token: Option<String>,
+    /// The Web API, with a slash at its end.
+    pub api: String,
+    /// Networks that it may be in, beyond the public internet.
+    pub addresses: Vec<IpNet>,
 }
 
 /// `[approvals] break_glass`: deciding alone, audited, told to everybody.
@@ -257,6 +317,13 @@ impl Settings {
                 .is_some_and(|token| token.as_bytes().ct_eq(presented.as_bytes()).into());
             if same { Some(user) } else { found }
         })
+    }
+
+    /// The user that this member of Slack is.
+    pub fn user_by_slack(&self, member: &str) -> Option<&Arc<User>> {
+        self.users
+            .iter()
+            .find(|user| user.slack.as_deref() == Some(member))
     }
 
     /// The user that this user of the operating system is on the control socket.

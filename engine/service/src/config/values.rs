@@ -34,7 +34,7 @@ fn no_secrets(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) {
             &node.at,
             format!("{what} cannot use a secret"),
             "would be readable",
-            "secrets go into `auth` of an intake, and into `headers` and `sign` of a grant, only".to_owned(),
+            "secrets go into `auth` of an intake, into `[slack]`, and into `headers` and `sign` of a grant, only".to_owned(),
         ),
         Data::List(items) => items.iter().for_each(|item| no_secrets(item, what, problems)),
         Data::Table(table) => table

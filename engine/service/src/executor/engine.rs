@@ -39,7 +39,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A run was opened.
     fn opened(&self, _runbook: &str) {}
     /// These events of a run are kept.
-    fn recorded(&self, _events: &[Event]) {}
+    fn recorded(&self, _run: &RunId, _events: &[Event]) {}
     /// A run was closed.
     fn closed(&self, _state: &State, _ending: Ending) {}
     /// A plugin call ended.
@@ -144,6 +144,11 @@ impl Engine {
     /// Runs of which something is still to be expected.
     pub fn open_runs(&self) -> usize {
         self.inner.board.lock().open()
+    }
+
+    /// The runs of which something is still to be expected.
+    pub fn runs(&self) -> Vec<RunId> {
+        self.inner.board.lock().members.keys().cloned().collect()
     }
 
     /// Whether nothing new is taken any more.

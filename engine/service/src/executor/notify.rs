@@ -51,6 +51,24 @@ pub(super) fn begin(
     });
 }
 
+impl Engine {
+    /// Has a notification plugin tell people, and counts it.
+    ///
+    /// # Errors
+    /// Where they were not told.
+    pub(crate) async fn notify(
+        &self,
+        installation: &Installation,
+        context: &CallContext,
+        params: &Value,
+        message: &Message,
+    ) -> Result<(), Failure> {
+        let report = installation.notify(context, params, message).await;
+        // Not counted with the escalations.
+        calls::told(self.inner.observer.as_ref(), installation, "question", report, &Veil::default()).0
+    }
+}
+
 /// What the plugin is handed of the run.
 pub(crate) fn context(
     run: &RunId,

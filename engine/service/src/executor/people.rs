@@ -10,7 +10,7 @@ use stanch_journal::{Append, Write};
 use stanch_run::episode::Route;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::OnCancel;
-use stanch_run::{Actor, Event, Input, State};
+use stanch_run::{Actor, Event, Input, Post, State};
 use tokio::sync::{oneshot, watch};
 
 use super::accept::{Opening, before};
@@ -126,6 +126,14 @@ impl Engine {
                 via: by.via,
                 why: why.to_string(),
             });
+        }
+    }
+
+    /// What became of a post of a question. Nobody waits for it.
+    pub(crate) fn posted(&self, run: &RunId, step: StepId, post: Post) {
+        let input = Input::Posted { step, post };
+        if let Some(member) = self.inner.board.lock().members.get(run) {
+            let _ = member.mail.send(Letter::Happened(Box::new(input), Vec::new()));
         }
     }
 

@@ -9,6 +9,7 @@ mod debian;
 mod go;
 mod languages;
 mod python;
+mod slack;
 mod tell;
 
 use std::path::{Path, PathBuf};
@@ -88,15 +89,18 @@ pub enum Part {
     ScriptTools,
     /// axe-core, which finds what keeps people from using a page: a script to be run in it.
     Axe,
+    /// Slack's own SDK, which signs what Slack would send: a folder of Python's packages.
+    SlackSdk,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ControlPlane,
         Self::Caddy,
         Self::PythonTools,
         Self::ScriptTools,
+        Self::SlackSdk,
         Self::Go,
         Self::Prometheus,
         Self::Alertmanager,
@@ -118,6 +122,7 @@ impl Part {
             Self::PythonTools => "componentize-py and zig",
             Self::ScriptTools => "componentize-qjs, esbuild and TypeScript",
             Self::Axe => "axe-core",
+            Self::SlackSdk => "Slack's SDK for Python",
         }
     }
 
@@ -130,7 +135,7 @@ impl Part {
             Self::Prometheus | Self::Alertmanager | Self::Chromium | Self::Chromedriver => {
                 "from Debian's package"
             }
-            Self::Go | Self::PythonTools => "from Python's registry",
+            Self::Go | Self::PythonTools | Self::SlackSdk => "from Python's registry",
             Self::ScriptTools | Self::Axe => "from npm's registry",
         }
     }
@@ -148,6 +153,7 @@ impl Part {
             Self::PythonTools => languages::python_tools(&cache::folder()),
             Self::ScriptTools => languages::script_tools(&cache::folder()),
             Self::Axe => axe::found(&cache::folder()),
+            Self::SlackSdk => slack::sdk(&cache::folder()),
         }
     }
 
@@ -168,6 +174,7 @@ impl Part {
             Self::PythonTools => languages::get_python_tools(&cache::folder(), tell),
             Self::ScriptTools => languages::get_script_tools(&cache::folder(), tell),
             Self::Axe => axe::get(&cache::folder(), tell),
+            Self::SlackSdk => slack::get_sdk(&cache::folder(), tell),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Task {
     }
 
     fn after(&mut self, events: &[Event]) {
-        self.engine.inner.observer.recorded(events);
+        self.engine.inner.observer.recorded(self.state.id(), events);
         if self.state.ending().is_none() {
             self.closed = false;
         } else if !self.closed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use stanch_contract::{ActionState, AlertStatus, CheckedPlan, PluginKey, StepId, Verdict};
 use stanch_run::{
-    Ending, Event, EventKind, Lapse, OnCancel, Part, Settler, Side, State, Then, Timer, UndoReason,
+    Ending, Event, EventKind, Lapse, OnCancel, Part, Posting, Settler, Side, State, Then, Timer, UndoReason,
 };
 use stanch_sandbox::LogLine;
 use stanch_sandbox::gate::{Decision, RecordedCall};
@@ -160,6 +160,27 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
                 Tone::Attention,
             )
         }
+        EventKind::DecisionPosted { step, post } => match (&post.failure, post.what) {
+            (Some(failure), _) => told(
+                format!(
+                    "`{}` could not be asked about {}{step}: {}",
+                    post.channel,
+                    back(post.side),
+                    failure.message
+                ),
+                Tone::Bad,
+            ),
+            (None, Posting::Asked) => plain(format!(
+                "asked `{}` about {}{step}",
+                post.channel,
+                back(post.side)
+            )),
+            (None, Posting::Warned) => plain(format!(
+                "told `{}` that the question about {}{step} expires soon",
+                post.channel,
+                back(post.side)
+            )),
+        },
         EventKind::DecisionGiven {
             step,
             side,
@@ -396,6 +417,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::StepPlanned { .. } => "StepPlanned",
         EventKind::GuardrailBlocked { .. } => "GuardrailBlocked",
         EventKind::DecisionAsked { .. } => "DecisionAsked",
+        EventKind::DecisionPosted { .. } => "DecisionPosted",
         EventKind::DecisionGiven { .. } => "DecisionGiven",
         EventKind::DecisionRefused { .. } => "DecisionRefused",
         EventKind::DecisionExpired { .. } => "DecisionExpired",

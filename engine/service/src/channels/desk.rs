@@ -1,0 +1,404 @@
+//! Follows the runs that ask something: one task for each, from its first question until it is closed.
+//!
+//! The task looks at the run each time that it changes, asks [`turn`] what is due, and has the channels do it, each post in a
+//! task of its own: a channel that is slow holds up neither the run nor another channel. What became of a post goes to the
+//! run as an event, and comes back with its next change. What was posted is shown anew where it looks otherwise by now.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stanch_contract::{Digest, Failure, RunId, StepId, Timestamp};
+use stanch_run::{Event, EventKind, Post, Posted, Posting, Side, State};
+use stanch_sandbox::gate::Facilities;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::plugin::Told;
+use super::slack::{SlackChannel, Workspace};
+use super::turn::turn;
+use super::{Card, Channel};
+use crate::clock;
+use crate::config::settings::{Approvals, Channel as Place};
+use crate::executor::Engine;
+use crate::report::compose::run_view;
+use crate::report::{Detail, run_page};
+use crate::secrets::Secrets;
+
+/// Changes that follow closely are shown together; Slack takes about one change of a message in a second.
+const REST: Duration = Duration::from_millis(700);
+/// How long a message that could not be changed is left alone.
+const AGAIN: Duration = Duration::from_secs(20);
+/// How often that is tried for a run that is closed.
+const LAST_TRIES: u32 = 6;
+/// What fits into a page of details.
+const WIDTH: usize = 96;
+
+/// Whether an event is one that a channel has to know of at once.
+pub(crate) fn asks(event: &Event) -> bool {
+    matches!(event.kind, EventKind::DecisionAsked { .. })
+}
+
+/// Where questions are put from.
+pub struct Desk {
+    engine: Engine,
+    slack: Arc<Workspace>,
+    ending: CancellationToken,
+}
+
+/// A post: of the question about which step and side, asked when; what is posted, and where.
+type Key = (StepId, Side, Timestamp, Posting, String);
+
+/// What came of what a channel did.
+enum Done {
+    Post(StepId, Post),
+    Show(String, Digest, Result<(), Failure>),
+}
+
+impl Desk {
+    /// For this engine.
+    pub fn new(
+        engine: Engine,
+        facilities: Arc<Facilities>,
+        secrets: Arc<Secrets>,
+        ending: CancellationToken,
+    ) -> Self {
+        let client = Arc::new(super::slack::client(facilities, secrets.clone()));
+        Self {
+            slack: Arc::new(Workspace::new(engine.clone(), secrets, client)),
+            engine,
+            ending,
+        }
+    }
+
+    /// What comes in from Slack.
+    pub fn slack(&self) -> &Arc<Workspace> {
+        &self.slack
+    }
+
+    /// Follows the runs that ask already, and each that `asking` tells of, until the engine ends.
+    pub async fn run(self: Arc<Self>, mut asking: mpsc::UnboundedReceiver<RunId>) {
+        tokio::spawn(super::slack::listen(self.slack.clone(), self.ending.clone()));
+        let mut followed: HashMap<RunId, tokio::task::AbortHandle> = HashMap::new();
+        let mut tasks = JoinSet::new();
+        let mut next: Vec<RunId> = self.engine.runs();
+        loop {
+            for run in next.drain(..) {
+                if followed.get(&run).is_none_or(|task| task.is_finished()) {
+                    let desk = self.clone();
+                    let of = run.clone();
+                    followed.insert(run, tasks.spawn(async move { desk.follow(of).await }));
+                }
+            }
+            tokio::select! {
+                run = asking.recv() => match run {
+                    Some(run) => next.push(run),
+                    None => return,
+                },
+                Some(_) = tasks.join_next() => followed.retain(|_, task| !task.is_finished()),
+                () = self.ending.cancelled() => return,
+            }
+        }
+    }
+
+    fn channel(&self, place: &Place, state: &State) -> Arc<dyn Channel> {
+        match place {
+            Place::Slack { to } => Arc::new(SlackChannel {
+                client: self.slack.client.clone(),
+                current: self.engine.current().clone(),
+                to: to.clone(),
+            }),
+            Place::Plugin { key, to } => Arc::new(Told {
+                engine: self.engine.clone(),
+                key: key.clone(),
+                to: to.clone(),
+                alerts: state.alerts().into(),
+            }),
+        }
+    }
+
+    /// Until nothing is to be shown of the run any more.
+    async fn follow(&self, run: RunId) {
+        let mut changes = self.engine.changes(&run);
+        let mut file = File::default();
+        loop {
+            let (state, events) = match self.read(&run).await {
+                Ok(Some(read)) => read,
+                Ok(None) => return,
+                Err(why) => {
+                    tracing::warn!(%run, %why, "a run that may ask something cannot be read");
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+            };
+            let next = self.look(&state, &events, &mut file);
+            let closed = state.ending().is_some();
+            let shown = !file.again || file.tries > LAST_TRIES;
+            let nothing = file.questions(&state).is_empty();
+            if file.tasks.is_empty() && (nothing || (closed && shown)) {
+                return;
+            }
+            if changes.is_none() && !closed {
+                changes = self.engine.changes(&run);
+            }
+            let again = (file.again || changes.is_none()).then_some(AGAIN);
+            let wake = [next.map(|at| at.since(clock::now()).to_std()), again];
+            let wake = wake.into_iter().flatten().min();
+            tokio::select! {
+                still = changed(&mut changes) => if !still { changes = None },
+                Some(done) = file.tasks.join_next() => {
+                    if let Ok(done) = done {
+                        self.done(&run, &mut file, done);
+                    }
+                    continue;
+                }
+                () = sleep(wake) => {
+                    file.again = false;
+                }
+            }
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    async fn read(&self, run: &RunId) -> Result<Option<(Arc<State>, Vec<Event>)>, String> {
+        let Some(state) = self.engine.state(run).await? else {
+            return Ok(None);
+        };
+        let mut events = self.engine.events(run).await?;
+        events.truncate(usize::try_from(state.seq()).unwrap_or(usize::MAX));
+        Ok(Some((state, events)))
+    }
+
+    /// Begins what is due; gives when it is looked again.
+    fn look(&self, state: &State, events: &[Event], file: &mut File) -> Option<Timestamp> {
+        let questions = file.questions(state);
+        if questions.is_empty() {
+            return None;
+        }
+        let approvals = self.engine.current().load().settings.approvals.clone();
+        let names: Vec<String> = approvals.channels.iter().map(ToString::to_string).collect();
+        let view = run_view(state, events, clock::now());
+        let mut next = None;
+        for question in &questions {
+            let Some(card) = Card::of(&view, question) else {
+                continue;
+            };
+            let turn = turn(question, &names, approvals.next_after, clock::now());
+            next = [next, turn.next].into_iter().flatten().min();
+            let details = || run_page(&view, view.now, WIDTH, Detail::All).to_plain();
+            for index in turn.ask {
+                self.post(
+                    state,
+                    &approvals,
+                    index,
+                    question,
+                    Posting::Asked,
+                    &card,
+                    details(),
+                    file,
+                );
+            }
+            for index in turn.warn {
+                self.post(
+                    state,
+                    &approvals,
+                    index,
+                    question,
+                    Posting::Warned,
+                    &card,
+                    String::new(),
+                    file,
+                );
+            }
+            for (_, post) in &question.posts {
+                if post.what == Posting::Asked && !post.reference.is_empty() {
+                    self.show(state, &approvals, post, &card, file);
+                }
+            }
+        }
+        next
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what is posted of what, and where")]
+    fn post(
+        &self,
+        state: &State,
+        approvals: &Approvals,
+        index: usize,
+        question: &Posted,
+        what: Posting,
+        card: &Card,
+        details: String,
+        file: &mut File,
+    ) {
+        let Some(place) = approvals.channels.get(index) else {
+            return;
+        };
+        let key = (
+            question.step.clone(),
+            question.side,
+            question.asked,
+            what,
+            place.to_string(),
+        );
+        let of = |(_, post): &&(Timestamp, Post)| post.what == what && post.channel == key.4;
+        let known = question.posts.iter().filter(of).count();
+        let tried = file.tried.entry(key).or_insert(known);
+        // What became of the last one is not in the run yet.
+        if *tried > known {
+            return;
+        }
+        *tried = known + 1;
+        let channel = self.channel(place, state);
+        let (card, step) = (card.clone(), question.step.clone());
+        let mut post = Post {
+            side: question.side,
+            asked: question.asked,
+            channel: place.to_string(),
+            what,
+            reference: String::new(),
+            failure: None,
+        };
+        let asked = question
+            .posts
+            .iter()
+            .find(|(_, of)| of.channel == post.channel && of.failure.is_none());
+        let reference = asked.map(|(_, of)| of.reference.clone()).unwrap_or_default();
+        if what == Posting::Asked {
+            // So it looks when it is there; a change meanwhile is shown afterwards.
+            file.asked
+                .insert((post.channel.clone(), question.asked), digest(&card));
+        }
+        file.tasks.spawn(async move {
+            let posted = match what {
+                Posting::Asked => channel.ask(&card, &details).await,
+                Posting::Warned => channel.warn(&reference, &card).await.map(|()| String::new()),
+            };
+            match posted {
+                Ok(reference) => post.reference = reference,
+                Err(failure) => post.failure = Some(failure),
+            }
+            Done::Post(step, post)
+        });
+    }
+
+    fn show(&self, state: &State, approvals: &Approvals, post: &Post, card: &Card, file: &mut File) {
+        let place = approvals
+            .channels
+            .iter()
+            .find(|place| place.to_string() == post.channel);
+        // A channel that was taken away is not written to any more.
+        let Some(place) = place else { return };
+        let looks = digest(card);
+        let known = file.asked.remove(&(post.channel.clone(), post.asked));
+        if let Some(known) = known {
+            file.shown.entry(post.reference.clone()).or_insert(known);
+        }
+        if file.shown.get(&post.reference) == Some(&looks) || !file.showing.insert(post.reference.clone()) {
+            return;
+        }
+        let (channel, reference, card) = (self.channel(place, state), post.reference.clone(), card.clone());
+        file.tasks.spawn(async move {
+            let shown = channel.show(&reference, &card).await;
+            Done::Show(reference, looks, shown)
+        });
+    }
+
+    fn done(&self, run: &RunId, file: &mut File, done: Done) {
+        match done {
+            Done::Post(step, post) => {
+                if !post.reference.is_empty() {
+                    file.posts.push((step.clone(), clock::now(), post.clone()));
+                }
+                if let Some(failure) = &post.failure {
+                    tracing::warn!(%run, channel = %post.channel, %failure, "people could not be asked there");
+                }
+                self.engine.posted(run, step, post);
+            }
+            Done::Show(reference, looks, shown) => {
+                file.showing.remove(&reference);
+                match shown {
+                    Ok(()) => {
+                        file.shown.insert(reference, looks);
+                        file.tries = 0;
+                    }
+                    Err(failure) => {
+                        tracing::warn!(%run, %failure, "a message does not show how the run stands");
+                        file.again = true;
+                        file.tries += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is known of a run's messages.
+#[derive(Default)]
+struct File {
+    tasks: JoinSet<Done>,
+    /// What was posted since this began: a run that was closed meanwhile does not remember it.
+    posts: Vec<(StepId, Timestamp, Post)>,
+    /// How often each post was tried.
+    tried: HashMap<Key, usize>,
+    /// The messages that are being changed.
+    showing: HashSet<String>,
+    /// How each message looks, by its reference.
+    shown: HashMap<String, Digest>,
+    /// How a question looked when it was put to a channel, until its reference is known.
+    asked: HashMap<(String, Timestamp), Digest>,
+    /// A message could not be changed, and is to be.
+    again: bool,
+    tries: u32,
+}
+
+impl File {
+    /// The questions of a run, with all that was posted of them.
+    fn questions(&self, state: &State) -> Vec<Posted> {
+        let mut questions = state.posted();
+        for (step, at, post) in &self.posts {
+            let same = |of: &&mut Posted| of.step == *step && of.side == post.side && of.asked == post.asked;
+            if let Some(question) = questions.iter_mut().find(same) {
+                let known = question
+                    .posts
+                    .iter()
+                    .any(|(_, known)| known.reference == post.reference);
+                if !known {
+                    question.posts.push((*at, post.clone()));
+                }
+                continue;
+            }
+            let later = |of: &Posted| of.step == *step && of.side == post.side && of.asked > post.asked;
+            let last = !questions.iter().any(later);
+            questions.push(Posted {
+                step: step.clone(),
+                side: post.side,
+                asked: post.asked,
+                open: None,
+                last,
+                posts: vec![(*at, post.clone())],
+            });
+        }
+        questions
+    }
+}
+
+fn digest(card: &Card) -> Digest {
+    Digest::of_json(&serde_json::to_value(card).unwrap_or_default())
+}
+
+/// Waits for a change; whether there can be another.
+async fn changed(changes: &mut Option<tokio::sync::watch::Receiver<u64>>) -> bool {
+    match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(wake: Option<Duration>) {
+    match wake {
+        Some(wake) => tokio::time::sleep(wake).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,533 @@
+//! People decide in Slack: the real program, the Web API's shapes on loopback, and clicks that Slack's own SDK signs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops there"
+)]
+
+mod stage;
+mod workspace;
+
+use serde_json::{Value, json};
+use stanch_outside::http::Connection;
+use stanch_outside::run::asked;
+use stanch_parts::{Alertmanager, alertmanager};
+
+use self::stage::{Stage, until};
+use self::workspace::{How, button, press, pressed};
+
+/// The member's id of dana, who is an approver in group sre; of eli, who is in no group; of nobody that stanch.toml knows.
+const DANA: &str = "U0DANA";
+const ELI: &str = "U0ELI";
+const STRANGER: &str = "U0STRANGER";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let text = question.blocks.to_string();
+    for told in [
+        "HIGH: A disk is almost full",
+        "Remove old scratch files for good?",
+        "Do scratch files take much of it?",
+        "*Would do:* remove file:scratch",
+        "*Touches:* 1 target, 2 files",
+        "*Who:* group:sre",
+        "nobody checked this",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    assert!(
+        question
+            .text
+            .contains("[high] A disk is almost full: Remove old scratch files for good?")
+    );
+    until("the details", || {
+        stage
+            .slack
+            .thread(&question.ts)
+            .iter()
+            .any(|said| said.contains("old-1.log"))
+            .then_some(())
+    });
+    let before = stage.run(&run);
+    assert_eq!(before["steps"][0]["state"], "asked");
+
+    let yes = button(&question, "Yes");
+    assert_eq!(press(&stage.url, DANA, &question, &yes, How::default()), [200]);
+
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    assert_eq!(stage.files(), 1, "the old files are gone, the new one is not");
+    until("the message to say so", || {
+        let message = stage.slack.questions().remove(0);
+        let text = message.blocks.to_string();
+        (text.contains("approved by dana → done") && !text.contains("\"actions\"")).then_some(())
+    });
+    assert!(
+        stage
+            .slack
+            .thread(&question.ts)
+            .iter()
+            .any(|said| said.contains("approved by dana"))
+    );
+    assert_eq!(stage.slack.questions().len(), 1, "it was asked once");
+    stage.alert("resolved");
+    until("the ending", || {
+        (stage.run(&run)["ending"] == "healed").then_some(())
+    });
+    let timeline = stage.run(&run)["timeline"].to_string();
+    for told in [
+        "asked `slack:#incidents` about clean",
+        "yes to clean in slack:C024BE91L",
+    ] {
+        assert!(timeline.contains(told), "{told}\n{timeline}");
+    }
+    let audit = stage.tell(&["audit", "list"]);
+    assert!(
+        audit.contains(&format!("yes to clean of run {run}")) && audit.contains("(slack:C024BE91L)"),
+        "{audit}"
+    );
+    stage.tell(&["audit", "verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_real_alertmanager_to_a_yes_in_slack_and_healed() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let intake = format!("{}/alerts/alertmanager", stage.url);
+    let config = alertmanager::config(&intake, "unused", &["alertname", "instance"]);
+    let alertmanager = Alertmanager::start(&config).unwrap();
+    let post = |ends: &str| {
+        let alert = format!(
+            r#"[{{"labels":{{"alertname":"DiskFull","instance":"node-1"}},"startsAt":"2026-11-24T00:00:00Z"{ends}}}]"#
+        );
+        let mut connection = Connection::open(alertmanager.address).unwrap();
+        let answer = connection.post("/api/v2/alerts", "unused", &alert).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    post("");
+    let question = stage.question();
+    let run = stage.newest();
+    assert!(
+        asked(&stage.run(&run)).is_some(),
+        "it is asked everywhere else at once too"
+    );
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "Yes"),
+        How::default(),
+    );
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    post(r#","endsAt":"2026-11-24T00:01:00Z""#);
+    until("the ending", || {
+        (stage.run(&run)["ending"] == "healed").then_some(())
+    });
+    until("the message to say so", || {
+        stage.slack.questions()[0]
+            .blocks
+            .to_string()
+            .contains("approved by dana → done")
+            .then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_in_slack_is_a_no() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "No"),
+        How::default(),
+    );
+    until("the no", || {
+        (stage.run(&run)["steps"][0]["state"] == "rejected").then_some(())
+    });
+    until("the message to say so", || {
+        stage.slack.questions()[0]
+            .blocks
+            .to_string()
+            .contains("denied by dana")
+            .then_some(())
+    });
+    assert_eq!(stage.files(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_slack_did_not_sign_or_signed_long_ago_or_sent_before_is_refused() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let yes = button(&question, "Yes");
+    let how = How::default();
+    for (why, how) in [
+        ("another body than was signed", How { forge: true, ..how }),
+        (
+            "another secret",
+            How {
+                secret: Some("00000000000000000000000000000000"),
+                ..how
+            },
+        ),
+        ("signed too long ago", How { skew: -400, ..how }),
+        ("signed in the future", How { skew: 400, ..how }),
+    ] {
+        assert_eq!(press(&stage.url, DANA, &question, &yes, how), [401], "{why}");
+    }
+    assert_eq!(
+        stage.run(&run)["steps"][0]["state"],
+        "asked",
+        "nothing of that was a yes"
+    );
+    assert_eq!(stage.slack.whispers().len(), 0);
+
+    let twice = How {
+        times: Some(2),
+        ..how
+    };
+    assert_eq!(
+        press(&stage.url, DANA, &question, &yes, twice),
+        [200, 401],
+        "the same request again"
+    );
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    let audit = stage.tell(&["audit", "list"]);
+    assert!(audit.contains("could not prove who they are (slack)"), "{audit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_decide_is_told_so_alone_and_a_second_click_changes_nothing() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let yes = button(&question, "Yes");
+    let how = How::default();
+    let foreign = How {
+        team: Some("T0002"),
+        ..how
+    };
+    for (member, how, told) in [
+        (STRANGER, how, "nobody in stanch.toml is U0STRANGER"),
+        (ELI, how, "may not decide on ’clean’: it asks group:sre"),
+        (DANA, foreign, "you are a member of another workspace"),
+    ] {
+        let before = stage.slack.whispers().len();
+        assert_eq!(press(&stage.url, member, &question, &yes, how), [200]);
+        let whisper = until("what only they see", || {
+            stage.slack.whispers().get(before).cloned()
+        });
+        assert_eq!(whisper.user, member);
+        assert!(whisper.text.contains(told), "{told}\n{}", whisper.text);
+    }
+    assert_eq!(stage.run(&run)["steps"][0]["state"], "asked");
+    let audit = stage.tell(&["audit", "list"]);
+    assert!(
+        audit.contains("slack:U0STRANGER") && audit.contains("does not count"),
+        "{audit}"
+    );
+
+    press(&stage.url, ELI, &question, &button(&question, "Show plan"), how);
+    let plan = until("the plan", || stage.slack.whispers().get(3).cloned());
+    assert!(plan.user == ELI && plan.text.contains("old-1.log"), "{plan:?}");
+
+    press(&stage.url, DANA, &question, &yes, how);
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    press(&stage.url, DANA, &question, &yes, how);
+    let again = until("the answer to the second click", || {
+        stage.slack.whispers().get(4).cloned()
+    });
+    assert!(again.text.contains("asks nothing"), "{again:?}");
+    assert_eq!(stage.files(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_is_one_yes_from_wherever_it_comes() {
+    let stage = Stage::new("from = [\"group:sre\"]\nquorum = 2", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "Yes"),
+        How::default(),
+    );
+    until("the message to say so", || {
+        stage.slack.questions()[0]
+            .blocks
+            .to_string()
+            .contains("yes so far: dana")
+            .then_some(())
+    });
+    let digest = stage.digest(&run);
+    let again = stage.said(
+        Some("dana's token"),
+        &["approve", &run, "clean", "--digest", &digest],
+    );
+    assert!(again.contains("said yes to this plan already"), "{again}");
+    assert_eq!(
+        (stage.run(&run)["steps"][0]["state"].as_str(), stage.files()),
+        (Some("asked"), 3)
+    );
+    stage.said(
+        Some("kim's token"),
+        &["approve", &run, "clean", "--digest", &digest],
+    );
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    until("the message to say so", || {
+        stage.slack.questions()[0]
+            .blocks
+            .to_string()
+            .contains("approved by dana, kim")
+            .then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_answers_they_are_warned_and_then_it_is_a_no() {
+    let stage = Stage::new("from = [\"group:sre\"]\nexpires = \"8s\"", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    until("the warning", || {
+        stage
+            .slack
+            .thread(&question.ts)
+            .iter()
+            .any(|said| said.contains("Nobody answered yet"))
+            .then_some(())
+    });
+    until("the no", || {
+        (stage.run(&run)["steps"][0]["state"] == "rejected").then_some(())
+    });
+    until("the message to say so", || {
+        let text = stage.slack.questions()[0].blocks.to_string();
+        (text.contains("nobody answered in time") && !text.contains("\"actions\"")).then_some(())
+    });
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "Yes"),
+        How::default(),
+    );
+    let late = until("the answer to a late click", || {
+        stage.slack.whispers().first().cloned()
+    });
+    assert!(late.text.contains("does not count"), "{late:?}");
+    assert_eq!(stage.files(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_plan_is_asked_again_and_the_old_button_decides_nothing() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let first = stage.question();
+    // Since the plan was made there is more to remove: the fresh plan before the change is another one.
+    stage.old_file("old-3.log");
+    press(&stage.url, DANA, &first, &button(&first, "Yes"), How::default());
+    let second = until("the question about the new plan", || {
+        stage.slack.questions().get(1).cloned()
+    });
+    assert_eq!(stage.files(), 4, "nothing was done on what was true then");
+    until("the old message to say so", || {
+        let text = stage.slack.questions()[0].blocks.to_string();
+        (text.contains("the plan changed") && !text.contains("\"actions\"")).then_some(())
+    });
+    press(&stage.url, DANA, &first, &button(&first, "Yes"), How::default());
+    let whisper = until("the answer to the old button", || {
+        stage.slack.whispers().first().cloned()
+    });
+    assert!(whisper.text.contains("is another one by now"), "{whisper:?}");
+    assert_eq!(stage.run(&run)["steps"][0]["state"], "asked");
+
+    press(&stage.url, DANA, &second, &button(&second, "Yes"), How::default());
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    assert_eq!(stage.files(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_slack_down_the_run_goes_on_and_the_next_channel_is_asked() {
+    let stage = Stage::with_trouble(
+        "from = [\"group:sre\"]",
+        "\"tell:night\"",
+        &[(503, None, "service_unavailable"); 40],
+    )
+    .await;
+    let run = stage.alert("firing");
+    let told = until("the next channel", || stage.told().first().cloned());
+    assert_eq!(
+        (&told["kind"], &told["to"]),
+        (&Value::from("question"), &Value::from("night")),
+        "{told}"
+    );
+    assert!(told.to_string().contains("stanch approve"), "{told}");
+    let digest = stage.digest(&run);
+    stage.said(
+        Some("dana's token"),
+        &["approve", &run, "clean", "--digest", &digest],
+    );
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    assert_eq!(stage.slack.questions().len(), 0);
+    let timeline = stage.run(&run)["timeline"].to_string();
+    assert!(
+        timeline.contains("`slack:#incidents` could not be asked"),
+        "{timeline}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_reacts_the_next_channel_is_asked_too() {
+    let stage = Stage::new("from = [\"group:sre\"]", "\"tell:night\"").await;
+    stage.alert("firing");
+    let question = stage.question();
+    let told = until("the next channel", || stage.told().first().cloned());
+    assert!(
+        told.to_string().contains("Remove old scratch files for good?"),
+        "{told}"
+    );
+    assert!(
+        stage.slack.questions()[0]
+            .blocks
+            .to_string()
+            .contains("\"actions\""),
+        "the first still asks"
+    );
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "No"),
+        How::default(),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_that_says_when_it_may_be_asked_again_is_asked_then() {
+    let stage = Stage::with_trouble("from = [\"group:sre\"]", "", &[(429, Some(2), "ratelimited")]).await;
+    stage.alert("firing");
+    let question = stage.question();
+    assert!(button(&question, "Yes").is_object());
+    assert!(stage.slack.asked("chat.postMessage") >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_slack_cannot_reach_the_engine_clicks_come_over_a_connection_of_the_engines() {
+    let stage = Stage::over_a_socket("from = [\"group:sre\"]").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let yes = button(&question, "Yes");
+    assert_eq!(
+        press(&stage.url, DANA, &question, &yes, How::default()),
+        [404],
+        "nothing comes in over HTTP"
+    );
+    let envelope = |id: &str, member: &str| {
+        json!({
+            "type": "interactive", "envelope_id": id, "accepts_response_payload": false,
+            "payload": pressed(member, &question, &yes, "T0001"),
+        })
+    };
+    stage.slack.send(&envelope("e-1", ELI));
+    let whisper = until("what only they see", || stage.slack.whispers().first().cloned());
+    assert!(whisper.text.contains("’eli’ may not decide"), "{whisper:?}");
+
+    stage.slack.cut();
+    stage.slack.send(&envelope("e-2", DANA));
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    // What Slack did not hear of is sent again, and is the same click.
+    stage.slack.send(&envelope("e-2", DANA));
+    until("both confirmations", || {
+        (stage.slack.confirmed("e-2") == 2).then_some(())
+    });
+    assert_eq!(stage.slack.confirmed("e-1"), 1);
+    stage.slack.send(&envelope("e-3", DANA));
+    let late = until("the answer to another click", || {
+        stage.slack.whispers().get(1).cloned()
+    });
+    assert!(late.text.contains("asks nothing"), "{late:?}");
+    assert_eq!(
+        stage.slack.whispers().len(),
+        2,
+        "the click that came twice was one"
+    );
+    assert!(stage.slack.asked("apps.connections.open") >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_the_message_that_is_there_goes_on() {
+    let mut stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    until("that the run knows of it", || {
+        stage.run(&run)["timeline"]
+            .to_string()
+            .contains("asked `slack:#incidents`")
+            .then_some(())
+    });
+    stage.restart();
+
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "Yes"),
+        How::default(),
+    );
+
+    until("the change", || {
+        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
+    });
+    until("the message to say so", || {
+        let questions = stage.slack.questions();
+        assert_eq!(questions.len(), 1, "it was not asked again");
+        questions[0]
+            .blocks
+            .to_string()
+            .contains("approved by dana → done")
+            .then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_from_outside_is_only_text() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    stage.alert("hostile");
+    let question = stage.question();
+    until("the details", || {
+        (!stage.slack.thread(&question.ts).is_empty()).then_some(())
+    });
+    let text = format!(
+        "{} {} {:?}",
+        question.text,
+        question.blocks,
+        stage.slack.thread(&question.ts)
+    );
+    assert!(
+        !text.contains("<!channel>") && !text.contains("<@U0") && !text.contains("<https"),
+        "{text}"
+    );
+}

@@ -1,0 +1,287 @@
+//! An engine with a runbook that removes old files, a channel of Slack and a plugin that tells people.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use stanch_outside::run::asked;
+use stanch_outside::serve::{Engine, Scratch, program};
+use stanch_tests::Server;
+use stanch_tests::{packed, sandbox};
+
+use super::workspace::{APP_TOKEN, Message, SIGNING, TOKEN, Workspace};
+
+const RUNBOOK: &str = r#"
+name = "disk-full"
+title = "A disk is almost full"
+owner = "platform-oncall"
+[trigger]
+alert = "DiskFull"
+group_by = ["instance"]
+[impact]
+severity = "high"
+summary = "Writes fail next. What is on the disk is safe."
+[[diagnosis]]
+id = "scratch_large"
+ask = "Do scratch files take much of it?"
+uses = "disk-usage"
+with = { folder = "scratch", larger_than = "100KiB" }
+[[mitigation]]
+id = "clean"
+do = "Remove old scratch files"
+when = "diagnosis.scratch_large.yes"
+uses = "disk-cleanup"
+with = { folder = "scratch", pattern = "*.log", older_than = "1d" }
+[mitigation.approval]
+ask = "Remove old scratch files for good?"
+APPROVAL
+[recovery]
+stable_for = "1s"
+trust = "alert"
+"#;
+
+pub(crate) struct Stage {
+    pub(crate) slack: Workspace,
+    pub(crate) url: String,
+    scratch: Scratch,
+    listens: SocketAddr,
+    engine: Option<Engine>,
+    hook: Server,
+}
+
+/// Waits for it.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} did not come")
+}
+
+impl Stage {
+    /// With more of the step's `approval`, and more channels.
+    pub(crate) async fn new(approval: &str, channels: &str) -> Self {
+        Self::with_trouble(approval, channels, &[]).await
+    }
+
+    /// The same, with a Slack that answers so at first.
+    pub(crate) async fn with_trouble(
+        approval: &str,
+        channels: &str,
+        trouble: &[(u16, Option<u32>, &'static str)],
+    ) -> Self {
+        Self::made(
+            approval,
+            channels,
+            trouble,
+            "signing = \"${secret:slack_signing}\"",
+        )
+        .await
+    }
+
+    /// With Socket Mode, and no way in.
+    pub(crate) async fn over_a_socket(approval: &str) -> Self {
+        Self::made(approval, "", &[], "app_token = \"${secret:slack_app}\"").await
+    }
+
+    async fn made(
+        approval: &str,
+        channels: &str,
+        trouble: &[(u16, Option<u32>, &'static str)],
+        way: &str,
+    ) -> Self {
+        let slack = Workspace::start().await;
+        slack.trouble(trouble);
+        let hook = Server::start(|_| (200, String::new())).await;
+        let scratch = Scratch::new("slack").unwrap();
+        let sandbox = sandbox();
+        for plugin in ["disk-usage", "disk-cleanup", "webhook"] {
+            let bytes = packed(&sandbox, plugin).await;
+            scratch.write(&format!("plugins/{plugin}.wasm"), bytes).unwrap();
+        }
+        scratch.write("files/new.log", "new").unwrap();
+        scratch.write("slack-token", TOKEN).unwrap();
+        scratch.write("slack-signing", SIGNING).unwrap();
+        scratch.write("slack-app", APP_TOKEN).unwrap();
+        scratch
+            .write("runbooks/disk-full.toml", RUNBOOK.replace("APPROVAL", approval))
+            .unwrap();
+        let instance = |instance: &str, status: &str| {
+            json!({
+                "name": "DiskFull", "fingerprint": instance, "status": status, "starts_at": "2026-11-24T00:00:00Z",
+                "labels": { "alertname": "DiskFull", "instance": instance },
+            })
+            .to_string()
+        };
+        let hostile = "<!channel> <@U0DANA> <https://evil.example|approve>";
+        for (name, instance) in [
+            ("firing", instance("node-1", "firing")),
+            ("resolved", instance("node-1", "resolved")),
+            ("hostile", instance(hostile, "firing")),
+        ] {
+            scratch.write(&format!("{name}.json"), instance).unwrap();
+        }
+        let listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let channels = if channels.is_empty() {
+            String::new()
+        } else {
+            format!(", {channels}")
+        };
+        let settings = settings(scratch.path(), listens, (&slack.api, way), &hook.url, &channels);
+        scratch.write("stanch.toml", settings).unwrap();
+        let mut stage = Self {
+            slack,
+            url: format!("http://{listens}"),
+            scratch,
+            listens,
+            engine: None,
+            hook,
+        };
+        for name in ["old-1.log", "old-2.log"] {
+            stage.old_file(name);
+        }
+        stage.start();
+        stage
+    }
+
+    fn start(&mut self) {
+        let stanch = program("stanch").unwrap();
+        self.engine = Some(Engine::start(&stanch, self.scratch.path(), self.listens, "unused").unwrap());
+    }
+
+    /// Ends the engine as an operator would, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.engine.take().unwrap().stop().unwrap();
+        self.start();
+    }
+
+    /// Puts an old file into the folder.
+    pub(crate) fn old_file(&self, name: &str) {
+        let name = format!("files/{name}");
+        self.scratch.write(&name, vec![0; 100_000]).unwrap();
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let file = fs::File::options()
+            .write(true)
+            .open(self.scratch.path().join(name))
+            .unwrap();
+        file.set_modified(old).unwrap();
+    }
+
+    /// How many files are in the folder.
+    pub(crate) fn files(&self) -> usize {
+        fs::read_dir(self.scratch.path().join("files")).unwrap().count()
+    }
+
+    /// An alert comes in; gives the newest run.
+    pub(crate) fn alert(&self, name: &str) -> String {
+        self.tell(&["alert", &format!("{name}.json")]);
+        let runs: Value = serde_json::from_str(&self.tell(&["--json", "runs"])).unwrap();
+        runs[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn run(&self, run: &str) -> Value {
+        serde_json::from_str(&self.tell(&["--json", "runs", "show", run])).unwrap()
+    }
+
+    /// The newest run, once there is one.
+    pub(crate) fn newest(&self) -> String {
+        until("a run", || {
+            let runs: Value = serde_json::from_str(&self.tell(&["--json", "runs"])).unwrap();
+            runs[0]["id"].as_str().map(str::to_owned)
+        })
+    }
+
+    /// The plan that is asked about.
+    pub(crate) fn digest(&self, run: &str) -> String {
+        until("the question", || asked(&self.run(run))).digest.unwrap()
+    }
+
+    /// The first message in Slack.
+    pub(crate) fn question(&self) -> Message {
+        until("the question in Slack", || {
+            self.slack.questions().first().cloned()
+        })
+    }
+
+    /// What the webhook was told.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        let received = self.hook.received();
+        received
+            .iter()
+            .map(|told| serde_json::from_slice(&told.body).unwrap())
+            .collect()
+    }
+
+    /// What a command says that is done.
+    pub(crate) fn tell(&self, words: &[&str]) -> String {
+        let output = self.output(None, words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command of somebody says, done or not.
+    pub(crate) fn said(&self, token: Option<&str>, words: &[&str]) -> String {
+        let output = self.output(token, words);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    fn output(&self, token: Option<&str>, words: &[&str]) -> std::process::Output {
+        let mut command = self.engine.as_ref().unwrap().command(words);
+        command.current_dir(self.scratch.path());
+        if let Some(token) = token {
+            command.env("STANCH_TOKEN", token);
+        }
+        command.output().unwrap()
+    }
+}
+
+fn settings(
+    folder: &Path,
+    listens: SocketAddr,
+    (api, way): (&str, &str),
+    hook: &str,
+    channels: &str,
+) -> String {
+    let files = folder.join("files");
+    let grant = |plugin: &str, access: &str| {
+        format!(
+            "[plugins.{plugin}]\nsource = \"plugins/{plugin}.wasm\"\n[[plugins.{plugin}.grant.files]]\n\
+             path = {files:?}\nat = \"scratch\"\naccess = \"{access}\"\n"
+        )
+    };
+    let user = |name: &str, slack: &str, groups: &str| {
+        let token = hex::encode(Sha256::digest(format!("{name}'s token")));
+        format!(
+            "[[users]]\nname = \"{name}\"\ntoken_sha256 = \"{token}\"\nslack = \"{slack}\"\ngroups = [{groups}]\n\
+             role = \"approver\"\n"
+        )
+    };
+    [
+        format!("[server]\nlisten = \"{listens}\"\n[store]\npath = \"data\"\nreserve = \"1MiB\"\n"),
+        "[[intake]]\nkind = \"alertmanager\"\npath = \"/alerts/alertmanager\"\n".to_owned(),
+        "[[runbooks]]\npath = \"runbooks\"\nplugins = [\"*\"]\nmax_mode = \"auto\"\n".to_owned(),
+        "[secrets]\nslack_token = { file = \"slack-token\" }\nslack_signing = { file = \"slack-signing\" }\nslack_app = { file = \"slack-app\" }\n".to_owned(),
+        format!(
+            "[slack]\ntoken = \"${{secret:slack_token}}\"\n{way}\napi = \"{api}\"\n\
+             addresses = [\"127.0.0.1/32\"]\n"
+        ),
+        format!("[approvals]\nchannels = [\"slack:#incidents\"{channels}]\nnext_after = \"1s\"\n"),
+        user("dana", "U0DANA", "\"sre\""),
+        user("kim", "U0KIM", "\"sre\""),
+        user("eli", "U0ELI", ""),
+        grant("disk-usage", "read"),
+        grant("disk-cleanup", "change"),
+        format!(
+            "[plugins.tell]\nsource = \"plugins/webhook.wasm\"\nsettings = {{ url = \"{hook}/tell\" }}\n\
+             [[plugins.tell.grant.notify]]\nurl = \"{hook}/tell\"\naddresses = [\"127.0.0.1/32\"]\n"
+        ),
+    ]
+    .concat()
+}
