@@ -30,7 +30,8 @@ use crate::control::{Live, Pulse};
 use crate::door;
 use crate::door::tls::{Tls, TlsError};
 use crate::executor::{self, Engine, Observer, StartError};
-use crate::intake::{self, AlertSink, Front, Health};
+use crate::intake::reconcile::Reconciler;
+use crate::intake::{self, AlertSink, Front, Health, expects};
 use crate::reload::{self, LoadError, Reloader, Watch};
 use crate::secrets::Secrets;
 use crate::telemetry::Metrics;
@@ -206,13 +207,19 @@ async fn start_on(
     let ending = CancellationToken::new();
     let desk = Arc::new(Desk::new(
         engine.clone(),
-        facilities,
+        facilities.clone(),
         secrets.clone(),
         ending.clone(),
     ));
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
     let probed = metrics.clone();
+    let reconciler = Reconciler {
+        engine: engine.clone(),
+        facilities: facilities.clone(),
+        secrets: secrets.clone(),
+    };
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
+    let heard = front.heard().clone();
     let live = Arc::new(Live::new(engine.clone(), reloader.clone(), pulse));
     let followers = control::followers();
     let router = intake::router(Arc::new(front))
@@ -224,6 +231,8 @@ async fn start_on(
         tokio::spawn(people(socket, live, ending.clone())),
         tokio::spawn(until(audited, ending.clone())),
         tokio::spawn(desk.run(asked)),
+        tokio::spawn(reconciler.run(ending.clone())),
+        tokio::spawn(expects::watch(engine.clone(), heard, ending.clone())),
         tokio::spawn(Watch::default().run(reloader.clone(), ending.clone())),
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),

@@ -108,13 +108,24 @@ fn a_whole_file_says_what_it_says() {
         (Role::Approver, Role::Admin)
     );
     assert_eq!(settings.break_glass.unwrap().role, Role::Admin);
+    let reconcile = settings.intakes[0].reconcile.as_ref().unwrap();
+    assert_eq!(
+        (reconcile.url.as_str(), reconcile.receiver.as_deref()),
+        ("http://alertmanager:9093", Some("engine"))
+    );
+    let expects = settings.intakes[0].expects.as_ref().unwrap();
+    assert_eq!(
+        (expects.alert.as_str(), expects.within, expects.tell.len()),
+        ("Watchdog", Span::from_secs(300), 1)
+    );
+    assert!(settings.intakes[1].reconcile.is_none() && settings.intakes[1].expects.is_none());
     let channels: Vec<String> = settings
         .approvals
         .channels
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert_eq!(channels, ["slack:#incidents", "page:inference-oncall", "webhook"]);
+    assert_eq!(channels, ["slack:#incidents", "page:inference-oncall", "page"]);
     assert_eq!(settings.approvals.next_after, Span::from_secs(90));
     assert_eq!(settings.user_by_slack("U024BE7LH").unwrap().name, "dana");
     assert!(settings.user_by_slack("U0").is_none());

@@ -102,6 +102,12 @@ impl AddressPolicy {
         Self(vec![networks])
     }
 
+    /// For a server that the operator names: it may be on any network; what is never reached is not reached for it either.
+    pub fn everywhere() -> Self {
+        let all = ["0.0.0.0/0", "::/0"].iter();
+        Self::new(all.filter_map(|network| network.parse().ok()).collect())
+    }
+
     /// What both open.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {

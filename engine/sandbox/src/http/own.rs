@@ -23,11 +23,13 @@ pub struct OwnRequest {
     pub client: &'static str,
     /// Networks that may be reached besides the public internet.
     pub addresses: AddressPolicy,
+    /// GET, or POST.
+    pub method: Method,
     /// The URL.
     pub url: String,
     /// Headers, credentials among them.
     pub headers: HeaderMap<HeaderValue>,
-    /// What is posted.
+    /// What is posted; empty where nothing is.
     pub body: Vec<u8>,
     /// How long all of it may take.
     pub patience: Duration,
@@ -79,14 +81,15 @@ impl HttpClients {
         }
     }
 
-    /// Posts, over a connection of its own: that nothing was sent and that no answer came can be told apart.
+    /// Sends, over a connection of its own: that nothing was sent and that no answer came can be told apart.
     ///
     /// # Errors
     /// Where no answer came.
-    pub async fn post(&self, request: OwnRequest) -> Result<OwnAnswer, NoOwnAnswer> {
+    pub async fn send(&self, request: OwnRequest) -> Result<OwnAnswer, NoOwnAnswer> {
         let OwnRequest {
             client,
             addresses,
+            method,
             url,
             headers,
             body,
@@ -97,7 +100,7 @@ impl HttpClients {
             why: error.to_string(),
         })?;
         let outgoing = Outgoing {
-            method: Method::POST,
+            method,
             target,
             headers,
             body,

@@ -42,7 +42,7 @@ pub(super) fn client(config: &Config, resolver: Arc<dyn Resolver>) -> Result<Cli
         config: Arc::new(tls),
         name: config.tls_server_name.clone(),
     };
-    let connector = Connector::new(everywhere(), resolver, trust);
+    let connector = Connector::new(AddressPolicy::everywhere(), resolver, trust);
     let transport = Transport {
         reads: pooled(connector.clone()),
         connector,
@@ -59,14 +59,6 @@ pub(super) fn client(config: &Config, resolver: Arc<dyn Resolver>) -> Result<Cli
         .layer(headers)
         .service(transport);
     Ok(Client::new(service, config.default_namespace.clone()))
-}
-
-/// The operator names the server, so it may be on any network; what is never reached is not reached for it either.
-fn everywhere() -> AddressPolicy {
-    let all = ["0.0.0.0/0", "::/0"]
-        .iter()
-        .filter_map(|network| network.parse().ok());
-    AddressPolicy::new(all.collect())
 }
 
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use stanch_contract::Span;
-use stanch_runbook::reading::{Fields, Got, Problems};
+use stanch_runbook::reading::{Fields, Got, Problems, did_you_mean};
 use url::{Host, Url};
 
 use super::people::ROLES;
@@ -19,6 +19,7 @@ const API: &str = "https://slack.com/api/";
 pub(super) fn approvals(
     top: &mut Fields<'_, '_>,
     slack: bool,
+    installed: &[&str],
     problems: &mut Problems<'_>,
 ) -> (Approvals, Option<BreakGlass>) {
     let mut approvals = Approvals {
@@ -43,7 +44,7 @@ pub(super) fn approvals(
             BreakGlass { role, reason }
         });
     for written in fields.texts("channels", problems).unwrap_or_default() {
-        let Some(channel) = channel(&written, slack, problems) else {
+        let Some(channel) = channel(&written, slack, installed, problems) else {
             continue;
         };
         if approvals.channels.contains(&channel) {
@@ -65,7 +66,12 @@ pub(super) fn approvals(
 }
 
 /// `slack:#incidents`, `slack:C024BE91L`, or a notification plugin's key with whom it tells: `page:inference-oncall`.
-fn channel(written: &Got<&str>, slack: bool, problems: &mut Problems<'_>) -> Option<Channel> {
+pub(super) fn channel(
+    written: &Got<&str>,
+    slack: bool,
+    installed: &[&str],
+    problems: &mut Problems<'_>,
+) -> Option<Channel> {
     let (kind, to) = match written.value.split_once(':') {
         Some((kind, to)) => (kind, Some(to)),
         None => (written.value, None),
@@ -91,6 +97,18 @@ fn channel(written: &Got<&str>, slack: bool, problems: &mut Problems<'_>) -> Opt
         let help = "write `slack:#NAME`, or a notification plugin's key and whom it tells, such as `page:inference-oncall`".to_owned();
         let message = format!("`{}` is no channel", written.value);
         problems.add(&written.at, message, "not a channel", help);
+        return None;
+    }
+    if !installed.contains(&kind) {
+        let help = did_you_mean(kind, installed.iter().copied());
+        let help =
+            help.unwrap_or_else(|| format!("add `[plugins.{kind}]` with the plugin that tells people"));
+        problems.add(
+            &written.at,
+            format!("there is no plugin `{kind}`"),
+            "not in [plugins]",
+            help,
+        );
         return None;
     }
     Some(Channel::Plugin {
@@ -171,7 +189,7 @@ pub(super) fn slack(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Prob
 }
 
 /// A token goes there: so TLS, or this machine.
-fn fit(text: &str) -> Option<String> {
+pub(super) fn fit(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let local = match url.host()? {
         Host::Ipv4(ip) => ip.is_loopback(),

@@ -8,6 +8,7 @@ mod clusters;
 mod folders;
 mod grants;
 mod guardrails;
+mod intake_watch;
 mod parse;
 mod people;
 mod plugins;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use stanch_contract::Digest;
+use stanch_contract::{Digest, PluginKey};
 
 use super::settings::Settings;
 use super::values::Names;
@@ -32,14 +32,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let secrets = secrets::secrets(&mut top, base, &mut problems);
     let names = Names::new(secrets.keys());
     let folders = folders::folders(&mut top, base, &mut problems);
-    let intakes = people::intakes(&mut top, &names, &mut problems);
+    let (clusters, known) = clusters::clusters(&mut top, base, &mut problems);
+    let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
+    let installed: Vec<&str> = plugins.keys().map(PluginKey::as_str).collect();
+    let intakes = people::intakes(&mut top, &names, &installed, &mut problems);
     let users = people::users(&mut top, &mut problems);
     let has_slack = top.has("slack");
     let slack = approvals::slack(&mut top, &names, &mut problems);
-    let (approvals, break_glass) = approvals::approvals(&mut top, has_slack, &mut problems);
+    let (approvals, break_glass) = approvals::approvals(&mut top, has_slack, &installed, &mut problems);
     let mut guardrails = guardrails::guardrails(&mut top, &mut problems);
-    let (clusters, known) = clusters::clusters(&mut top, base, &mut problems);
-    let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
     server::beyond_loopback(&server, &intakes, &mut problems);
     top.finish(&mut problems);
     problems.finish()?;

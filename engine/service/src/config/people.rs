@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stanch_contract::Digest;
 
+use super::intake_watch;
 use super::settings::{Intake, IntakeAuth, IntakeKind, Role, User};
 use super::values::Names;
 use stanch_runbook::reading::{Fields, Got, Problems};
@@ -27,6 +28,7 @@ fn is_taken(path: &str) -> bool {
 pub(super) fn intakes(
     top: &mut Fields<'_, '_>,
     names: &Names,
+    installed: &[&str],
     problems: &mut Problems<'_>,
 ) -> Vec<Got<Intake>> {
     let mut intakes: Vec<Got<Intake>> = Vec::new();
@@ -44,7 +46,8 @@ pub(super) fn intakes(
                 fields.finish(problems);
                 auth
             });
-        super::values::not_yet(&mut fields, &["reconcile", "expects"], problems);
+        let reconcile = intake_watch::reconcile(&mut fields, kind, names, problems);
+        let expects = intake_watch::expects(&mut fields, installed, problems);
         let at = fields.at().clone();
         fields.finish(problems);
         let (Some(kind), Some(path)) = (kind, path) else {
@@ -81,6 +84,8 @@ pub(super) fn intakes(
                 kind,
                 path: path.value.to_owned(),
                 auth,
+                reconcile,
+                expects,
             },
             at,
         });

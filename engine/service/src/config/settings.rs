@@ -159,6 +159,32 @@ pub struct Intake {
     pub path: String,
     /// How the sender proves who it is; absent only where `listen` is on loopback.
     pub auth: Option<IntakeAuth>,
+    /// Where what still fires is read at the start and now and then.
+    pub reconcile: Option<Reconcile>,
+    /// The alert whose silence escalates.
+    pub expects: Option<Expects>,
+}
+
+/// An Alertmanager that is asked what fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconcile {
+    /// Its address, without a slash at the end.
+    pub url: String,
+    /// Only what goes to this receiver of its configuration.
+    pub receiver: Option<String>,
+    /// The secret of a bearer token.
+    pub bearer: Option<String>,
+}
+
+/// An alert that always fires, so that its silence means that no alert comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expects {
+    /// Its name.
+    pub alert: String,
+    /// It has to come at least so often.
+    pub within: Span,
+    /// Who is told where it does not: notification plugins, the first first, until one was delivered.
+    pub tell: Vec<Channel>,
 }
 
 /// The senders that this version understands.

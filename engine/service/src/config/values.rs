@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use stanch_runbook::reading::{At, Data, Fields, Got, Node, Problems, did_you_mean, wrong_type};
+use stanch_runbook::reading::{At, Data, Got, Node, Problems, did_you_mean, wrong_type};
 
 /// What introduces a secret in a string.
 const SECRET: &str = "${secret:";
@@ -103,21 +103,6 @@ impl Names {
             help,
         );
         false
-    }
-}
-
-/// Tells keys that stanch has a place for and this version nothing behind: they are errors, so that nobody relies on them.
-pub(super) fn not_yet(fields: &mut Fields<'_, '_>, keys: &[&'static str], problems: &mut Problems<'_>) {
-    for key in keys {
-        if let Some(entry) = fields.later(key) {
-            let message = format!("this version of the engine does not have `{key}` yet");
-            problems.add(
-                &entry.key_at,
-                message,
-                "not yet",
-                "leave it out for this version".to_owned(),
-            );
-        }
     }
 }
 

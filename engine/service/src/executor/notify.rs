@@ -65,7 +65,14 @@ impl Engine {
     ) -> Result<(), Failure> {
         let report = installation.notify(context, params, message).await;
         // Not counted with the escalations.
-        calls::told(self.inner.observer.as_ref(), installation, "question", report, &Veil::default()).0
+        calls::told(
+            self.inner.observer.as_ref(),
+            installation,
+            "question",
+            report,
+            &Veil::default(),
+        )
+        .0
     }
 }
 

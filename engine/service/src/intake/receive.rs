@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::alertmanager::{self, Notification};
 use super::answer::{Refusal, Taken};
 use super::auth::{self, Denied};
+use super::expects::Heard;
 use super::health::Health;
 use super::pagerduty;
 use super::sink::AlertSink;
@@ -39,6 +40,7 @@ pub struct Front {
     health: Arc<Health>,
     sink: Sink,
     budget: Semaphore,
+    heard: Arc<Heard>,
 }
 
 struct Sink(Arc<dyn AlertSink>);
@@ -65,7 +67,13 @@ impl Front {
             health,
             sink: Sink(sink),
             budget: Semaphore::new(BUDGET as usize),
+            heard: Arc::default(),
         }
+    }
+
+    /// When the alerts that are expected were heard.
+    pub(crate) fn heard(&self) -> &Arc<Heard> {
+        &self.heard
     }
 }
 
@@ -147,6 +155,7 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
         Refusal::new(StatusCode::BAD_REQUEST, "malformed", malformed.reason).at(malformed.at)
     })?;
     drop(body);
+    front.heard.came(intake, &alerts, clock::now());
     front
         .metrics
         .alerts_received(&intake.path, alerts.len(), truncated);

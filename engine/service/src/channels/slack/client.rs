@@ -190,6 +190,7 @@ impl Client {
         let request = OwnRequest {
             client: "slack",
             addresses: AddressPolicy::new(slack.addresses.clone()),
+            method: http::Method::POST,
             url: format!("{}{method}", slack.api),
             headers,
             body: body.to_string().into_bytes(),
@@ -198,7 +199,7 @@ impl Client {
         let answer = self
             .facilities
             .http
-            .post(request)
+            .send(request)
             .await
             .map_err(|error| failed(FailureCode::Unavailable, error.why))?;
         if answer.status == http::StatusCode::TOO_MANY_REQUESTS {
