@@ -10,10 +10,14 @@ use std::time::SystemTime;
 use http::Uri;
 use kube::Config;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
 
 /// A kubeconfig beyond this is not one.
 const MOST: u64 = 4 << 20;
+/// Where a kubelet mounts the service account of a pod.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// What kube is told of a proxy, so that it does not ask the environment. It is not used.
 const NO_PROXY: &str = "http://none.invalid";
 
@@ -47,30 +51,33 @@ pub(super) type Stamp = Option<(SystemTime, u64)>;
 /// Reads how a cluster is reached. The error is a sentence without what it is about; with it come the files to look at again.
 pub(super) async fn resolve(spec: &ClusterSpec) -> (Result<Config, String>, Vec<(PathBuf, Stamp)>) {
     let (read, files) = match &spec.access {
-        Access::InCluster => (in_cluster(), Vec::new()),
+        Access::InCluster => (in_cluster(&Pod::own()), Vec::new()),
         Access::Kubeconfig { path, context } => {
             let mut files = vec![(path.clone(), stamp(path))];
             (kubeconfig(path, context.clone(), &mut files).await, files)
         }
     };
-    let resolved = read.and_then(|mut config| {
-        if let Some(user) = &spec.impersonate {
-            let auth = &mut config.auth_info;
-            auth.impersonate = Some(user.clone());
-            // These were said of somebody else.
-            (
-                auth.impersonate_uid,
-                auth.impersonate_groups,
-                auth.impersonate_user_extra,
-            ) = (None, None, None);
-        }
-        check_url(&config.cluster_url)?;
-        // Retries are kube's default on 429, 503 and 504, of changes too: a change would be made twice.
-        config.default_retry = false;
-        config.proxy_url = None;
-        Ok(config)
-    });
-    (resolved, files)
+    let held = read.and_then(|config| held_to_rules(config, spec.impersonate.as_deref()));
+    (held, files)
+}
+
+/// What was read, as this engine uses it.
+fn held_to_rules(mut config: Config, impersonate: Option<&str>) -> Result<Config, String> {
+    if let Some(user) = impersonate {
+        let auth = &mut config.auth_info;
+        auth.impersonate = Some(user.to_owned());
+        // These were said of somebody else.
+        (
+            auth.impersonate_uid,
+            auth.impersonate_groups,
+            auth.impersonate_user_extra,
+        ) = (None, None, None);
+    }
+    check_url(&config.cluster_url)?;
+    // Retries are kube's default on 429, 503 and 504, of changes too: a change would be made twice.
+    config.default_retry = false;
+    config.proxy_url = None;
+    Ok(config)
 }
 
 /// What a file is known by.
@@ -79,10 +86,61 @@ pub(super) fn stamp(path: &Path) -> Stamp {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn in_cluster() -> Result<Config, String> {
-    Config::incluster().map_err(|error| {
-        format!("the service account of the pod cannot be used: {error}; `in_cluster` works in a pod that mounts its token")
-    })
+/// What a pod knows of the cluster that it runs in.
+struct Pod {
+    /// Where its API server is: `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`.
+    server: Option<(String, String)>,
+    /// The folder of its service account: `token`, `ca.crt`, `namespace`.
+    account: PathBuf,
+}
+
+impl Pod {
+    /// The one that this engine runs in, if it runs in one.
+    fn own() -> Self {
+        let told = |name| std::env::var(name).ok();
+        Self {
+            server: told("KUBERNETES_SERVICE_HOST").zip(told("KUBERNETES_SERVICE_PORT")),
+            account: PathBuf::from(ACCOUNT),
+        }
+    }
+}
+
+/// As kube does it, but from a folder that can be said. The token and the CA are read again by kube once a minute, because the
+/// kubelet replaces them.
+fn in_cluster(pod: &Pod) -> Result<Config, String> {
+    let instead = "`in_cluster` works in a pod that mounts its service account";
+    let (host, port) = pod.server.as_ref().ok_or_else(|| {
+        format!("the environment has no `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`: {instead}")
+    })?;
+    let host = match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => host.clone(),
+    };
+    let url = format!("https://{host}:{port}");
+    let url: Uri = url.parse().map_err(|_| {
+        format!("`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` make no URL: `{url}`")
+    })?;
+    let file = |name: &str| pod.account.join(name);
+    let read = |name: &str| {
+        std::fs::read(file(name))
+            .map_err(|error| format!("`{}` cannot be read: {error}; {instead}", file(name).display()))
+    };
+    // Only whether it is there: it is kube that reads it, again and again.
+    read("token")?;
+    let unfit = || format!("`{}` holds no certificate", file("ca.crt").display());
+    let roots = CertificateDer::pem_slice_iter(&read("ca.crt")?)
+        .map(|root| root.map(|root| root.to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| unfit())?;
+    if roots.is_empty() {
+        return Err(unfit());
+    }
+    let mut config = Config::new(url);
+    config.default_namespace = String::from_utf8_lossy(&read("namespace")?).trim().to_owned();
+    config.root_cert = Some(roots);
+    config.root_cert_file = Some(file("ca.crt"));
+    config.auth_info.token_file = Some(file("token").to_string_lossy().into_owned());
+    Ok(config)
 }
 
 async fn kubeconfig(
@@ -253,7 +311,15 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests write the files that are read")]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use stanch_parts::{Place, Space};
+
+    use super::super::cluster::Cluster;
+    use super::super::{request, transport};
     use super::*;
+    use crate::http::SystemResolver;
 
     const GOOD: &str = r#"
 apiVersion: v1
@@ -369,5 +435,107 @@ current-context: good
         let (why, files) = resolve(&spec).await;
         assert!(why.unwrap_err().contains("`/nowhere/kubeconfig` cannot be read"));
         assert_eq!(files, [("/nowhere/kubeconfig".into(), None)]);
+    }
+
+    /// The folder that a kubelet would mount for this service account of a real cluster: the token is one that its API server
+    /// issued.
+    fn mounted(space: &Space<'_>, account: &str, ca: &Path) -> Place {
+        let place = Place::new("account").unwrap();
+        let admin = space.admin();
+        let meta = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": account } });
+        admin
+            .create(&space.path("serviceaccounts"), &meta)
+            .unwrap()
+            .good()
+            .unwrap();
+        let asks = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} });
+        let path = space.path(&format!("serviceaccounts/{account}/token"));
+        let issued = admin.create(&path, &asks).unwrap().good().unwrap();
+        place
+            .write("token", issued["status"]["token"].as_str().unwrap())
+            .unwrap();
+        place.write("ca.crt", std::fs::read(ca).unwrap()).unwrap();
+        place.write("namespace", space.name()).unwrap();
+        place
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_a_pod_the_engine_is_its_service_account_and_may_what_that_may() {
+        let plane = stanch_parts::shared().unwrap();
+        let space = plane.space("in-pod").unwrap();
+        space
+            .apply(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: reads}\n\
+                 rules: [{apiGroups: [\"\"], resources: [configmaps], verbs: [list]}]\n---\n\
+                 apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: reads}\n\
+                 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reads}\n\
+                 subjects: [{kind: ServiceAccount, name: engine, namespace: in-pod}]\n",
+            )
+            .unwrap();
+        let account = mounted(&space, "engine", plane.ca());
+        let server = (
+            plane.address().ip().to_string(),
+            plane.address().port().to_string(),
+        );
+        let pod = |server: Option<(String, String)>| Pod {
+            server,
+            account: account.path().to_owned(),
+        };
+        let config = in_cluster(&pod(Some(server.clone())))
+            .and_then(|config| held_to_rules(config, None))
+            .unwrap();
+        assert!(!config.default_retry && config.default_namespace == "in-pod");
+        let asked = async |config: &Config, below: &str| {
+            let client = transport::client(config, Arc::new(SystemResolver)).unwrap();
+            let cluster = Cluster::new("own", config.cluster_url.to_string(), client);
+            let until = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+            let answer = cluster
+                .read(request::plain(&space.path(below)), 1 << 20, until)
+                .await;
+            answer
+                .map(|answer| answer.status.as_u16())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(asked(&config, "configmaps").await, Ok(200));
+        assert_eq!(
+            asked(&config, "pods").await,
+            Ok(403),
+            "its roles do not name these"
+        );
+
+        // Another CA is not trusted, whatever the token says.
+        let other = rcgen::generate_simple_self_signed(vec!["other".to_owned()]).unwrap();
+        account.write("ca.crt", other.cert.pem()).unwrap();
+        let distrusting = in_cluster(&pod(Some(server.clone()))).unwrap();
+        let why = asked(&distrusting, "configmaps").await.unwrap_err();
+        assert!(why.contains("no TLS connection"), "{why}");
+
+        account.write("ca.crt", "no certificate").unwrap();
+        let why = in_cluster(&pod(Some(server.clone()))).unwrap_err();
+        assert!(why.contains("ca.crt` holds no certificate"), "{why}");
+        let why = in_cluster(&pod(None)).unwrap_err();
+        assert!(
+            why.contains("KUBERNETES_SERVICE_HOST") && why.contains("in a pod"),
+            "{why}"
+        );
+        std::fs::remove_file(account.path().join("token")).unwrap();
+        let why = in_cluster(&pod(Some(server))).unwrap_err();
+        assert!(
+            why.contains("token` cannot be read") && why.contains("in a pod"),
+            "{why}"
+        );
+    }
+
+    #[tokio::test]
+    async fn outside_a_pod_in_cluster_says_what_is_missing() {
+        let spec = ClusterSpec {
+            access: Access::InCluster,
+            impersonate: None,
+        };
+        let why = resolve(&spec).await.0.unwrap_err();
+        assert!(
+            why.contains("works in a pod that mounts its service account"),
+            "{why}"
+        );
     }
 }

@@ -20,4 +20,5 @@ mod population;
 mod reach;
 mod reads;
 mod secrets;
+mod turned_away;
 mod world;
