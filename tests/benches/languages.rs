@@ -46,7 +46,12 @@ fn ms(took: Duration) -> f64 {
 
 fn fresh(cache: Option<&tempfile::TempDir>) -> Sandbox {
     let cache = cache.map(|folder| folder.path().join("compiled"));
-    Sandbox::new(&SandboxOptions { cache, calls: 16 }).unwrap()
+    Sandbox::new(&SandboxOptions {
+        cache,
+        calls: 16,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 async fn measured(language: &str) {

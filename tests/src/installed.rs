@@ -34,6 +34,7 @@ pub fn sandbox() -> Sandbox {
             Sandbox::new(&SandboxOptions {
                 cache: None,
                 calls: 64,
+                ..SandboxOptions::default()
             })
             .unwrap()
         })

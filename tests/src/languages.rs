@@ -26,6 +26,7 @@ pub fn compiled() -> Sandbox {
             Sandbox::new(&SandboxOptions {
                 cache: Some(shared("compiled")),
                 calls: 16,
+                ..SandboxOptions::default()
             })
             .unwrap()
         })

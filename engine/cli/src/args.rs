@@ -136,6 +136,12 @@ pub enum Command {
     User(User),
     /// Print a run as the draft of a post-mortem, or as JSON
     Export(Export),
+    /// Compile a plugin for an engine, which starts this by itself
+    #[command(hide = true)]
+    CompilePlugin {
+        /// How much memory it may take, in bytes
+        memory: u64,
+    },
     /// Print a completion script
     Completions {
         /// For this shell

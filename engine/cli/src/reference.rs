@@ -31,7 +31,7 @@ fn reference() -> String {
 }
 
 fn section(out: &mut String, command: &Command, before: &str) {
-    if command.get_name() == "help" {
+    if command.get_name() == "help" || command.is_hide_set() {
         return;
     }
     let name = format!("{before} {}", command.get_name());

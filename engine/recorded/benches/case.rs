@@ -50,6 +50,7 @@ fn cases(criterion: &mut Criterion) {
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 1,
+        ..SandboxOptions::default()
     })
     .expect("a sandbox");
     for (name, guest, kind, text) in [

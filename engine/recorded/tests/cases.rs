@@ -20,6 +20,7 @@ async fn sandbox() -> &'static Sandbox {
     let options = SandboxOptions {
         cache: None,
         calls: 16,
+        ..SandboxOptions::default()
     };
     SANDBOX
         .get_or_init(async || Sandbox::new(&options).unwrap())

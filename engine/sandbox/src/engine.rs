@@ -4,13 +4,13 @@
 //! system each time); where the address space is too small for the pool, it is made smaller, and without it at last,
 //! with the reason said. A thread counts epochs every 10 ms. Everything of WebAssembly that plugins do not need is off.
 //!
-//! A component is compiled when it is installed, one at a time, in a thread that may block, bounded in size and
-//! complexity before and in time while it runs; a call never compiles. What is not bounded is the compiler's memory,
-//! except by the size of what it is given.
+//! A component is compiled when it is installed, one at a time, bounded in size and complexity before and in time and memory
+//! while it runs, in a process of its own where there is a program for that ([`Compiler`]); a call never compiles.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, PoolingAllocationConfig, WasmFeatures};
 
 use crate::cache::{self, Cache, Cached};
+use crate::compiler::Compiler;
 use crate::error::InstallError;
 use crate::host::{self, State};
 use crate::inspect::{self, MOST_BYTES};
@@ -42,6 +43,8 @@ pub struct SandboxOptions {
     pub cache: Option<PathBuf>,
     /// How many calls run at the same time; more wait. At least 1.
     pub calls: u32,
+    /// Who compiles. `None`: this process, whose memory is not bounded by that.
+    pub compiler: Option<Compiler>,
 }
 
 impl Default for SandboxOptions {
@@ -49,6 +52,7 @@ impl Default for SandboxOptions {
         Self {
             cache: None,
             calls: 256,
+            compiler: None,
         }
     }
 }
@@ -95,6 +99,9 @@ pub(crate) struct Inner {
     linker: Linker<State>,
     allocation: Allocation,
     cache: Option<Cache>,
+    compiler: Option<Compiler>,
+    /// Components that were compiled.
+    compiled: AtomicU64,
     /// One component compiles at a time: it uses all processors, and much memory.
     compiling: Arc<Semaphore>,
     /// Calls that may run at the same time: as many as the pool holds.
@@ -130,6 +137,8 @@ impl Sandbox {
                 linker,
                 allocation,
                 cache,
+                compiler: options.compiler.clone(),
+                compiled: AtomicU64::new(0),
                 compiling: Arc::new(Semaphore::new(1)),
                 slots: Semaphore::new(slots as usize),
                 installed: Mutex::default(),
@@ -140,6 +149,11 @@ impl Sandbox {
     /// Where instances come from.
     pub fn allocation(&self) -> &Allocation {
         &self.inner.allocation
+    }
+
+    /// How many components were compiled since the start: what is in the cache is not, and a call never moves this.
+    pub fn compiled(&self) -> u64 {
+        self.inner.compiled.load(Ordering::Relaxed)
     }
 
     /// Installs the component in `file`. Its size is looked at before it is read.
@@ -197,7 +211,7 @@ impl Sandbox {
         if let Some(plugin) = self.installed(digest) {
             return Ok(plugin);
         }
-        let Cached { component, described } = self.compiled(digest, bytes, permit).await?;
+        let Cached { component, described } = self.code(digest, bytes, permit).await?;
         let engine = (!described).then_some(&self.inner.engine);
         let plugin = Plugin::link(engine, &self.inner.linker, &component, inspected, digest, source).await?;
         if let Some(cache) = self.inner.cache.as_ref().filter(|_| !described)
@@ -240,7 +254,7 @@ impl Sandbox {
             .await
             .map_err(|_| closed())?;
         let source = bytes.clone();
-        let Cached { component, .. } = self.compiled(Digest::of(&bytes), bytes, permit).await?;
+        let Cached { component, .. } = self.code(Digest::of(&bytes), bytes, permit).await?;
         let code = Code::link(&self.inner.linker, &component, kind, &source)?;
         let said = plugin::describe(&self.inner.engine, &code, &source).await?;
         inspect::manifest(said.as_bytes(), "answer of `describe`")?;
@@ -249,7 +263,7 @@ impl Sandbox {
 
     /// Compiles, or takes from the cache, in a thread that may block. The permit is held until the compiler is done, also
     /// where nobody waits for it any more.
-    async fn compiled(
+    async fn code(
         &self,
         digest: Digest,
         bytes: Arc<[u8]>,
@@ -258,7 +272,7 @@ impl Sandbox {
         let inner = self.inner.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            inner.compiled(digest, &bytes)
+            inner.code(digest, &bytes)
         });
         match tokio::time::timeout(COMPILE_TIME, work).await {
             Ok(Ok(component)) => component,
@@ -290,7 +304,7 @@ impl fmt::Debug for Sandbox {
 
 impl Inner {
     /// The compiled component, from the cache or the compiler.
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Cached, InstallError> {
+    fn code(&self, digest: Digest, bytes: &[u8]) -> Result<Cached, InstallError> {
         if let Some(cached) = self
             .cache
             .as_ref()
@@ -298,12 +312,16 @@ impl Inner {
         {
             return Ok(cached);
         }
-        let compiled = self
-            .engine
-            .precompile_component(bytes)
-            .map_err(|error| InstallError::Compile {
-                why: text::clean_line_to(&format!("{error:#}"), 400),
-            })?;
+        let compiled = match &self.compiler {
+            Some(compiler) => compiler.compile(bytes, COMPILE_TIME)?,
+            None => self
+                .engine
+                .precompile_component(bytes)
+                .map_err(|error| InstallError::Compile {
+                    why: text::clean_line_to(&format!("{error:#}"), 400),
+                })?,
+        };
+        self.compiled.fetch_add(1, Ordering::Relaxed);
         if let Some(cache) = &self.cache {
             match cache.store(digest, &compiled) {
                 // Mapped from the file, it shares its memory with every process that has it.
@@ -356,7 +374,8 @@ fn engine(calls: u32) -> wasmtime::Result<(Engine, Allocation)> {
     Ok((Engine::new(&config)?, Allocation::OnDemand { why }))
 }
 
-fn config() -> Config {
+/// What is compiled depends on this alone.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.concurrency_support(false);

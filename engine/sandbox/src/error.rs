@@ -143,6 +143,20 @@ pub enum InstallError {
         /// The most it may take.
         most: Duration,
     },
+    /// Compiling takes more memory than it may.
+    #[error("compiling takes more memory than {most}")]
+    CompileMemory {
+        /// The most it may take.
+        most: ByteSize,
+    },
+    /// The compiler's process ended without having said why not.
+    #[error("the compiler ended by {how} and compiled nothing{}{said}", if .said.is_empty() { "" } else { ": " })]
+    CompilerEnded {
+        /// By which signal, or with which code.
+        how: String,
+        /// What it said last.
+        said: String,
+    },
     /// The compiler could not.
     #[error("the component does not compile: {why}")]
     Compile {
@@ -183,7 +197,9 @@ impl InstallError {
                 "rebuild it: the section is written at build time and is older than the code"
             }
             Self::BadSchema { .. } => "write it as JSON Schema 2020-12 without references to other documents",
-            Self::CompileTime { .. } | Self::TooComplex { .. } => "leave out what the plugin does not need",
+            Self::CompileTime { .. } | Self::CompileMemory { .. } | Self::TooComplex { .. } => {
+                "leave out what the plugin does not need"
+            }
             _ => return None,
         })
     }

@@ -11,6 +11,7 @@ mod bindings;
 mod cache;
 mod call;
 mod clock;
+mod compiler;
 mod convert;
 mod engine;
 mod error;
@@ -32,6 +33,7 @@ mod shape;
 mod time;
 
 pub use call::CallReport;
+pub use compiler::{Compiler, compile_for_parent};
 pub use engine::{Allocation, Sandbox, SandboxError, SandboxOptions};
 pub use error::{CallFault, InstallError, LimitHit};
 pub use installation::{CallContext, Installation, InstallationParts, Message};

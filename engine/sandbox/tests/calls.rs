@@ -324,6 +324,7 @@ async fn two_calls_share_no_memory() {
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 1,
+        ..SandboxOptions::default()
     })
     .unwrap();
     let plugin = scripted(&sandbox, "diagnosis", Limits::default()).await;

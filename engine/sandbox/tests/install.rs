@@ -326,6 +326,7 @@ fn cached(folder: &Path) -> Sandbox {
     Sandbox::new(&SandboxOptions {
         cache: Some(folder.to_owned()),
         calls: 4,
+        ..SandboxOptions::default()
     })
     .unwrap()
 }
@@ -532,6 +533,7 @@ async fn where_address_space_is_short_there_is_a_smaller_pool_or_none_and_plugin
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 256,
+        ..SandboxOptions::default()
     })
     .unwrap();
     println!("{:?}", sandbox.allocation());
@@ -547,6 +549,7 @@ async fn a_folder_that_others_can_enter_is_not_used() {
     let options = SandboxOptions {
         cache: Some(folder.path().to_owned()),
         calls: 4,
+        ..SandboxOptions::default()
     };
     let error = Sandbox::new(&options).unwrap_err().to_string();
     assert!(error.contains("others can enter it (mode 755)"), "{error}");

@@ -15,7 +15,7 @@ use stanch_run::{Ending, Event, EventKind, Lapse, State};
 use stanch_sandbox::gate::{Decision, Facilities, RecordedCall, Tape};
 use stanch_sandbox::http::{HttpClients, HttpSettings};
 use stanch_sandbox::kubernetes::Clusters;
-use stanch_sandbox::{Sandbox, SandboxError, SandboxOptions};
+use stanch_sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -136,16 +136,17 @@ pub struct Served {
     doors: Vec<tokio::task::JoinHandle<()>>,
 }
 
-/// Starts the engine and opens its doors.
+/// Starts the engine and opens its doors. Plugins are compiled in this process.
 ///
 /// # Errors
 /// Where it cannot serve; nothing was begun then.
 pub async fn start(path: &Path) -> Result<Served, ServeError> {
-    start_on(path, |store| Arc::new(store)).await
+    start_on(path, None, |store| Arc::new(store)).await
 }
 
 async fn start_on(
     path: &Path,
+    compiler: Option<Compiler>,
     journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
 ) -> Result<Served, ServeError> {
     let settings = read_settings(path)?;
@@ -157,6 +158,7 @@ async fn start_on(
     let options = SandboxOptions {
         cache: Some(settings.store.path.join("compiled")),
         calls: CALLS,
+        compiler,
     };
     let sandbox = Sandbox::new(&options)?;
     let secrets = Arc::new(Secrets::default());
@@ -191,7 +193,7 @@ async fn start_on(
     let (asking, asked) = mpsc::unbounded_channel();
     let engine = Engine::start(executor::Parts {
         store: store.clone(),
-        sandbox,
+        sandbox: sandbox.clone(),
         current: reloader.current().clone(),
         observer: Arc::new(Counting {
             metrics: metrics.clone(),
@@ -202,7 +204,7 @@ async fn start_on(
     })
     .await?;
     let audited = audit::Loads::new(store.clone()).await?.run(reloader.swaps());
-    metrics.read_from(readings(&engine));
+    metrics.read_from(readings(&engine, sandbox));
     let health = Arc::new(Health::new(writable(&store)));
     let ending = CancellationToken::new();
     let desk = Arc::new(Desk::new(
@@ -287,15 +289,16 @@ impl Served {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP loads everything again.
+/// Serves until SIGTERM or SIGINT; SIGHUP loads everything again. Plugins are compiled by that program.
 ///
 /// # Errors
 /// Where it cannot serve.
-pub async fn serve(path: &Path) -> Result<(), ServeError> {
-    serve_on(path, |store| Arc::new(store)).await
+pub async fn serve(path: &Path, compiler: Compiler) -> Result<(), ServeError> {
+    until_told(path, Some(compiler), |store| Arc::new(store)).await
 }
 
-/// As [`serve`], on what `journal` makes of the store in one file: a test's that fails when it is told to.
+/// As [`serve`], on what `journal` makes of the store in one file: a test's that fails when it is told to. Plugins are
+/// compiled in this process.
 ///
 /// # Errors
 /// Where it cannot serve.
@@ -303,9 +306,17 @@ pub async fn serve_on(
     path: &Path,
     journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
 ) -> Result<(), ServeError> {
+    until_told(path, None, journal).await
+}
+
+async fn until_told(
+    path: &Path,
+    compiler: Option<Compiler>,
+    journal: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+) -> Result<(), ServeError> {
     // Before the doors open: whoever sees the engine serve may tell it to end in the same moment.
     let mut signals = Signals::new();
-    let served = start_on(path, journal).await?;
+    let served = start_on(path, compiler, journal).await?;
     while let Signal::Hangup = signals.next().await {
         served.reloader.reload().await;
     }
@@ -454,7 +465,7 @@ fn writable(store: &Arc<dyn Store>) -> intake::health::StoreProbe {
     })
 }
 
-fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
+fn readings(engine: &Engine, sandbox: Sandbox) -> crate::telemetry::metrics::Reader {
     let engine = engine.clone();
     Box::new(move || {
         let (health, counters) = (engine.store().health(), engine.store().counters());
@@ -463,6 +474,7 @@ fn readings(engine: &Engine) -> crate::telemetry::metrics::Reader {
             runs_waiting: engine.asking_runs() as u64,
             storm: engine.storms(),
             pauses: engine.pauses().len() as u64,
+            compiled: sandbox.compiled(),
             journal: JournalReadings {
                 writable: health.disk != Disk::Full && health.failing.is_none(),
                 commits: counters.commits,

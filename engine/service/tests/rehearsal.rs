@@ -174,6 +174,7 @@ async fn load() -> Snapshot {
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 64,
+        ..SandboxOptions::default()
     })
     .unwrap();
     let (site, shipped) = (

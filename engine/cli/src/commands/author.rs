@@ -9,6 +9,7 @@ use stanch_plugin_tools::{Language, Project, ToolError, Toolbox};
 use stanch_sandbox::{InstallError, Plugin, Sandbox, SandboxOptions};
 use stanch_service::report::words;
 
+use super::compile;
 use crate::args::{BuildPlugin, KindWord, LanguageWord, NewPlugin};
 use crate::console::Console;
 use crate::error::{CliError, Exit};
@@ -19,6 +20,7 @@ pub fn sandbox() -> Result<Sandbox, CliError> {
     let options = SandboxOptions {
         cache: None,
         calls: 1,
+        compiler: Some(compile::compiler()),
     };
     Ok(Sandbox::new(&options).map_err(ToolError::from)?)
 }

@@ -19,6 +19,7 @@ use stanch_service::serve::{ServeError, facilities, read_settings};
 use stanch_service::telemetry::Metrics;
 use stanch_service::{Installed, LoadedRunbook, Snapshot};
 
+use super::compile;
 use crate::args::{Paths, Show};
 use crate::console::Console;
 use crate::error::{CliError, Exit};
@@ -65,6 +66,7 @@ pub(super) async fn load_with(
         Sandbox::new(&SandboxOptions {
             cache: None,
             calls: CALLS,
+            compiler: Some(compile::compiler()),
         })
     };
     let sandbox = match cache {
@@ -72,6 +74,7 @@ pub(super) async fn load_with(
         Some(cache) => Sandbox::new(&SandboxOptions {
             cache: Some(cache),
             calls: CALLS,
+            compiler: Some(compile::compiler()),
         })
         .or_else(|_| fresh()),
         None => fresh(),

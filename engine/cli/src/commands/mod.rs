@@ -5,6 +5,7 @@ mod author;
 mod call;
 mod cases;
 mod cluster;
+mod compile;
 mod completions;
 mod decide;
 mod dev;
@@ -68,6 +69,7 @@ pub fn run(args: Args, console: &Console) -> Result<Exit, CliError> {
         Command::Audit(it) => audit::run(it, &at, console),
         Command::Plugin(it) => plugin::run(it, &at, console),
         Command::User(it) => user::run(&it, console),
+        Command::CompilePlugin { memory } => compile::compile(memory, console),
         Command::Completions { shell } => completions::print(shell, console),
     }
 }

@@ -148,10 +148,14 @@ impl Grant {
         &self.spec
     }
 
+    /// Those of `grant.http`, then those of `grant.notify`.
+    pub(super) fn http_entries(&self) -> impl Iterator<Item = &HttpGrant> {
+        self.http.iter().chain(&self.notify)
+    }
+
     /// The secrets that the gate adds for this plugin.
     pub fn secret_names(&self) -> Vec<&str> {
-        let entries = self.http.iter().chain(&self.notify);
-        let templates = entries.flat_map(HttpGrant::templates);
+        let templates = self.http_entries().flat_map(HttpGrant::templates);
         let mut names: Vec<&str> = templates.flat_map(SecretTemplate::names).collect();
         names.sort_unstable();
         names.dedup();

@@ -20,6 +20,7 @@ mod http_call;
 mod kubernetes;
 pub mod phase;
 pub mod plan;
+mod reach;
 pub mod record;
 pub mod session;
 pub mod spec;
@@ -32,6 +33,7 @@ pub use kubernetes::named::named;
 pub use kubernetes::needs::Needs;
 pub use phase::{ActionLog, Apply, EarlierAction, Phase, Stop};
 pub use plan::{Cause, PlanRefusal, check_plan};
+pub use reach::{Reached, reach};
 pub use record::{AnswerRecord, Decision, Layer, Ledger, RecordedCall, Refusal};
 pub use session::{Session, SessionParts};
 pub use spec::{

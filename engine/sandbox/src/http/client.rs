@@ -197,6 +197,27 @@ impl HttpClients {
         stream.map_err(|error| SendError::NotSent(NotSent::Connect(error)))
     }
 
+    /// Opens a connection to the host of `server`, with TLS where it is https, and closes it; no request is sent. `None` where
+    /// there are no connections, but a given world.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(crate) async fn connects(
+        &self,
+        policy: &AddressPolicy,
+        server: &Uri,
+        until: Instant,
+    ) -> Option<Result<(), NotSent>> {
+        let Via::Connections(Connections { resolver, roots, .. }) = &self.0 else {
+            return None;
+        };
+        let connector = Connector::new(policy.clone(), resolver.clone(), Trust::Roots(roots.clone()));
+        Some(match timeout_at(until, connector.connect(server)).await {
+            Ok(connected) => connected.map(drop).map_err(NotSent::Connect),
+            Err(_) => Err(NotSent::TooLate),
+        })
+    }
+
     /// Sends a read. `most` caps the body; `until` ends the wait.
     pub(crate) async fn read(
         &self,

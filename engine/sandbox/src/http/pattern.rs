@@ -71,6 +71,13 @@ impl UrlPattern {
         &self.text
     }
 
+    /// Scheme, host and port, as a URL.
+    pub fn server(&self) -> String {
+        let (https, host, port) = &self.origin;
+        let scheme = if *https { "https" } else { "http" };
+        format!("{scheme}://{host}:{port}")
+    }
+
     /// Whether scheme, host and port are those of `target`.
     pub fn same_origin(&self, target: &HttpTarget) -> bool {
         self.origin == (target.is_https(), target.host().to_owned(), target.port())

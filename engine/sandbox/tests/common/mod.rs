@@ -26,6 +26,7 @@ pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 8,
+        ..SandboxOptions::default()
     })
     .unwrap()
 }

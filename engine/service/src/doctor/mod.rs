@@ -5,6 +5,7 @@
 
 mod clusters;
 mod escalations;
+mod servers;
 
 use std::collections::BTreeSet;
 
@@ -25,6 +26,8 @@ pub enum Area {
     Secrets,
     /// Granted folders.
     Folders,
+    /// What `grant.http` and `grant.notify` name.
+    Servers,
     /// `[clusters]`, and what they let the engine do.
     Clusters,
     /// The machine's clock.
@@ -40,6 +43,7 @@ impl Area {
             Self::Files => "files",
             Self::Secrets => "secrets",
             Self::Folders => "folders",
+            Self::Servers => "servers",
             Self::Clusters => "clusters",
             Self::Clock => "clock",
             Self::Escalation => "escalation",
@@ -101,6 +105,7 @@ pub async fn examine(
     let mut found = files(snapshot);
     found.extend(of_secrets(snapshot, secrets));
     found.extend(folders(snapshot));
+    found.extend(servers::examine(snapshot, &facilities.http).await);
     found.extend(clusters::examine(snapshot, &facilities.clusters).await);
     found.extend(escalations::examine(snapshot, send).await);
     found

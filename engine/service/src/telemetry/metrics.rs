@@ -88,6 +88,8 @@ pub struct Readings {
     pub storm: bool,
     /// How many pauses hold.
     pub pauses: u64,
+    /// Plugins compiled since the start.
+    pub compiled: u64,
     /// The journal.
     pub journal: JournalReadings,
 }
@@ -133,6 +135,7 @@ pub struct Metrics {
     storm: Gauge,
     pauses: Gauge,
 
+    compiled: Gauge<u64, AtomicU64>,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<PluginLabels, Histogram, Seconds>,
     refusals: Family<Word, Counter>,
@@ -185,6 +188,7 @@ impl Metrics {
             runs_waiting: Gauge::default(),
             storm: Gauge::default(),
             pauses: Gauge::default(),
+            compiled: Gauge::default(),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(Seconds),
             refusals: Family::default(),
@@ -274,6 +278,11 @@ impl Metrics {
             self.storm.clone(),
         );
         r.register("pauses", "Pauses that hold", self.pauses.clone());
+        r.register(
+            "plugins_compiled",
+            "Plugins compiled since the start; a call never compiles",
+            self.compiled.clone(),
+        );
         r.register("plugin_calls", "Calls of plugins, by result", self.calls.clone());
         r.register_with_unit(
             "plugin_call",
@@ -349,6 +358,7 @@ impl Metrics {
             self.runs_waiting.set(gauge(now.runs_waiting));
             self.storm.set(i64::from(now.storm));
             self.pauses.set(gauge(now.pauses));
+            self.compiled.set(now.compiled);
             self.commits.set(now.journal.commits);
             self.flushes.set(now.journal.flushes);
             self.queue.set(now.journal.queue);

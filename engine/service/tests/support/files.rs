@@ -69,6 +69,7 @@ impl Site {
         let options = SandboxOptions {
             cache: None,
             calls: 2,
+            ..SandboxOptions::default()
         };
         let parts = Parts {
             path: self.at("stanch.toml"),

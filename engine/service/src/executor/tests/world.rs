@@ -205,6 +205,7 @@ pub(super) fn sandbox() -> Sandbox {
     Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 16,
+        ..SandboxOptions::default()
     })
     .unwrap()
 }
