@@ -8,7 +8,7 @@ use stanch_runbook::expr::EvalError;
 use stanch_runbook::model::Approval;
 
 use super::Stage;
-use super::drive::ANSWER_TIME;
+use super::see::ANSWER_TIME;
 use crate::event::{Event, EventKind, Question};
 use crate::ledger::{Claim, Guard};
 use crate::state::{Now, State};

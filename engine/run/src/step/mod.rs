@@ -12,6 +12,8 @@ pub(crate) mod fold;
 mod limits;
 mod ramp;
 mod refresh;
+mod remains;
+mod see;
 mod undo;
 mod want;
 
