@@ -651,6 +651,7 @@ async fn scripted(plane: &ControlPlane, namespace: &str, tape: Arc<Recorder>) ->
     let sandbox = Sandbox::new(&SandboxOptions {
         cache: None,
         calls: 4,
+        ..SandboxOptions::default()
     })
     .unwrap();
     let parts = InstallationParts {
