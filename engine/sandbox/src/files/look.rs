@@ -1,4 +1,4 @@
-//! Looking: how full, what is there, what is in it. Blocking; called on the pool for blocking work.
+//! Looking: how full, what is there, what is in it. Blocking; called on the threads for that.
 
 use std::io::{self, Read};
 

@@ -8,6 +8,7 @@ pub(crate) mod folder;
 mod folders;
 pub(crate) mod look;
 pub mod path;
+pub(crate) mod threads;
 
 pub use folders::{Folders, GivenFolders};
 

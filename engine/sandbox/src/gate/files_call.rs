@@ -17,6 +17,7 @@ use crate::files::alter::{self, Removal, Written};
 use crate::files::folder::{Folder, failure};
 use crate::files::look::{self, Scan};
 use crate::files::path::{FilePath, Item, whole};
+use crate::files::threads;
 use crate::files::{Entries, Entry, Folders, Removed, Space};
 
 /// Scans that one plugin call can have open; the oldest is forgotten for the next.
@@ -224,7 +225,7 @@ impl Session {
         checked.map_err(|refusal| self.refuse(ticket, refusal))
     }
 
-    /// Looks, on the pool for blocking work. What is looked at after the plugin's time is up is thrown away.
+    /// Looks, on the threads for that. What is looked at after the plugin's time is up is thrown away.
     async fn look<T: Send + 'static>(
         &self,
         ticket: Ticket,
@@ -233,8 +234,7 @@ impl Session {
         look: impl FnOnce(&Folder, &FilePath) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let shown = granted.path.to_string();
-        let task =
-            tokio::task::spawn_blocking(move || look(&granted.folders.open(&granted.place)?, &granted.path));
+        let task = threads::look(move || look(&granted.folders.open(&granted.place)?, &granted.path));
         let time = &self.inner.parts.time;
         let failed = match time.within(time.until(None), task).await {
             Some(Ok(Ok(found))) => return Ok(found),
