@@ -1,12 +1,12 @@
 //! One call: a fresh store and instance, its limits, and the name of what ended it.
 //!
 //! The wall clock runs around making the instance and calling it, because code runs in both. Processor time is what the
-//! thread used while the call was polled; at each tick of the epoch the guest gives way, so a spinner holds up nobody,
+//! thread used while the call was polled ([`Meter`]); at each tick of the epoch the guest gives way, so a spinner holds up nobody,
 //! and is ended when its time is spent. Nothing of a call outlives it: an instance is never used twice.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -324,14 +324,25 @@ fn tick(store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
 }
 
 /// Processor time of one call.
+///
+/// The thread's own clock is a call of the system, several for each call of a plugin, and costs more than a short call computes.
+/// So the first [`ROUGH`] are taken from the wall clock, which can only be more than what was used; from there on it is exact, and
+/// from the beginning where the limit is so low that this could matter.
 #[derive(Debug)]
 pub(crate) struct Meter {
     most: Span,
     /// Nanoseconds used by polls that are over.
     before: AtomicU64,
-    /// The thread's clock when the poll under way began.
+    /// The clock when the poll under way began.
     began: AtomicU64,
+    /// Whether that is the thread's clock.
+    exact: AtomicBool,
 }
+
+/// So much processor time is taken from the wall clock.
+const ROUGH: u64 = 5_000_000;
+/// Where less than this is allowed, nothing is.
+const ROUGH_FROM: Duration = Duration::from_secs(1);
 
 impl Meter {
     fn new(most: Span) -> Self {
@@ -339,11 +350,23 @@ impl Meter {
             most,
             before: AtomicU64::new(0),
             began: AtomicU64::new(0),
+            exact: AtomicBool::new(most.to_std() < ROUGH_FROM),
+        }
+    }
+
+    fn clock(&self) -> u64 {
+        if self.exact.load(Ordering::Relaxed) {
+            clock::thread_cpu()
+        } else {
+            clock::monotonic()
         }
     }
 
     fn begin(&self) {
-        self.began.store(clock::thread_cpu(), Ordering::Relaxed);
+        if self.before.load(Ordering::Relaxed) >= ROUGH {
+            self.exact.store(true, Ordering::Relaxed);
+        }
+        self.began.store(self.clock(), Ordering::Relaxed);
     }
 
     fn end(&self) {
@@ -352,7 +375,7 @@ impl Meter {
 
     /// Within a poll: what was used until now.
     fn so_far(&self) -> u64 {
-        let now = clock::thread_cpu().saturating_sub(self.began.load(Ordering::Relaxed));
+        let now = self.clock().saturating_sub(self.began.load(Ordering::Relaxed));
         self.before.load(Ordering::Relaxed).saturating_add(now)
     }
 

@@ -23,9 +23,18 @@ pub(crate) fn since_1970() -> Duration {
     duration(clock_gettime(ClockId::Realtime))
 }
 
-/// Processor time of this thread so far, in nanoseconds.
+/// Processor time of this thread so far, in nanoseconds. Asked of the kernel.
 pub(crate) fn thread_cpu() -> u64 {
-    u64::try_from(duration(clock_gettime(ClockId::ThreadCPUTime)).as_nanos()).unwrap_or(u64::MAX)
+    nanos(ClockId::ThreadCPUTime)
+}
+
+/// Since some time, in nanoseconds, never backwards. Read without the kernel.
+pub(crate) fn monotonic() -> u64 {
+    nanos(ClockId::Monotonic)
+}
+
+fn nanos(clock: ClockId) -> u64 {
+    u64::try_from(duration(clock_gettime(clock)).as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn duration(at: Timespec) -> Duration {
