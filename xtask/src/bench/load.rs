@@ -1,8 +1,8 @@
 //! Alerts, sent as fast as they are taken or a given number at a time, and what became of them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use stanch_outside::alertmanager::notification;
@@ -195,51 +195,74 @@ pub(super) fn saturated(load: &Load, process: u32) -> Result<Busy, TaskError> {
     })
 }
 
+/// How many runs have finished, for those who wait to send more. They sleep, as the processors are the engine's.
+#[derive(Default)]
+struct Finished {
+    runs: Mutex<Option<u64>>,
+    moved: Condvar,
+}
+
+impl Finished {
+    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many now; `None`: nobody waits for more.
+    fn set(&self, runs: Option<u64>) {
+        *self.lock() = runs;
+        self.moved.notify_all();
+    }
+
+    /// Waits until this many are left to be sent at most; whether it is worth going on.
+    fn allows(&self, turn: u64) -> bool {
+        let mut runs = self.lock();
+        while runs.is_some_and(|runs| turn >= runs + IN_FLIGHT) {
+            runs = self.moved.wait(runs).unwrap_or_else(PoisonError::into_inner);
+        }
+        runs.is_some()
+    }
+}
+
 fn run_all(load: &Load, watcher: &mut Connection, count: u64) -> Result<(), TaskError> {
     let first = load.finished(watcher)?;
-    let (sent, finished) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let given_up = Arc::new(AtomicBool::new(false));
+    let (sent, finished) = (Arc::new(AtomicU64::new(0)), Arc::new(Finished::default()));
+    finished.set(Some(0));
     let senders = {
         let (load, sent, finished) = (load.clone(), Arc::clone(&sent), Arc::clone(&finished));
-        let given_up = Arc::clone(&given_up);
         std::thread::spawn(move || {
             let sender = load.clone();
             load.at_once(move |connection| {
                 loop {
                     let turn = sent.fetch_add(1, Ordering::Relaxed);
-                    if turn >= count {
+                    if turn >= count || !finished.allows(turn) {
                         return Ok(());
-                    }
-                    while turn >= finished.load(Ordering::Relaxed) + IN_FLIGHT {
-                        if given_up.load(Ordering::Relaxed) {
-                            return Ok(());
-                        }
-                        std::thread::sleep(Duration::from_micros(500));
                     }
                     sender.post(connection, "Bench")?;
                 }
             })
         })
     };
-    let mut progressed = Instant::now();
-    while finished.load(Ordering::Relaxed) < count && progressed.elapsed() < PATIENCE {
+    let (mut progressed, mut runs) = (Instant::now(), 0);
+    while runs < count && progressed.elapsed() < PATIENCE {
         // Often enough to keep the number in flight, seldom enough not to be part of what is measured.
         std::thread::sleep(Duration::from_millis(4));
         let now = load.finished(watcher)?.saturating_sub(first);
-        if finished.swap(now, Ordering::Relaxed) != now {
+        if now != runs {
             progressed = Instant::now();
+            runs = now;
+            finished.set(Some(runs));
         }
     }
-    given_up.store(true, Ordering::Relaxed);
+    finished.set(None);
     senders
         .join()
         .map_err(|_| TaskError::Other("the senders panicked".to_owned()))??;
-    match finished.load(Ordering::Relaxed) {
-        all if all >= count => Ok(()),
-        some => Err(TaskError::Other(format!(
-            "{some} of {count} runs finished, and then none for a minute"
-        ))),
+    if runs >= count {
+        return Ok(());
     }
+    Err(TaskError::Other(format!(
+        "{runs} of {count} runs finished, and then none for a minute"
+    )))
 }
 
 #[cfg(test)]

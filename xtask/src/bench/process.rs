@@ -6,11 +6,26 @@ use std::time::Duration;
 use crate::shell::TaskError;
 
 /// What it holds of the memory, shared pages by their share, in MiB.
-pub(super) fn pss(process: u32) -> Result<f64, TaskError> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// All of it.
+    pub(super) all: f64,
+    /// Pages of no file: heap and stacks. The rest is of the program and of compiled plugins, which the system can drop and read again.
+    pub(super) own: f64,
+}
+
+/// What it holds of the memory.
+pub(super) fn memory(process: u32) -> Result<Memory, TaskError> {
     let text = read(process, "smaps_rollup")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map(|kib| kib / 1_024.0).ok_or_else(|| odd("smaps_rollup"))
+    let mib = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        kib.map(|kib| kib / 1_024.0).ok_or_else(|| odd("smaps_rollup"))
+    };
+    Ok(Memory {
+        all: mib("Pss:")?,
+        own: mib("Pss_Anon:")?,
+    })
 }
 
 /// The time that it has had a processor. The system counts in hundredths of a second.
@@ -44,7 +59,8 @@ mod tests {
     #[test]
     fn a_process_can_be_read() {
         let own = std::process::id();
-        assert!(pss(own).unwrap() > 0.1);
+        let memory = memory(own).unwrap();
+        assert!(memory.own > 0.1 && memory.all > memory.own, "{memory:?}");
         let before = cpu(own).unwrap();
         let began = std::time::Instant::now();
         while began.elapsed() < Duration::from_millis(100) {

@@ -92,7 +92,8 @@ impl Setting<'_> {
             other.extend([0, 3, 1, b'n', n]);
             scratch.write(&format!("plugins/disk-usage-{n}.wasm"), &other)?;
         }
-        scratch.write("scratch/keep", "")?;
+        // Not beside stanch.toml, whose folder is watched: the system would tell of every look into it.
+        scratch.write("granted/scratch/keep", "")?;
         match self.kind {
             Kind::Idle => {
                 for n in 0..100 {
@@ -120,7 +121,7 @@ impl Setting<'_> {
              [guardrails]\nactions = \"1000000/1s\"\nmax_open = 1000000\n\
              storm = {{ alerts = 1000000000, within = \"1m\" }}\n"
         );
-        let scratch = quoted(&folder.join("scratch"));
+        let scratch = quoted(&folder.join("granted/scratch"));
         for n in 0..PLUGINS {
             let usage = quoted(&folder.join(format!("plugins/disk-usage-{n}.wasm")));
             text.push_str(&format!(
