@@ -65,9 +65,10 @@ impl Kind {
         match self {
             Self::Idle => String::new(),
             Self::Checks => format!("{head}{}{}{}", check("a"), check("b"), check("c")),
+            // Each run has a target of its own: those of one target wait for its lock, one after another.
             Self::Change => format!(
                 "{head}{}[[mitigation]]\nid = \"act\"\ndo = \"Act once\"\nwhen = \"diagnosis.a.yes\"\nuses = \"effect\"\n\
-                 with = {{ url = \"http://{effects}\" }}\n",
+                 with = {{ url = \"http://{effects}/${{alert.labels.instance}}\" }}\n",
                 check("a")
             ),
         }
