@@ -74,7 +74,7 @@ impl Compiler {
             let says = scope.spawn(move || {
                 let mut said = Vec::new();
                 let _ = stderr.map(|stderr| stderr.take(MOST_SAID).read_to_end(&mut said));
-                text::clean_line_to(&String::from_utf8_lossy(&said), 400)
+                text::clean_line_to(String::from_utf8_lossy(&said).trim(), 400)
             });
             let child = &mut child;
             let watch = scope.spawn(move || {
