@@ -3,26 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stanch_contract::{
-    Alert, AlertStatus, CanonicalAction, Failure, FailureCode, PluginKey, RunId, Span, Timestamp, Verdict,
+    ActionState, Alert, AlertStatus, CanonicalAction, Failure, FailureCode, Finding, Outcome, PluginKey,
+    RunId, Span, Timestamp, Verdict,
 };
 use stanch_recorded::World;
 use stanch_run::episode::group_key;
 use stanch_run::firings::Firings;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::{OnCancel, Withheld};
-use stanch_run::{Actor, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened, Refused, State};
+use stanch_run::{
+    Actor, ApplyCall, Call, CallResult, Command, CommandId, Event, EventKind, Input, Ledger, Now, Opened,
+    PluginCall, Refused, Slot, State,
+};
 use stanch_runbook::expr::Scope;
 use stanch_runbook::index::Index;
 use stanch_runbook::model::Mode;
 use stanch_runbook::testfile::{self, Answered, Deed, PersonDoes, RunbookTest, TEST_START};
 use stanch_runbook::{EngineGuardrails, Runbook};
 
-use super::Played;
-use super::live::Live;
-use super::script::answer;
+use super::live::{Heard, Live, Whose};
+use super::script::{answer, function, is_real};
+use super::{Played, plans};
 use crate::control::actor;
+use crate::executor::mail::Letter;
 use crate::executor::pins_of;
 use crate::snapshot::{LoadedRunbook, Snapshot};
 
