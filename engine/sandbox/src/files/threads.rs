@@ -171,7 +171,7 @@ mod tests {
                 tokio::spawn(async move {
                     let hangs = move || {
                         stuck.fetch_add(1, Ordering::SeqCst);
-                        drop(ended.recv());
+                        let _ = ended.recv();
                     };
                     threads.look(hangs).await
                 });
