@@ -1,7 +1,7 @@
 //! The audit: who decided, stopped, loaded and was let in, in a chain that shows when it was touched.
 //!
 //! What the entries are is here; how they are chained and kept is the journal's ([`stanch_journal::audit`]). What happens in
-//! a run is audited in the batch that records it ([`of_run`]), so that neither is there without the other. All else is said
+//! a run is audited in the batch that records it (`runs.rs`), so that neither is there without the other. All else is said
 //! to [`Audit`].
 
 mod failures;

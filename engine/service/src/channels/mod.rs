@@ -1,7 +1,7 @@
 //! Where questions are put, and how people hear of them: beside the executor, which never waits for any of it.
 //!
-//! A run asks; its question is in the journal before anything here knows of it ([`desk`]). Whose turn it is, is decided by
-//! [`turn`], what people see by [`card`]; both are pure. A [`Channel`] puts it somewhere and follows it. What became of
+//! A run asks; its question is in the journal before anything here knows of it (`desk`). Whose turn it is, is decided by
+//! `turn`, what people see by `card`; both are pure. A `Channel` puts it somewhere and follows it. What became of
 //! each post is an event of the run, so a restart goes on with the messages that are there. Where a channel is down the run
 //! goes on, and the next channel is asked.
 //!

@@ -1,7 +1,7 @@
 //! Slack: one message for each question, which follows it; and the clicks that come back.
 //!
-//! In: the interactions endpoint ([`clicks`]), or Socket Mode ([`socket`]) where Slack cannot reach the engine. Out: the Web API
-//! ([`client`]). What is said is [`blocks`].
+//! In: the interactions endpoint (`clicks`), or Socket Mode (`socket`) where Slack cannot reach the engine. Out: the Web API
+//! (`client`). What is said is `blocks`.
 
 mod blocks;
 mod clicks;
