@@ -3,7 +3,7 @@
 //! A request passes, in this order: the intake of its path, its method, who sends it, whether the engine takes anything
 //! now, a budget of bytes, the body's size, its form ([`alertmanager`], [`pagerduty`]), and the engine, which answers when the alerts are
 //! durable ([`sink`]). A sender that may try again is told so with 503; one that should not with 400, and why and where.
-//! Where alerts do not come by themselves, [`reconcile`] asks for them and [`expects`] tells people.
+//! Where alerts do not come by themselves, `reconcile` asks for them and `expects` tells people.
 
 pub mod alertmanager;
 mod answer;
