@@ -43,10 +43,10 @@ fn each_kind_of_trouble_has_its_exit_code_and_says_what_to_do() {
         (&["alert", "stanch.toml"], true, 4, "it is not JSON"),
         (&["run", "disk-full", "--input", "node"], true, 2, "NAME=VALUE"),
         (
-            &["--server", "https://stanch.example", "status"],
+            &["--server", "http://stanch.example", "status"],
             true,
             2,
-            "does not speak TLS yet",
+            "in the clear to loopback alone",
         ),
         (
             &["--server", "http://127.0.0.1:1", "status"],
