@@ -60,9 +60,7 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
     let yes = button(&question, "Yes");
     assert_eq!(press(&stage.url, DANA, &question, &yes, How::default()), [200]);
 
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     assert_eq!(stage.files(), 1, "the old files are gone, the new one is not");
     until("the message to say so", || {
         let message = stage.slack.questions().remove(0);
@@ -78,9 +76,7 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
     );
     assert_eq!(stage.slack.questions().len(), 1, "it was asked once");
     stage.alert("resolved");
-    until("the ending", || {
-        (stage.run(&run)["ending"] == "healed").then_some(())
-    });
+    stage.ends(&run, "healed");
     let timeline = stage.run(&run)["timeline"].to_string();
     for told in [
         "asked `slack:#incidents` about clean",
@@ -124,20 +120,10 @@ async fn from_a_real_alertmanager_to_a_yes_in_slack_and_healed() {
         &button(&question, "Yes"),
         How::default(),
     );
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     post(r#","endsAt":"2026-11-24T00:01:00Z""#);
-    until("the ending", || {
-        (stage.run(&run)["ending"] == "healed").then_some(())
-    });
-    until("the message to say so", || {
-        stage.slack.questions()[0]
-            .blocks
-            .to_string()
-            .contains("approved by dana → done")
-            .then_some(())
-    });
+    stage.ends(&run, "healed");
+    stage.message_says("approved by dana → done");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,16 +138,8 @@ async fn a_no_in_slack_is_a_no() {
         &button(&question, "No"),
         How::default(),
     );
-    until("the no", || {
-        (stage.run(&run)["steps"][0]["state"] == "rejected").then_some(())
-    });
-    until("the message to say so", || {
-        stage.slack.questions()[0]
-            .blocks
-            .to_string()
-            .contains("denied by dana")
-            .then_some(())
-    });
+    stage.step_is(&run, "rejected");
+    stage.message_says("denied by dana");
     assert_eq!(stage.files(), 3);
 }
 
@@ -202,9 +180,7 @@ async fn what_slack_did_not_sign_or_signed_long_ago_or_sent_before_is_refused() 
         [200, 401],
         "the same request again"
     );
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     let audit = stage.tell(&["audit", "list"]);
     assert!(audit.contains("could not prove who they are (slack)"), "{audit}");
 }
@@ -245,9 +221,7 @@ async fn whoever_may_not_decide_is_told_so_alone_and_a_second_click_changes_noth
     assert!(plan.user == ELI && plan.text.contains("old-1.log"), "{plan:?}");
 
     press(&stage.url, DANA, &question, &yes, how);
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     press(&stage.url, DANA, &question, &yes, how);
     let again = until("the answer to the second click", || {
         stage.slack.whispers().get(4).cloned()
@@ -268,13 +242,7 @@ async fn one_person_is_one_yes_from_wherever_it_comes() {
         &button(&question, "Yes"),
         How::default(),
     );
-    until("the message to say so", || {
-        stage.slack.questions()[0]
-            .blocks
-            .to_string()
-            .contains("yes so far: dana")
-            .then_some(())
-    });
+    stage.message_says("yes so far: dana");
     let digest = stage.digest(&run);
     let again = stage.said(
         Some("dana's token"),
@@ -289,16 +257,8 @@ async fn one_person_is_one_yes_from_wherever_it_comes() {
         Some("kim's token"),
         &["approve", &run, "clean", "--digest", &digest],
     );
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
-    until("the message to say so", || {
-        stage.slack.questions()[0]
-            .blocks
-            .to_string()
-            .contains("approved by dana, kim")
-            .then_some(())
-    });
+    stage.step_is(&run, "done");
+    stage.message_says("approved by dana, kim");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,9 +274,7 @@ async fn where_nobody_answers_they_are_warned_and_then_it_is_a_no() {
             .any(|said| said.contains("Nobody answered yet"))
             .then_some(())
     });
-    until("the no", || {
-        (stage.run(&run)["steps"][0]["state"] == "rejected").then_some(())
-    });
+    stage.step_is(&run, "rejected");
     until("the message to say so", || {
         let text = stage.slack.questions()[0].blocks.to_string();
         (text.contains("nobody answered in time") && !text.contains("\"actions\"")).then_some(())
@@ -359,9 +317,7 @@ async fn another_plan_is_asked_again_and_the_old_button_decides_nothing() {
     assert_eq!(stage.run(&run)["steps"][0]["state"], "asked");
 
     press(&stage.url, DANA, &second, &button(&second, "Yes"), How::default());
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     assert_eq!(stage.files(), 1);
 }
 
@@ -386,9 +342,7 @@ async fn with_slack_down_the_run_goes_on_and_the_next_channel_is_asked() {
         Some("dana's token"),
         &["approve", &run, "clean", "--digest", &digest],
     );
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     assert_eq!(stage.slack.questions().len(), 0);
     let timeline = stage.run(&run)["timeline"].to_string();
     assert!(
@@ -455,9 +409,7 @@ async fn where_slack_cannot_reach_the_engine_clicks_come_over_a_connection_of_th
 
     stage.slack.cut();
     stage.slack.send(&envelope("e-2", DANA));
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     // What Slack did not hear of is sent again, and is the same click.
     stage.slack.send(&envelope("e-2", DANA));
     until("both confirmations", || {
@@ -498,9 +450,7 @@ async fn after_a_restart_the_message_that_is_there_goes_on() {
         How::default(),
     );
 
-    until("the change", || {
-        (stage.run(&run)["steps"][0]["state"] == "done").then_some(())
-    });
+    stage.step_is(&run, "done");
     until("the message to say so", || {
         let questions = stage.slack.questions();
         assert_eq!(questions.len(), 1, "it was not asked again");

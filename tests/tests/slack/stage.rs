@@ -189,6 +189,24 @@ impl Stage {
         serde_json::from_str(&self.tell(&["--json", "runs", "show", run])).unwrap()
     }
 
+    /// Waits until the run's change is so far.
+    pub(crate) fn step_is(&self, run: &str, state: &str) {
+        until(state, || {
+            (self.run(run)["steps"][0]["state"] == state).then_some(())
+        });
+    }
+
+    /// Waits until the run has ended so.
+    pub(crate) fn ends(&self, run: &str, ending: &str) {
+        until(ending, || (self.run(run)["ending"] == ending).then_some(()));
+    }
+
+    /// Waits until the first question's message says this.
+    pub(crate) fn message_says(&self, text: &str) {
+        let says = || self.slack.questions()[0].blocks.to_string().contains(text);
+        until(text, || says().then_some(()));
+    }
+
     /// The newest run, once there is one.
     pub(crate) fn newest(&self) -> String {
         until("a run", || {

@@ -123,7 +123,7 @@ impl Desk {
         let mut changes = self.engine.changes(&run);
         let mut file = File::default();
         loop {
-            let (state, events) = match self.read(&run).await {
+            let (state, events) = match self.engine.whole(&run).await {
                 Ok(Some(read)) => read,
                 Ok(None) => return,
                 Err(why) => {
@@ -159,15 +159,6 @@ impl Desk {
             }
             tokio::time::sleep(REST).await;
         }
-    }
-
-    async fn read(&self, run: &RunId) -> Result<Option<(Arc<State>, Vec<Event>)>, String> {
-        let Some(state) = self.engine.state(run).await? else {
-            return Ok(None);
-        };
-        let mut events = self.engine.events(run).await?;
-        events.truncate(usize::try_from(state.seq()).unwrap_or(usize::MAX));
-        Ok(Some((state, events)))
     }
 
     /// Begins what is due; gives when it is looked again.

@@ -79,12 +79,9 @@ impl Live {
 
     async fn whole(&self, run: &RunId) -> Answer<RunView> {
         let unread = |why: String| Problem::new(Code::Internal, format!("run `{run}` cannot be read: {why}"));
-        let state = self.engine.state(run).await.map_err(unread)?;
-        let state =
-            state.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
-        let mut events = self.engine.events(run).await.map_err(unread)?;
-        // The journal has all that the state says, and may have more by now.
-        events.truncate(usize::try_from(state.seq()).unwrap_or(usize::MAX));
+        let whole = self.engine.whole(run).await.map_err(unread)?;
+        let (state, events) =
+            whole.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
         Ok(run_view(&state, &events, clock::now()))
     }
 

@@ -423,6 +423,19 @@ impl Engine {
         Ok(self.read(run).await?.map(Arc::new))
     }
 
+    /// A run, and the events that its state is the fold of: the journal has all that the state says, and may have more by now.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub async fn whole(&self, run: &RunId) -> Result<Option<(Arc<State>, Vec<Event>)>, String> {
+        let Some(state) = self.state(run).await? else {
+            return Ok(None);
+        };
+        let mut events = self.events(run).await?;
+        events.truncate(usize::try_from(state.seq()).unwrap_or(usize::MAX));
+        Ok(Some((state, events)))
+    }
+
     /// A run's events, in order.
     ///
     /// # Errors

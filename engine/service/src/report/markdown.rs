@@ -164,19 +164,10 @@ fn steps(out: &mut Out, run: &RunView) {
 }
 
 fn step_lines(out: &mut Out, step: &StepView) {
-    match &step.state {
-        StepState::Held { why }
-        | StepState::Locking { why }
-        | StepState::Paused { why }
-        | StepState::Skipped { why }
-        | StepState::Rejected { why }
-        | StepState::Failed { why }
-        | StepState::InDoubt { why, .. }
-        | StepState::Undone { why }
-        | StepState::UndoFailed { why }
-        | StepState::Retrying { why, .. } => out.line(&format!("- Why: {}", escape(why))),
-        StepState::Answered { finding } => out.line(&format!("- {}", escape(&finding.summary))),
-        _ => {}
+    if let StepState::Answered { finding } = &step.state {
+        out.line(&format!("- {}", escape(&finding.summary)));
+    } else if let Some(why) = step.state.why() {
+        out.line(&format!("- Why: {}", escape(why)));
     }
     for line in super::plan::where_and_how(step) {
         out.line(&format!("- {}", escape(&line)));

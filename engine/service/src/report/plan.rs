@@ -282,6 +282,18 @@ pub(crate) fn who(question: &QuestionView) -> String {
     text
 }
 
+/// The plugin's reasons for its actions; one that several have in a row is said once.
+pub(crate) fn reasons(plan: &PlanView) -> Vec<&str> {
+    let mut reasons: Vec<&str> = plan
+        .actions
+        .iter()
+        .map(|view| view.action.reason.as_str())
+        .collect();
+    reasons.retain(|reason| !reason.is_empty());
+    reasons.dedup();
+    reasons
+}
+
 fn plugin_says(page: &mut Page, step: &StepView, plan: &PlanView, detail: Detail) {
     let WorkerView::Plugin(plugin) = &step.worker else {
         return;
@@ -295,13 +307,7 @@ fn plugin_says(page: &mut Page, step: &StepView, plan: &PlanView, detail: Detail
         &stanch_contract::text::clean_line_to(&plan.plugin_says, most),
         Style::Faint,
     );
-    let mut reasons: Vec<&str> = plan
-        .actions
-        .iter()
-        .map(|view| view.action.reason.as_str())
-        .collect();
-    reasons.retain(|reason| !reason.is_empty());
-    reasons.dedup();
+    let reasons = reasons(plan);
     let most = if detail == Detail::All { usize::MAX } else { 3 };
     for reason in reasons.iter().take(most) {
         page.text(

@@ -95,20 +95,11 @@ pub fn step(state: &StepState) -> (&'static str, Tone) {
 pub fn step_note(step: &StepView, now: Timestamp) -> Option<String> {
     let in_ms = |at| length(between(now, at));
     match &step.state {
-        StepState::Held { why }
-        | StepState::Locking { why }
-        | StepState::Paused { why }
-        | StepState::Skipped { why }
-        | StepState::Rejected { why }
-        | StepState::Failed { why }
-        | StepState::InDoubt { why, .. }
-        | StepState::Undone { why }
-        | StepState::UndoFailed { why } => Some(why.clone()).filter(|why| !why.is_empty()),
         StepState::Retrying { at, why } => Some(format!("{why}; tried again in {}", in_ms(*at))),
         StepState::BetweenBatches { at } => Some(format!("the next batch in {}", in_ms(*at))),
         StepState::Holding { at } => Some(format!("verified in {}", in_ms(*at))),
         StepState::Waiting => step.when.as_ref().map(|when| format!("when {when}")),
-        _ => None,
+        state => state.why().filter(|why| !why.is_empty()).map(str::to_owned),
     }
 }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use stanch_run::{Actor, Role as RunRole};
 use tower::ServiceExt as _;
+use url::form_urlencoded;
 
 use super::*;
 use crate::config::settings::Role;
@@ -70,7 +71,9 @@ async fn ask(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let body = serde_urlencoded::to_string(form).unwrap();
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
     let mut request = request.body(Body::from(body)).unwrap();
     let peer: Option<SocketAddr> = Some("10.0.0.7:4000".parse().unwrap());
     request.extensions_mut().insert(ConnectInfo(peer));
@@ -149,7 +152,9 @@ async fn who_is_not_logged_in_gets_the_log_in_page_and_comes_back_from_there() {
     {
         let answer = ask(&pages, "GET", path, &[("cookie", "stanch=wrong")], &[]).await;
         assert_eq!(answer.status, 303, "{path}");
-        let next = serde_urlencoded::to_string([("next", path)]).unwrap();
+        let next = form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", path)
+            .finish();
         assert_eq!(answer.to(), format!("/login?{next}"));
         let form = ask(&pages, "GET", answer.to(), &[], &[]).await;
         assert_eq!(form.status, 200);

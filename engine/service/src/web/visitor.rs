@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use stanch_run::Actor;
 use subtle::ConstantTimeEq as _;
+use url::form_urlencoded;
 
 use super::{Web, frame};
 use crate::clock;
@@ -96,7 +97,9 @@ impl FromRequestParts<Web> for Visitor {
         }
         if parts.method == Method::GET {
             let back = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            let query = serde_urlencoded::to_string([("next", back)]).unwrap_or_default();
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("next", back)
+                .finish();
             return Err(Redirect::to(&format!("/login?{query}")).into_response());
         }
         let problem = Problem::new(
@@ -141,9 +144,7 @@ impl Fields {
         let bytes = door::read(request.into_body())
             .await
             .map_err(|why| Problem::new(Code::BadRequest, why.to_string()))?;
-        serde_urlencoded::from_bytes::<Vec<(String, String)>>(&bytes)
-            .map(|pairs| Self(pairs.into_iter().collect()))
-            .map_err(|error| Problem::new(Code::BadRequest, format!("the form cannot be read: {error}")))
+        Ok(Self(form_urlencoded::parse(&bytes).into_owned().collect()))
     }
 
     /// A field that is not empty.

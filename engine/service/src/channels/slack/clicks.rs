@@ -198,12 +198,8 @@ impl Workspace {
     }
 
     async fn view(&self, run: &RunId) -> Result<RunView, String> {
-        let state = self
-            .engine
-            .state(run)
-            .await?
-            .ok_or_else(|| format!("there is no run {run}"))?;
-        let events = self.engine.events(run).await?;
+        let whole = self.engine.whole(run).await?;
+        let (state, events) = whole.ok_or_else(|| format!("there is no run {run}"))?;
         Ok(run_view(&state, &events, clock::now()))
     }
 

@@ -221,6 +221,25 @@ pub enum StepState {
     },
 }
 
+impl StepState {
+    /// Why it is so, where that is said.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Held { why }
+            | Self::Locking { why }
+            | Self::Paused { why }
+            | Self::Skipped { why }
+            | Self::Rejected { why }
+            | Self::Failed { why }
+            | Self::InDoubt { why, .. }
+            | Self::Undone { why }
+            | Self::UndoFailed { why }
+            | Self::Retrying { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+}
+
 /// What a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,7 +8,7 @@ use super::{class, until};
 use crate::config::settings::BreakGlass;
 use crate::control::actor::{must_be, role_of};
 use crate::control::types::{ActionView, PlanView, QuestionView, RunView, StepView, WorkerView};
-use crate::report::plan::{member, thing, touches, undone, where_and_how, who as asked_of};
+use crate::report::plan::{member, reasons, thing, touches, undone, where_and_how, who as asked_of};
 use crate::report::words;
 use crate::web::frame::csrf;
 use crate::web::visitor::Visitor;
@@ -190,13 +190,7 @@ fn plugin_says(step: &StepView, plan: &PlanView) -> Markup {
     let WorkerView::Plugin(plugin) = &step.worker else {
         return html! {};
     };
-    let mut reasons: Vec<&str> = plan
-        .actions
-        .iter()
-        .map(|view| view.action.reason.as_str())
-        .collect();
-    reasons.retain(|reason| !reason.is_empty());
-    reasons.dedup();
+    let reasons = reasons(plan);
     html! {
         details.plugin-says id={ "says-" (step.id) } {
             summary { span { "What " code { (plugin) } " says of it (nobody checked this)" } }
