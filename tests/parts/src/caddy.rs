@@ -79,6 +79,26 @@ impl Caddy {
         }] }]))
     }
 
+    /// What its configuration has there now. Each change has Caddy put up its admin API anew, and a connection that came in that
+    /// moment is closed without an answer: it is asked again.
+    ///
+    /// # Errors
+    /// Where it does not answer, or has nothing there.
+    pub fn configured(&self, path: &str) -> Result<Value, PartError> {
+        let answer = until("Caddy's admin API to answer", || {
+            let mut admin = Connection::open(self.admin).ok()?;
+            admin.get(path).ok()
+        })?;
+        if answer.status != 200 {
+            let said = format!(
+                "its admin API answers {} at {path}: {}",
+                answer.status, answer.body
+            );
+            return Err(self.trouble(&said));
+        }
+        serde_json::from_str(&answer.body).map_err(|why| PartError::of("what Caddy's admin API answers", why))
+    }
+
     /// An error with the end of what it said.
     pub fn trouble(&self, what: &str) -> PartError {
         self.process.trouble(what)

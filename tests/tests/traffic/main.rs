@@ -63,8 +63,7 @@ impl World {
     }
 
     fn weights(&self) -> Value {
-        let answer = Connection::open(self.caddy.admin).unwrap().get(WEIGHTS).unwrap();
-        serde_json::from_str(&answer.body).unwrap()
+        self.caddy.configured(WEIGHTS).unwrap()
     }
 
     fn somebody_sets(&self, path: &str, what: &str) {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use stanch_cluster_tests::{Around, Scenery, Stage, Users, packed, shipped};
-use stanch_outside::http::Connection;
 use stanch_outside::run::{Asked, asked};
 use stanch_outside::settings;
 use stanch_parts::{Caddy, Space, until};
@@ -64,8 +63,7 @@ impl<'a> City<'a> {
 
     /// The weights that Caddy goes by.
     pub(crate) fn weights(&self) -> [u64; 2] {
-        let answer = Connection::open(self.caddy.admin).unwrap().get(WEIGHTS).unwrap();
-        serde_json::from_str(&answer.body).unwrap()
+        serde_json::from_value(self.caddy.configured(WEIGHTS).unwrap()).unwrap()
     }
 
     /// Waits until Caddy goes by these.
