@@ -331,6 +331,93 @@ async fn from_the_alert_to_the_export() {
 
 /// A run says what its plugins need: one that was refused everything, and one that waits for a yes.
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_read_as_the_intake_would_that_it_is_sent_to() {
+    const INTAKES: &str = r#"
+[[intake]]
+kind = "generic"
+path = "/alerts/checks"
+[intake.map]
+each = "body.checks"
+name = "item.what"
+status = "item.open"
+fingerprint = "string(item.id)"
+labels = { instance = "item.node" }
+[[intake]]
+kind = "cloudevents"
+path = "/alerts/events"
+map = { name = "'DiskFull'", status = "event.type == 'disk.full'", labels = { instance = "event.subject" } }
+"#;
+    let (scratch, listens) = laid_out().await;
+    let folder = scratch.path();
+    let text = fs::read_to_string(folder.join("stanch.toml")).unwrap();
+    scratch.write("stanch.toml", text + INTAKES).unwrap();
+    let checks = r#"{"checks":[{"what":"Other","open":true,"id":1,"node":"n"},{"what":"DiskFull","open":true,"id":2,"node":"node-1"}]}"#;
+    let event = r#"{"specversion":"1.0","type":"disk.full","source":"/nodes","subject":"node-2","id":"e1"}"#;
+    scratch.write("checks.json", checks).unwrap();
+    scratch.write("event.json", event).unwrap();
+    scratch
+        .write("spoilt.json", checks.replace("\"id\":2,", ""))
+        .unwrap();
+    let engine = Engine::start(&program("stanch").unwrap(), folder, listens, "unused").unwrap();
+    let ask = |words: &[&str]| done(said(&engine, folder, None, words));
+    let json = |words: &[&str]| serde_json::from_str::<Value>(&ask(&[&["--json"], words].concat())).unwrap();
+
+    let explained = json(&["explain", "checks.json", "--intake", "/alerts/checks"]);
+    let applies = |index: usize| explained[index]["runbooks"][0]["applies"].clone();
+    assert_eq!(
+        (applies(0), applies(1)),
+        (Value::Bool(false), Value::Bool(true)),
+        "{explained}"
+    );
+    let dry = json(&[
+        "plan",
+        "disk-full",
+        "--alert",
+        "event.json",
+        "--intake",
+        "/alerts/events",
+    ]);
+    assert_eq!(dry["run"]["steps"][0]["state"], "planned", "{dry}");
+    assert_eq!(
+        json(&["runs"]),
+        Value::Array(vec![]),
+        "none of that took anything in"
+    );
+
+    let taken = ask(&["alert", "event.json", "--intake", "/alerts/events"]);
+    assert!(taken.contains("1 alert recorded"), "{taken}");
+    let run = &json(&["runs"])[0];
+    assert!(run.to_string().contains("node-2"), "{run}");
+
+    for (words, says) in [
+        (
+            ["alert", "spoilt.json", "--intake", "/alerts/checks"],
+            "map.fingerprint of [1]",
+        ),
+        (
+            ["alert", "checks.json", "--intake", "/alerts/events"],
+            "this is not a CloudEvent",
+        ),
+        (
+            ["alert", "checks.json", "--intake", "/alerts/none"],
+            "there is `/alerts/alertmanager`, `/alerts/checks`",
+        ),
+        (
+            ["alert", "stanch.toml", "--intake", "/alerts/checks"],
+            "it is not JSON",
+        ),
+    ] {
+        let output = said(&engine, folder, None, &words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && stderr.contains(says),
+            "{words:?}: {stderr}"
+        );
+    }
+    assert_eq!(json(&["runs"]).as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_smallest_grant_for_what_plugins_asked_for_in_a_run_is_suggested() {
     let (scratch, listens) = laid_out().await;
     let folder = scratch.path();

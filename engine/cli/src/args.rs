@@ -196,7 +196,17 @@ pub struct Plan {
     #[arg(long, value_name = "FILE")]
     pub alert: Option<PathBuf>,
     #[command(flatten)]
+    pub sent: Sent,
+    #[command(flatten)]
     pub inputs: Inputs,
+}
+
+/// How the file of an alert is read.
+#[derive(Debug, ClapArgs)]
+pub struct Sent {
+    /// The file is what is sent to this intake of stanch.toml: the engine reads it as it would there
+    #[arg(long, value_name = "PATH")]
+    pub intake: Option<String>,
 }
 
 /// Inputs of a runbook.
@@ -227,6 +237,8 @@ pub struct Run {
 pub struct AlertFile {
     /// The alert, as JSON: Alertmanager's webhook, its list of alerts, or one alert; - is the standard input
     pub file: PathBuf,
+    #[command(flatten)]
+    pub sent: Sent,
     /// Show the first run that it leads to until that is closed
     #[arg(long, short)]
     pub follow: bool,
@@ -237,6 +249,8 @@ pub struct AlertFile {
 pub struct Explain {
     /// A file with an alert, - for the standard input, or the fingerprint of one that came in
     pub alert: String,
+    #[command(flatten)]
+    pub sent: Sent,
 }
 
 /// `runs`.

@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use common::{alert, catalogue, source};
 use serde_json::{Value, json};
 use stanch_contract::{Alert, RunId, StepId};
-use stanch_runbook::expr::{Answer, EvalError, Scope, StepResult};
+use stanch_runbook::expr::{Answer, EvalError, Mapped, Scope, StepResult};
 use stanch_runbook::model::{StepKind, Worker};
+use stanch_runbook::reading::{self, Problems};
 use stanch_runbook::{LoadErrors, Runbook, load};
 
 /// A runbook whose step `b` has this parameter, in a plugin that takes anything; `a` comes before it, `c` after.
@@ -341,6 +342,89 @@ fn an_expression_cannot_exhaust_the_engine() {
         assert!(errors.contains(why), "{bad}: {errors}");
     }
     assert!(with("'${alerts.map(a, alerts.map(b, a.name + b.name))}'").is_ok());
+    // One loop after the other is not one in the other.
+    let chain = "'${alerts.filter(a, true).filter(a, true).filter(a, true).filter(a, true).map(a, a.name)}'";
+    assert!(with(chain).is_ok());
+}
+
+fn mapped(source: &str, names: &[&str]) -> Result<Mapped, LoadErrors> {
+    let text = format!("name = {source:?}\n");
+    let mut problems = Problems::new("stanch.toml", &text);
+    let table = reading::parse(&text, &mut problems);
+    let mapped = reading::text(&table.get("name").unwrap().node, "name", &mut problems)
+        .and_then(|got| Mapped::read(&got, names, "an intake's mapping", &mut problems));
+    problems.finish()?;
+    Ok(mapped.unwrap())
+}
+
+#[test]
+fn a_mapping_reads_what_came_by_its_name_and_says_what_is_missing() {
+    let body = json!({ "check": "disk", "n": 3, "on": true, "tags": [{ "key": "env", "value": "prod" }], "a-b": null });
+    let item = json!({ "id": 7, "deep": { "er": "x" } });
+    let given = [("body", &body), ("item", &item)];
+    for (source, expected) in [
+        ("body.check", json!("disk")),
+        ("item.id", json!(7)),
+        ("item", item.clone()),
+        ("string(item.id) + '/' + body.check", json!("7/disk")),
+        ("body.n > 2 ? 'firing' : 'resolved'", json!("firing")),
+        ("body.tags.filter(t, t.key == 'env')[0].value", json!("prod")),
+        ("has(body.nothing) ? body.nothing : 'none'", json!("none")),
+        ("body['a-b'] == null", json!(true)),
+        ("item.deep.er == 'x' && body.on", json!(true)),
+    ] {
+        assert_eq!(
+            mapped(source, &["body", "item"]).unwrap().value(&given).unwrap(),
+            expected,
+            "{source}"
+        );
+    }
+    for (source, why) in [
+        (
+            "body.nothing",
+            "`body.nothing` needs `body.nothing`, which is not there",
+        ),
+        ("item.deep.none.at.all", "needs `item.deep.none`"),
+        ("body.check + 1", "body.check + 1"),
+        ("body.tags[3].key", "body.tags[3].key"),
+    ] {
+        let error = mapped(source, &["body", "item"])
+            .unwrap()
+            .value(&given)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(why), "{source}: {error}");
+    }
+    let error = mapped("body.tags", &["body"])
+        .unwrap()
+        .text(&given)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("its value is a list"), "{error}");
+}
+
+#[test]
+fn a_mapping_knows_nothing_of_a_runbook_and_loops_once() {
+    for (source, why) in [
+        ("alert.name", "`alert` is not known"),
+        ("vars.region", "`vars` is not known"),
+        ("inputs.a", "`inputs` is not known"),
+        ("diagnosis.a.yes", "`diagnosis` is not known"),
+        ("has(diagnosis.a.yes)", "`diagnosis` is not known"),
+        ("item.id", "in an intake's mapping there is `body`"),
+        ("secret:waf", "a mapping cannot read secrets"),
+        ("${body.a}", "this is an expression already"),
+        ("body.a ==", "this is not an expression"),
+        ("nope(body.a)", "there is no function `nope`"),
+        ("body.a.map(x, body.b.map(y, x + y))", "a loop within a loop"),
+    ] {
+        let error = mapped(source, &["body"]).unwrap_err().to_string();
+        assert!(
+            error.contains(why) && error.starts_with("stanch.toml:1:"),
+            "{source}: {error}"
+        );
+    }
+    assert!(mapped("body.a.filter(x, x > 1).map(x, x + 1)", &["body"]).is_ok());
 }
 
 #[test]

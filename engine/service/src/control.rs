@@ -30,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::types::{
     AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Decide, DryRun, ExplainRequest,
-    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded, Report, ReportFilter,
-    RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle, StartRun, Status,
-    Suggested, TakenIn, UndoRun,
+    Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, ReadAlerts, Reloaded, Report,
+    ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
+    StartRun, Status, Suggested, TakenIn, UndoRun,
 };
 
 use crate::config::Settings;
@@ -110,6 +110,8 @@ pub trait Control: Send + Sync + 'static {
     /// Lets changes go on.
     async fn resume(&self, actor: &Actor, scope: &PauseScope) -> Answer<()>;
 
+    /// Which alerts an intake would make of a body.
+    async fn read(&self, request: ReadAlerts) -> Answer<Vec<Alert>>;
     /// Which runbooks an alert would start, and why not the others.
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation>;
     /// A dry run.

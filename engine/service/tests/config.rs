@@ -6,7 +6,7 @@ use stanch_contract::plan::Capability;
 use stanch_contract::{ByteSize, Span};
 use stanch_runbook::model::Mode;
 use stanch_sandbox::kubernetes::{Access as ClusterAccess, ClusterSpec};
-use stanch_service::config::settings::{IntakeAuth, Role, SecretPlace};
+use stanch_service::config::settings::{Encoding, IntakeAuth, Role, SecretPlace, SignedHeader, SignedTime};
 use stanch_service::config::{self, LoadErrors, Settings};
 
 fn parse(text: &str) -> Result<Settings, LoadErrors> {
@@ -53,6 +53,7 @@ fn every_broken_file_is_told_with_its_place_and_what_would_be_right() {
 fn an_empty_file_has_every_default() {
     let settings = parse("").unwrap();
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:9440");
+    assert_eq!(settings.server.page_of(&"2t8c".into()), None);
     assert_eq!(settings.store.path, Path::new("conf/data"));
     assert_eq!(settings.store.keep, "90d".parse().unwrap());
     assert_eq!(settings.store.reserve, ByteSize(64 << 20));
@@ -77,6 +78,10 @@ fn a_whole_file_says_what_it_says() {
         .map_err(|errors| errors.render(false, 110))
         .unwrap();
     assert!(settings.server.tls_upstream);
+    assert_eq!(
+        settings.server.page_of(&"2t8c".into()).as_deref(),
+        Some("https://stanch.example/runs/2t8c")
+    );
     assert_eq!(settings.store.path, Path::new("/var/lib/stanch"));
     let [inference, others] = settings.folders.as_slice() else {
         panic!("{:?}", settings.folders)
@@ -119,6 +124,40 @@ fn a_whole_file_says_what_it_says() {
         ("Watchdog", Span::from_secs(300), 1)
     );
     assert!(settings.intakes[1].reconcile.is_none() && settings.intakes[1].expects.is_none());
+    let checks = &settings.intakes[2];
+    let map = checks.mapping.as_ref().unwrap();
+    assert_eq!(
+        (
+            map.each.as_ref().unwrap().source(),
+            map.status.source(),
+            map.labels["cluster"].source()
+        ),
+        ("body.checks", "item.open", "body.cluster")
+    );
+    let header = |index: usize| match &settings.intakes[index].auth {
+        Some(IntakeAuth::Signature { secret, header }) if secret == "webhook" => header.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        header(2),
+        SignedHeader {
+            name: "x-hub-signature-256".into(),
+            prefix: "sha256=".into(),
+            encoding: Encoding::Hex,
+            time: None,
+        }
+    );
+    assert_eq!(
+        (header(3).encoding, header(3).time),
+        (
+            Encoding::Base64,
+            Some(SignedTime {
+                header: None,
+                prefix: "t=".into(),
+                between: ".".into(),
+            })
+        )
+    );
     let channels: Vec<String> = settings
         .approvals
         .channels

@@ -8,6 +8,8 @@
     reason = "helpers of tests stop here"
 )]
 
+#[path = "intake/mapped.rs"]
+mod mapped;
 #[path = "intake/signed.rs"]
 mod signed;
 mod support;
@@ -33,6 +35,7 @@ const SETTINGS: &str = r#"
 bearer = { file = "tests/support/bearer" }
 password = { file = "tests/support/password" }
 lost = { file = "tests/support/not-there" }
+github = { file = "tests/support/github" }
 
 [[intake]]
 kind = "alertmanager"
@@ -67,6 +70,62 @@ auth = { bearer = "${secret:bearer}" }
 kind = "pagerduty"
 path = "/alerts/pagerduty"
 auth = { signature = "${secret:bearer}" }
+
+[[intake]]
+kind = "cloudevents"
+path = "/alerts/events"
+auth = { bearer = "${secret:bearer}" }
+map = { status = "'firing'", fingerprint = "event.id" }
+
+[[intake]]
+kind = "cloudevents"
+path = "/alerts/events/subject"
+auth = { bearer = "${secret:bearer}" }
+map = { status = "event.type.endsWith('.opened')", labels = { zone = "event.data.zone" } }
+
+[[intake]]
+kind = "generic"
+path = "/alerts/azure"
+auth = { bearer = "${secret:bearer}" }
+[intake.map]
+when = "body.schemaId == 'azureMonitorCommonAlertSchema'"
+name = "body.data.essentials.alertRule"
+status = "body.data.essentials.monitorCondition == 'Fired'"
+fingerprint = "body.data.essentials.originAlertId"
+starts_at = "body.data.essentials.firedDateTime"
+labels = { severity = "body.data.essentials.severity", item = "body.data.essentials.configurationItems[0]", gone = "body.data.alertContext.properties" }
+annotations = { value = "body.data.alertContext.condition.allOf[0].metricValue" }
+
+[[intake]]
+kind = "generic"
+path = "/alerts/each"
+auth = { bearer = "${secret:bearer}" }
+[intake.map]
+each = "body.alerts"
+when = "!has(item.skip)"
+name = "item.labels.alertname"
+status = "item.status"
+fingerprint = "item.fingerprint"
+starts_at = "item.startsAt"
+labels = { pod = "item.labels.pod", receiver = "body.receiver" }
+
+[[intake]]
+kind = "generic"
+path = "/alerts/github"
+auth = { signature = { secret = "${secret:github}", header = "X-Hub-Signature-256", prefix = "sha256=" } }
+map = { name = "body.name", status = "body.open", fingerprint = "string(body.id)", starts_at = "body.since" }
+
+[[intake]]
+kind = "generic"
+path = "/alerts/timed"
+auth = { signature = { secret = "${secret:github}", header = "x-stanch-signature", prefix = "v1=", time = { prefix = "t=", between = "." } } }
+map = { name = "body.name", status = "body.open", fingerprint = "string(body.id)" }
+
+[[intake]]
+kind = "cloudevents"
+path = "/alerts/base64"
+auth = { signature = { secret = "${secret:github}", header = "x-signature", encoding = "base64", time = { header = "x-time", between = ":" } } }
+map = { status = "'firing'", fingerprint = "event.id" }
 "#;
 
 struct Bench {

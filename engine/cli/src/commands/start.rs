@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use stanch_contract::{Alert, RunId};
-use stanch_service::control::types::{Accepted, DryRun, ExplainRequest, Explanation, PlanRequest, StartRun};
+use stanch_service::control::types::{
+    Accepted, DryRun, ExplainRequest, Explanation, PlanRequest, ReadAlerts, StartRun,
+};
 use stanch_service::intake::alertmanager;
 use stanch_service::report::{Detail, run_page};
 
@@ -35,7 +37,9 @@ pub async fn run(client: &Client, console: &Console, run: args::Run) -> Result<E
 }
 
 pub async fn alert(client: &Client, console: &Console, alert: args::AlertFile) -> Result<Exit, CliError> {
-    let accepted: Accepted = client.post("/alerts", &alerts(&alert.file)?).await?;
+    let accepted: Accepted = client
+        .post("/alerts", &sent(client, &alert.file, alert.sent).await?)
+        .await?;
     if let Some(run) = accepted.runs.first().filter(|_| alert.follow) {
         return live::follow(client, console, run.as_str()).await;
     }
@@ -44,9 +48,13 @@ pub async fn alert(client: &Client, console: &Console, alert: args::AlertFile) -
 }
 
 pub async fn plan(client: &Client, console: &Console, plan: args::Plan) -> Result<Exit, CliError> {
+    let alerts = match &plan.alert {
+        Some(file) => sent(client, file, plan.sent).await?,
+        None => Vec::new(),
+    };
     let request = PlanRequest {
         runbook: plan.runbook,
-        alerts: plan.alert.as_deref().map(alerts).transpose()?.unwrap_or_default(),
+        alerts,
         inputs: files::inputs(&plan.inputs.inputs)?,
     };
     let dry: DryRun = client.post("/plan", &request).await?;
@@ -56,8 +64,9 @@ pub async fn plan(client: &Client, console: &Console, plan: args::Plan) -> Resul
 
 pub async fn explain(client: &Client, console: &Console, explain: args::Explain) -> Result<Exit, CliError> {
     let path = Path::new(&explain.alert);
-    let requests = if explain.alert == "-" || path.is_file() {
-        alerts(path)?
+    let requests = if explain.alert == "-" || path.is_file() || explain.sent.intake.is_some() {
+        sent(client, path, explain.sent)
+            .await?
             .into_iter()
             .map(|alert| ExplainRequest::Alert(Box::new(alert)))
             .collect()
@@ -71,6 +80,16 @@ pub async fn explain(client: &Client, console: &Console, explain: args::Explain)
     }
     console.show(&explanations, |width| screens::explained(&explanations, width))?;
     Ok(Exit::Done)
+}
+
+/// The alerts of a file, read as the intake would that it is sent to, where one is named: what its words mean, only the
+/// engine's stanch.toml says.
+async fn sent(client: &Client, path: &Path, sent: args::Sent) -> Result<Vec<Alert>, CliError> {
+    let Some(intake) = sent.intake else {
+        return alerts(path);
+    };
+    let body = files::json(path)?;
+    client.post("/alerts/read", &ReadAlerts { intake, body }).await
 }
 
 /// The alerts of a file: what Alertmanager's webhook sends, the list that its API gives, or the engine's own form.

@@ -82,6 +82,8 @@ pub(crate) struct Readable<'a> {
     pub(crate) gives: bool,
     /// Whether what only a few may see can be read here: it is given as it is, and alone.
     pub(crate) hidden: bool,
+    /// Where it is an intake's mapping: the names of what came. Nothing else can be read there.
+    pub(crate) given: Option<&'a [&'a str]>,
 }
 
 /// A name that cannot be read, with the node it is at.
@@ -138,6 +140,8 @@ const TYPES: [&str; 10] = [
 ];
 /// Loops within loops that an expression may have.
 const MOST_LOOPS: usize = 3;
+/// The same in an intake's mapping, which is held against whatever comes, up to 4 MiB of it: no time that grows with its square.
+const MOST_LOOPS_GIVEN: usize = 1;
 
 /// Walks `tree`.
 pub(crate) fn check(tree: &IdedExpr, readable: &Readable<'_>) -> (Found, Trust) {
@@ -211,16 +215,21 @@ impl Walk<'_> {
                 .max()
                 .unwrap_or(Trust::Ours),
             Cel::Comprehension(inner) => {
-                self.loops += 1;
-                if self.loops > MOST_LOOPS {
-                    self.bad(
-                        node,
-                        format!("more than {MOST_LOOPS} loops within each other"),
-                        None,
-                    );
-                }
+                // What is looped over is made once: a loop in there is before this one, not within it.
                 let range = self.node(&inner.iter_range);
                 let start = self.node(&inner.accu_init);
+                let most = match self.readable.given {
+                    Some(_) => MOST_LOOPS_GIVEN,
+                    None => MOST_LOOPS,
+                };
+                self.loops += 1;
+                if self.loops > most {
+                    let message = match most {
+                        1 => "a loop within a loop".to_owned(),
+                        most => format!("more than {most} loops within each other"),
+                    };
+                    self.bad(node, message, None);
+                }
                 // `all`, `exists` and `exists_one` begin with a truth or a number and end with one.
                 let is_text = !matches!(
                     inner.accu_init.expr,
@@ -309,6 +318,9 @@ impl Walk<'_> {
         };
         let second = path.get(1).map(String::as_str);
         self.found.paths.push(path.to_vec());
+        if let Some(given) = self.readable.given {
+            return self.given(node, path, given);
+        }
         match root.as_str() {
             "alert" => match second {
                 Some("status") => Trust::Ours,
@@ -379,6 +391,20 @@ impl Walk<'_> {
                 }
             },
         }
+    }
+
+    /// What came, whatever is in it: only its name can be checked before it is there.
+    fn given(&mut self, node: &IdedExpr, path: &[String], given: &[&str]) -> Trust {
+        let root = path.first().map_or("", String::as_str);
+        if given.contains(&root) {
+            return Trust::Outside;
+        }
+        if TYPES.contains(&root) && path.len() == 1 {
+            return Trust::Ours;
+        }
+        let names: Vec<String> = given.iter().map(|name| format!("`{name}`")).collect();
+        let help = format!("in {} there is {}", self.readable.place, names.join(" and "));
+        self.bad(node, format!("`{root}` is not known"), help)
     }
 
     fn is_input(&self, word: &str) -> bool {

@@ -43,7 +43,12 @@ pub(crate) fn compile(source: &str, readable: &Readable<'_>) -> Result<Expr, Vec
     }
     if source.trim_start().starts_with("secret:") {
         let help = "secrets are used in stanch.toml only; the gate adds them to what a plugin sends";
-        return Err(Wrong::whole(source, "a runbook cannot read secrets", Some(help)));
+        let whose = readable.given.map_or("a runbook", |_| "a mapping");
+        return Err(Wrong::whole(
+            source,
+            format!("{whose} cannot read secrets"),
+            Some(help),
+        ));
     }
     if source.len() > MOST_LONG {
         return Err(Wrong::whole(

@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod functions;
+mod mapped;
 mod resolve;
 mod template;
 
@@ -22,6 +23,7 @@ use crate::model::Impact;
 
 pub(crate) use check::{InputFacts, Part, Readable, Step as StepFacts, Steps, Trust};
 pub(crate) use compile::compile;
+pub use mapped::Mapped;
 pub(crate) use resolve::severity as severity_word;
 pub(crate) use template::{Check, Piece, Put, Tree, as_text as template_text, split};
 pub use template::{Params, Template};
@@ -183,6 +185,10 @@ impl Expr {
     /// Whether the whole of it is `raw(…)`.
     pub(crate) fn is_raw(&self) -> bool {
         self.inner.raw
+    }
+
+    pub(crate) fn tree(&self) -> &IdedExpr {
+        &self.inner.tree
     }
 
     pub(crate) fn paths(&self) -> &[Vec<String>] {

@@ -26,9 +26,17 @@ pub(crate) enum NoValue {
 
 /// The value of `tree` in `scope`.
 pub(crate) fn evaluate(tree: &IdedExpr, scope: &Scope<'_>) -> Result<Value, NoValue> {
-    let resolver = Resolver { scope };
+    resolved(tree, &Resolver { scope })
+}
+
+/// The value of `tree` with these values by their names.
+pub(crate) fn evaluate_given(tree: &IdedExpr, given: &[(&str, &Value)]) -> Result<Value, NoValue> {
+    resolved(tree, &Given(given))
+}
+
+fn resolved(tree: &IdedExpr, resolver: &dyn VariableResolver) -> Result<Value, NoValue> {
     let mut context = Context::with_env(environment());
-    context.set_variable_resolver(&resolver);
+    context.set_variable_resolver(resolver);
     let value = cel::Value::resolve(tree, &context).map_err(|error| match error {
         ExecutionError::NoSuchKey(key) => NoValue::Key(key.to_string()),
         ExecutionError::FunctionError { function, message } => {
@@ -107,11 +115,29 @@ pub(crate) fn blame(expr: &Expr, key: &str, scope: &Scope<'_>) -> EvalError {
     }
 }
 
+/// The same where the values are given by their names.
+pub(crate) fn blame_given(expr: &Expr, key: &str, given: &[(&str, &Value)]) -> EvalError {
+    let given = Given(given);
+    let missing = expr.paths().iter().find_map(|path| {
+        let depth = missing_in(path, |prefix| given.find(prefix).is_some())?;
+        let path = path.get(..=depth)?;
+        path.last().filter(|name| *name == key).map(|_| path.join("."))
+    });
+    EvalError::Missing {
+        expression: expr.source().to_owned(),
+        what: missing.unwrap_or_else(|| key.to_owned()),
+    }
+}
+
 /// How far along `path` there is something; `None` where all of it is there.
 fn missing_at(path: &[String], scope: &Scope<'_>) -> Option<usize> {
     let resolver = Resolver { scope };
+    missing_in(path, |prefix| resolver.has(prefix))
+}
+
+fn missing_in(path: &[String], has: impl Fn(&[&str]) -> bool) -> Option<usize> {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
-    (1..names.len()).find(|depth| names.get(..=*depth).is_none_or(|prefix| !resolver.has(prefix)))
+    (1..names.len()).find(|depth| names.get(..=*depth).is_none_or(|prefix| !has(prefix)))
 }
 
 /// What a path leads to.
@@ -129,16 +155,37 @@ struct Resolver<'a> {
 }
 
 impl VariableResolver for Resolver<'_> {
-    /// CEL asks for `a.b.c`, then `a.b`, then `a`: so only what is read is converted.
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let mut names = [""; 8];
-        let mut count = 0;
-        for name in variable.split('.') {
-            *names.get_mut(count)? = name;
-            count += 1;
-        }
-        self.find(names.get(..count)?)
+        named(variable, |names| self.find(names))
     }
+}
+
+/// Values by their names.
+struct Given<'a>(&'a [(&'a str, &'a Value)]);
+
+impl VariableResolver for Given<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        named(variable, |names| self.find(names))
+    }
+}
+
+impl Given<'_> {
+    fn find<'b>(&'b self, path: &[&str]) -> Option<CowVal<'b, 'b>> {
+        let (root, rest) = path.split_first()?;
+        let (_, value) = self.0.iter().find(|(name, _)| name == root)?;
+        descend(value, rest)
+    }
+}
+
+/// CEL asks for `a.b.c`, then `a.b`, then `a`: so only what is read is converted.
+fn named<'b>(variable: &str, find: impl Fn(&[&str]) -> Option<CowVal<'b, 'b>>) -> Option<CowVal<'b, 'b>> {
+    let mut names = [""; 8];
+    let mut count = 0;
+    for name in variable.split('.') {
+        *names.get_mut(count)? = name;
+        count += 1;
+    }
+    find(names.get(..count)?)
 }
 
 fn string<'b>(text: &'b str) -> CowVal<'b, 'b> {

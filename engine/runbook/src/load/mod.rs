@@ -26,6 +26,8 @@ use crate::problem::{At, LoadErrors, Problems, did_you_mean};
 use crate::schema::Schema;
 use crate::source::{Catalogue, PluginFacts, RunbookSource};
 
+pub(crate) use params::expression;
+
 use defaults::Defaults;
 use fields::{Fields, Got};
 
@@ -107,6 +109,7 @@ impl Known<'_> {
             place,
             hidden: false,
             gives: false,
+            given: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl Known<'_> {
             place,
             hidden: false,
             gives: false,
+            given: None,
         }
     }
 }

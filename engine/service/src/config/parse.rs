@@ -7,7 +7,7 @@ use stanch_contract::{Digest, PluginKey};
 
 use super::settings::Settings;
 use super::values::Names;
-use super::{approvals, clusters, folders, guardrails, people, plugins, secrets, server, values};
+use super::{approvals, clusters, folders, guardrails, intakes, people, plugins, secrets, server, values};
 use stanch_runbook::LoadErrors;
 use stanch_runbook::reading::{self, At, Fields, Problems};
 
@@ -35,7 +35,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let (clusters, known) = clusters::clusters(&mut top, base, &mut problems);
     let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
     let installed: Vec<&str> = plugins.keys().map(PluginKey::as_str).collect();
-    let intakes = people::intakes(&mut top, &names, &installed, &mut problems);
+    let intakes = intakes::intakes(&mut top, &names, &installed, &mut problems);
     let users = people::users(&mut top, &mut problems);
     let has_slack = top.has("slack");
     let slack = approvals::slack(&mut top, &names, &mut problems);

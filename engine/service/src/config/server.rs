@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use stanch_contract::{ByteSize, Span};
+use url::Url;
 
 use super::settings::{Intake, Server, Store, TlsFiles};
 use super::values;
@@ -30,6 +31,7 @@ pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Probl
         listen: LISTEN,
         tls_upstream: false,
         tls: None,
+        public: None,
     };
     let mut listen_at = At::start();
     if let Some(mut fields) = top
@@ -46,6 +48,14 @@ pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Probl
                     "not an address and a port",
                     "write an IP address and a port, as in `127.0.0.1:9440` or `[::1]:9440`".to_owned(),
                 ),
+            }
+        }
+        if let Some(written) = fields.text("public", problems) {
+            server.public = public(written.value);
+            if server.public.is_none() {
+                let help = "write where browsers reach the engine, such as `https://stanch.example`: scheme and host, without a path".to_owned();
+                let message = format!("`public` cannot be `{}`", written.value);
+                problems.add(&written.at, message, "not an address of pages", help);
             }
         }
         if let Some(tls) = fields.node("tls") {
@@ -66,6 +76,19 @@ pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Probl
         value: server,
         at: listen_at,
     }
+}
+
+/// `https://stanch.example`, or with a port; `http` too, as on this machine. Pages are at the root, so it has no path.
+fn public(written: &str) -> Option<String> {
+    let url = Url::parse(written).ok()?;
+    let fit = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    fit.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Who can be reached from elsewhere proves who sends, and does not do so in the clear.

@@ -12,12 +12,18 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stanch_contract::{ByteSize, Digest, PluginKey, Span, text};
+use stanch_contract::{ByteSize, Digest, PluginKey, RunId, Span, text};
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
 use stanch_sandbox::Limits;
 use stanch_sandbox::gate::Grant;
 use stanch_sandbox::kubernetes::ClusterSpec;
+
+mod intake;
+
+pub use intake::{
+    Encoding, Expects, Intake, IntakeAuth, IntakeKind, Mapping, Reconcile, SignedHeader, SignedTime,
+};
 
 /// All of stanch.toml.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,12 +99,20 @@ pub struct Server {
     pub tls_upstream: bool,
     /// What the engine speaks TLS with itself. One of the two is required where `listen` is beyond loopback.
     pub tls: Option<TlsFiles>,
+    /// Where people's browsers reach the engine, without a slash at the end; absent: messages lead to no page.
+    pub public: Option<String>,
 }
 
 impl Server {
     /// Whether browsers and tools reach the engine by TLS.
     pub fn is_secure(&self) -> bool {
         self.tls_upstream || self.tls.is_some()
+    }
+
+    /// The page of a run, for messages.
+    pub fn page_of(&self, run: &RunId) -> Option<String> {
+        let public = self.public.as_ref()?;
+        Some(format!("{public}/runs/{run}"))
     }
 }
 
@@ -147,96 +161,6 @@ impl PluginFilter {
     /// Whether this installation may be used.
     pub fn allows(&self, key: &PluginKey) -> bool {
         self.0.iter().any(|pattern| text::fits(pattern, key.as_str()))
-    }
-}
-
-/// One of `[[intake]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intake {
-    /// Who sends.
-    pub kind: IntakeKind,
-    /// The URL's path, beginning with a slash; unique. It is also the intake's name.
-    pub path: String,
-    /// How the sender proves who it is; absent only where `listen` is on loopback.
-    pub auth: Option<IntakeAuth>,
-    /// Where what still fires is read at the start and now and then.
-    pub reconcile: Option<Reconcile>,
-    /// The alert whose silence escalates.
-    pub expects: Option<Expects>,
-}
-
-/// An Alertmanager that is asked what fires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reconcile {
-    /// Its address, without a slash at the end.
-    pub url: String,
-    /// Only what goes to this receiver of its configuration.
-    pub receiver: Option<String>,
-    /// The secret of a bearer token.
-    pub bearer: Option<String>,
-}
-
-/// An alert that always fires, so that its silence means that no alert comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expects {
-    /// Its name.
-    pub alert: String,
-    /// It has to come at least so often.
-    pub within: Span,
-    /// Who is told where it does not: notification plugins, the first first, until one was delivered.
-    pub tell: Vec<Channel>,
-}
-
-/// The senders that this version understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IntakeKind {
-    /// Alertmanager's webhook, version 4.
-    Alertmanager,
-    /// The webhook of Grafana's alerting, version 1.
-    Grafana,
-    /// PagerDuty's webhooks, version 3.
-    Pagerduty,
-}
-
-impl IntakeKind {
-    /// Whether this sender can sign what it sends.
-    pub fn signs(self) -> bool {
-        match self {
-            Self::Alertmanager => false,
-            Self::Grafana | Self::Pagerduty => true,
-        }
-    }
-}
-
-/// What a sender must present.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IntakeAuth {
-    /// `Authorization: Bearer` with the value of this secret.
-    Bearer {
-        /// The secret's name.
-        secret: String,
-    },
-    /// `Authorization: Basic`.
-    Basic {
-        /// The user's name, as written.
-        user: String,
-        /// The secret's name.
-        secret: String,
-    },
-    /// The body is signed with this secret, in the way of the intake's kind.
-    Signature {
-        /// The secret's name.
-        secret: String,
-    },
-}
-
-impl IntakeAuth {
-    /// The name of the secret that it takes.
-    pub fn secret(&self) -> &str {
-        match self {
-            Self::Bearer { secret } | Self::Basic { secret, .. } | Self::Signature { secret } => secret,
-        }
     }
 }
 

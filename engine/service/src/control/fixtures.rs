@@ -9,9 +9,9 @@ use stanch_run::Actor;
 
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
-    ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, Reloaded,
-    Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
-    StartRun, Status, Suggested, TakenIn, UndoRun,
+    ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest, PluginView, Problem, ReadAlerts,
+    Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage,
+    RunbookView, Settle, StartRun, Status, Suggested, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 use crate::config::Settings;
@@ -97,6 +97,9 @@ impl Control for Wall {
     }
     async fn resume(&self, actor: &Actor, _: &PauseScope) -> Answer<()> {
         reached(&actor.name)
+    }
+    async fn read(&self, _: ReadAlerts) -> Answer<Vec<Alert>> {
+        reached("a reader")
     }
     async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {
         reached("a reader")

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::Deserialize;
-use stanch_contract::{Alert, PlanDigest, PluginKey, RunId, StepId, Timestamp};
+use stanch_contract::{Alert, PlanDigest, PluginKey, RunId, StepId, Timestamp, text};
 use stanch_journal::{AlertFilter, Disk};
 use stanch_run::Actor;
 use stanch_run::words::OnCancel;
@@ -31,16 +31,16 @@ use self::refusals::{dry_run, journal, not_durable, not_started, refused};
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code,
     ConditionView, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest,
-    PluginView, Problem, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView,
-    RunbookExplanation, RunbookPage, RunbookView, Settle, StartRun, Status, StoreHealth, Suggested, TakenIn,
-    UndoRun,
+    PluginView, Problem, ReadAlerts, Reloaded, Report, ReportFilter, RollbackRequest, RunFilter, RunSummary,
+    RunView, RunbookExplanation, RunbookPage, RunbookView, Settle, StartRun, Status, StoreHealth, Suggested,
+    TakenIn, UndoRun,
 };
 use super::{Answer, Control};
 use crate::audit::{Entry, Failures};
 use crate::clock;
 use crate::config::Settings;
 use crate::executor::Engine;
-use crate::intake::AlertSink as _;
+use crate::intake::{self, AlertSink as _};
 use crate::reload::Reloader;
 use crate::report::compose::run_view;
 
@@ -325,6 +325,35 @@ impl Control for Live {
         self.engine.resume(actor, scope).await.map_err(refused)?;
         self.pulse.beat();
         Ok(())
+    }
+
+    async fn read(&self, request: ReadAlerts) -> Answer<Vec<Alert>> {
+        let ReadAlerts { intake: path, body } = request;
+        let settings = self.engine.current().load().settings.clone();
+        let Some(intake) = settings.intakes.iter().find(|intake| intake.path == path) else {
+            let known: Vec<String> = settings
+                .intakes
+                .iter()
+                .map(|intake| format!("`{}`", intake.path))
+                .collect();
+            let path = text::clean_line_to(&path, 80);
+            let problem = Problem::new(Code::NotFound, format!("stanch.toml has no intake `{path}`"));
+            return Err(match known.is_empty() {
+                true => problem.hint("add `[[intake]]` to stanch.toml"),
+                false => problem.hint(format!("there is {}", known.join(", "))),
+            });
+        };
+        let intake = Arc::clone(intake);
+        let reading = move || intake::read::alerts_of(&intake, body.to_string().as_bytes(), clock::now());
+        let read = tokio::task::spawn_blocking(reading).await;
+        let read = read.map_err(|_| Problem::new(Code::Internal, "the body could not be read"))?;
+        read.map_err(|malformed| {
+            let detail = match malformed.at.as_str() {
+                "" => malformed.reason,
+                at => format!("{at}: {}", malformed.reason),
+            };
+            Problem::new(Code::BadRequest, format!("`{path}` would refuse this: {detail}"))
+        })
     }
 
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {

@@ -26,8 +26,8 @@ use super::extract::{Body, Caller};
 use super::once::{Answers, once};
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
-    ExplainRequest, Explanation, PauseRequest, PlanRequest, PluginView, Problem, Reloaded, Report,
-    ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
+    ExplainRequest, Explanation, PauseRequest, PlanRequest, PluginView, Problem, ReadAlerts, Reloaded,
+    Report, ReportFilter, RollbackRequest, RunFilter, RunSummary, RunView, RunbookPage, RunbookView, Settle,
     StartRun, Status, Suggested, TakenIn, UndoRun,
 };
 use super::{Answer, Control};
@@ -99,6 +99,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/status", get(status))
         .nest("/runs", runs)
         .route("/alerts", get(taken_in).post(alerts))
+        .route("/alerts/read", post(read))
         .route("/runbooks", get(runbooks))
         .route("/runbooks/{name}", get(runbook))
         .route("/explain", post(explain))
@@ -342,6 +343,16 @@ async fn runbook(
 ) -> Answer<Json<RunbookPage>> {
     must_be(&who, Role::Viewer, "read")?;
     shared.control.runbook(&name).await.map(Json)
+}
+
+/// Nothing is taken in, so a reader may.
+async fn read(
+    who: Caller,
+    State(shared): State<Shared>,
+    Body(request): Body<ReadAlerts>,
+) -> Answer<Json<Vec<Alert>>> {
+    must_be(&who, Role::Viewer, "read")?;
+    shared.control.read(request).await.map(Json)
 }
 
 async fn explain(

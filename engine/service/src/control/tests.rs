@@ -96,7 +96,7 @@ async fn ask_over_network(method: &str, path: &str, body: &Value, header: Option
 }
 
 /// Every route, with the number of the least user who may.
-fn every_route() -> [(&'static str, &'static str, Value, u32); 26] {
+fn every_route() -> [(&'static str, &'static str, Value, u32); 27] {
     let alert = json!({"name": "A", "fingerprint": "f", "status": "firing", "starts_at": ""});
     [
         ("GET", "/status", Value::Null, 9001),
@@ -111,6 +111,12 @@ fn every_route() -> [(&'static str, &'static str, Value, u32); 26] {
         ("GET", "/plugins", Value::Null, 9001),
         ("GET", "/plugins/waf", Value::Null, 9001),
         ("POST", "/explain", json!({"fingerprint": "f"}), 9001),
+        (
+            "POST",
+            "/alerts/read",
+            json!({"intake": "/alerts", "body": {}}),
+            9001,
+        ),
         (
             "POST",
             "/runs/r1/steps/s/decision",

@@ -14,15 +14,9 @@ use stanch_contract::{Span, Timestamp};
 use stanch_sandbox::secret::Secret;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::config::settings::{Intake, IntakeAuth, IntakeKind};
+use crate::config::settings::{Encoding, Intake, IntakeAuth, SignedHeader};
 use crate::secrets::Secrets;
 
-/// Grafana's signature, hex digits, of `TIME:BODY`. The name is the one that Grafana has unless told otherwise.
-const GRAFANA: &str = "x-grafana-alerting-signature";
-/// Its time, in seconds. Grafana has no name for it unless told one; this is the one of its documentation.
-const GRAFANA_TIME: &str = "x-grafana-alerting-signature-timestamp";
-/// PagerDuty's signatures of the body: `v1=HEX`, several while the secret is changed.
-const PAGERDUTY: &str = "x-pagerduty-signature";
 /// How far a signed time may be from now, either way: what was recorded on the way is worth nothing after that.
 const WINDOW: Span = Span::from_secs(300);
 /// Signatures that are tried of one request.
@@ -45,8 +39,8 @@ pub(super) fn check(intake: &Intake, headers: &HeaderMap, secrets: &Secrets) -> 
         return Ok(());
     };
     let expected: Arc<Secret> = secrets.value(auth.secret()).map_err(Denied::NoValue)?;
-    if let IntakeAuth::Signature { .. } = auth {
-        return signature(intake.kind, headers).map(drop);
+    if let IntakeAuth::Signature { header, .. } = auth {
+        return presented(header, headers).map(drop);
     }
     // Several are ambiguous: a proxy may have looked at another one.
     let mut presented = headers.get_all(header::AUTHORIZATION).iter();
@@ -78,15 +72,15 @@ pub(super) fn signed(
     secrets: &Secrets,
     now: Timestamp,
 ) -> Result<(), Denied> {
-    let Some(IntakeAuth::Signature { secret }) = &intake.auth else {
+    let Some(IntakeAuth::Signature { secret, header }) = &intake.auth else {
         return Ok(());
     };
     let key: Arc<Secret> = secrets.value(secret).map_err(Denied::NoValue)?;
-    let Presented { time, signatures } = signature(intake.kind, headers)?;
+    let Presented { time, signatures } = presented(header, headers)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).map_err(|_| Denied::Wrong)?;
-    if let Some(time) = time {
+    if let Some((time, between)) = time {
         mac.update(time.as_bytes());
-        mac.update(b":");
+        mac.update(between.as_bytes());
     }
     mac.update(body);
     let right = signatures.iter().fold(Choice::from(0), |right, presented| {
@@ -96,7 +90,7 @@ pub(super) fn signed(
         return Err(Denied::Wrong);
     }
     // Only now: of a time that nobody signed there is nothing to say.
-    match time.map(|time| time.parse::<i64>()) {
+    match time.map(|(time, _)| time.parse::<i64>()) {
         None => Ok(()),
         Some(Ok(seconds)) => {
             let then = Timestamp(seconds.saturating_mul(1_000));
@@ -111,13 +105,13 @@ pub(super) fn signed(
     }
 }
 
-/// What a request presents as its signatures, and the time that they are of.
+/// What a request presents as its signatures, and the time that they are of with what stands between it and the body.
 struct Presented<'a> {
-    time: Option<&'a str>,
+    time: Option<(&'a str, &'a str)>,
     signatures: Vec<Vec<u8>>,
 }
 
-fn signature(kind: IntakeKind, headers: &HeaderMap) -> Result<Presented<'_>, Denied> {
+fn presented<'a>(header: &'a SignedHeader, headers: &'a HeaderMap) -> Result<Presented<'a>, Denied> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -125,27 +119,40 @@ fn signature(kind: IntakeKind, headers: &HeaderMap) -> Result<Presented<'_>, Den
             _ => Err(Denied::Wrong),
         }
     };
-    let digits = |text: &str| hex::decode(text.trim()).map_err(|_| Denied::Wrong);
-    match kind {
-        IntakeKind::Alertmanager => Err(Denied::Wrong),
-        // Without a time a request that somebody recorded could be sent again for ever, so there has to be one.
-        IntakeKind::Grafana => Ok(Presented {
-            time: Some(one(GRAFANA_TIME)?),
-            signatures: vec![digits(one(GRAFANA)?)?],
-        }),
-        IntakeKind::Pagerduty => {
-            let versions = one(PAGERDUTY)?.split(',').take(MOST_SIGNATURES);
-            let known = versions.filter_map(|version| version.trim().strip_prefix("v1="));
-            let signatures: Vec<Vec<u8>> = known.map(digits).collect::<Result<_, _>>()?;
-            if signatures.is_empty() {
-                return Err(Denied::Wrong);
-            }
-            Ok(Presented {
-                time: None,
-                signatures,
-            })
-        }
+    // What begins otherwise is a signature of another form, or the time.
+    let value = one(&header.name)?;
+    let signatures = parts(value, &header.prefix).take(MOST_SIGNATURES);
+    let signatures: Vec<Vec<u8>> = signatures
+        .map(|written| match header.encoding {
+            Encoding::Hex => hex::decode(written).map_err(|_| Denied::Wrong),
+            Encoding::Base64 => STANDARD.decode(written).map_err(|_| Denied::Wrong),
+        })
+        .collect::<Result<_, _>>()?;
+    if signatures.is_empty() {
+        return Err(Denied::Wrong);
     }
+    let time = match &header.time {
+        None => None,
+        Some(time) => {
+            let value = match &time.header {
+                Some(name) => one(name)?,
+                None => value,
+            };
+            let mut times = parts(value, &time.prefix);
+            match (times.next(), times.next()) {
+                (Some(found), None) => Some((found, time.between.as_str())),
+                _ => return Err(Denied::Wrong),
+            }
+        }
+    };
+    Ok(Presented { time, signatures })
+}
+
+/// What is behind `prefix` in each part of a header's value, with commas between them.
+fn parts<'a>(value: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    value
+        .split(',')
+        .filter_map(move |part| part.trim().strip_prefix(prefix))
 }
 
 /// What `WWW-Authenticate` says.

@@ -1,6 +1,7 @@
 //! The form of a body, before anything looks at what it says: UTF-8, not nested without end, and without what would
 //! mislead a reader.
 
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use stanch_contract::text as words;
 
@@ -29,12 +30,78 @@ impl Malformed {
             at: at.into(),
         }
     }
+
+    /// The same, in what is at this place.
+    pub(super) fn under(self, at: &str) -> Self {
+        Self {
+            at: format!("{at} {}", self.at).trim_end().to_owned(),
+            ..self
+        }
+    }
+}
+
+/// Why a request says nothing that can be understood.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// Its body is of another type than this intake takes.
+    Kind(String),
+    /// Its body is not what its type says, or not what the intake makes alerts of.
+    Malformed(Malformed),
+}
+
+impl Unreadable {
+    pub(super) fn kind(why: impl Into<String>) -> Self {
+        Self::Kind(why.into())
+    }
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// What `Content-Type` says, without its parameters and in lower case.
+pub(super) fn content_type(headers: &HeaderMap) -> Result<Option<String>, Unreadable> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    };
+    let value = value.ok_or_else(|| Unreadable::kind("`Content-Type` cannot be read"))?;
+    Ok(Some(essence(value)))
+}
+
+/// A media type without its parameters, in lower case.
+pub(super) fn essence(kind: &str) -> String {
+    let essence = kind.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// Whether a media type is JSON's: `application/json`, and whatever ends with `+json`.
+pub(super) fn is_json(kind: &str) -> bool {
+    kind.ends_with("/json") || kind.ends_with("+json")
+}
+
+/// The body as JSON of bounded depth, as it came.
+pub(super) fn json(body: &[u8]) -> Result<Value, Malformed> {
+    serde_json::from_str(text(body)?).map_err(|error| {
+        let at = format!("line {} column {}", error.line(), error.column());
+        let reason = words::clean_line_to(&error.to_string(), 200);
+        Malformed::new(at, format!("the body is not JSON: {reason}"))
+    })
+}
+
+/// The body as text.
+pub(super) fn text_of(body: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(body)
+        .map_err(|error| Malformed::new(format!("byte {}", error.valid_up_to()), "the body is not UTF-8"))
 }
 
 /// The body as text of bounded depth.
 pub(super) fn text(body: &[u8]) -> Result<&str, Malformed> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Malformed::new(format!("byte {}", error.valid_up_to()), "the body is not UTF-8"))?;
+    let text = text_of(body)?;
     match too_deep(body) {
         None => Ok(text),
         Some(at) => Err(Malformed::new(
@@ -87,7 +154,8 @@ pub(super) fn clean_members(members: &mut Map<String, Value>) {
     members.values_mut().for_each(clean_value);
 }
 
-fn clean_value(value: &mut Value) {
+/// The same in any value.
+pub(super) fn clean_value(value: &mut Value) {
     match value {
         Value::String(text) if !is_plain(text) => *text = words::clean(text),
         Value::Array(items) => items.iter_mut().for_each(clean_value),

@@ -18,12 +18,7 @@ use super::form::{FINGERPRINT, Malformed, PAYLOAD, clean_members};
 /// # Errors
 /// Where it is not one, with what is wrong and where.
 pub fn parse(body: &[u8]) -> Result<Notification, Malformed> {
-    let value: Value = serde_json::from_str(super::form::text(body)?).map_err(|error| {
-        let at = format!("line {} column {}", error.line(), error.column());
-        let reason = text::clean_line_to(&error.to_string(), 200);
-        Malformed::new(at, format!("the body is not JSON: {reason}"))
-    })?;
-    let Value::Object(mut members) = value else {
+    let Value::Object(mut members) = super::form::json(body)? else {
         return Err(Malformed::new("", "the body has to be an object"));
     };
     clean_members(&mut members);

@@ -9,18 +9,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::alertmanager::{self, Notification};
+use super::alertmanager::Notification;
 use super::answer::{Refusal, Taken};
 use super::auth::{self, Denied};
 use super::expects::Heard;
+use super::form::Unreadable;
 use super::health::Health;
-use super::pagerduty;
+use super::read;
 use super::sink::AlertSink;
 use crate::clock;
-use crate::config::settings::{Intake, IntakeKind};
+use crate::config::settings::Intake;
 use crate::door::{self, Unread};
 use crate::secrets::Secrets;
 use crate::snapshot::Current;
@@ -127,7 +128,7 @@ async fn receive(State(front): State<Arc<Front>>, request: Request<Body>) -> Res
     response
 }
 
-async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<Response, Refusal> {
+async fn take(front: &Front, intake: &Arc<Intake>, request: Request<Body>) -> Result<Response, Refusal> {
     if request.method() != Method::POST {
         let detail = format!("an intake takes POST, not {}", request.method());
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
@@ -142,19 +143,10 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
         ));
     }
     let headers = request.headers().clone();
-    let (_part, body) = read(front, request).await?;
+    let (_part, body) = whole(front, request).await?;
     auth::signed(intake, &headers, &body, &front.secrets, clock::now())
         .map_err(|denied| refusal(intake, denied))?;
-    let Notification { alerts, truncated } = match intake.kind {
-        IntakeKind::Alertmanager => alertmanager::parse(&body),
-        IntakeKind::Grafana => alertmanager::parse_grafana(&body),
-        IntakeKind::Pagerduty => pagerduty::parse(&body),
-    }
-    .map_err(|malformed| {
-        tracing::warn!(intake = %intake.path, at = %malformed.at, reason = %malformed.reason, "a body cannot be read");
-        Refusal::new(StatusCode::BAD_REQUEST, "malformed", malformed.reason).at(malformed.at)
-    })?;
-    drop(body);
+    let Notification { alerts, truncated } = understood(intake, headers, body).await?;
     front.heard.came(intake, &alerts, clock::now());
     front
         .metrics
@@ -181,6 +173,31 @@ async fn take(front: &Front, intake: &Intake, request: Request<Body>) -> Result<
         warning,
     };
     Ok((StatusCode::ACCEPTED, axum::Json(taken)).into_response())
+}
+
+/// The alerts of a body. A mapping is somebody's program: it runs where it keeps no other request waiting.
+async fn understood(intake: &Arc<Intake>, headers: HeaderMap, body: Bytes) -> Result<Notification, Refusal> {
+    let now = clock::now();
+    let understood = if intake.kind.needs_mapping() {
+        let intake = Arc::clone(intake);
+        let reading = move || read::of_request(&intake, &headers, &body, now);
+        tokio::task::spawn_blocking(reading).await.map_err(|_| {
+            let detail = "the engine could not read this; its log says why";
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        })?
+    } else {
+        read::of_request(intake, &headers, &body, now)
+    };
+    understood.map_err(|unreadable| match unreadable {
+        Unreadable::Malformed(malformed) => {
+            tracing::warn!(intake = %intake.path, at = %malformed.at, reason = %malformed.reason, "a body cannot be read");
+            Refusal::new(StatusCode::BAD_REQUEST, "malformed", malformed.reason).at(malformed.at)
+        }
+        Unreadable::Kind(why) => {
+            tracing::warn!(intake = %intake.path, %why, "a body is of another type");
+            Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", why)
+        }
+    })
 }
 
 fn refusal(intake: &Intake, denied: Denied) -> Refusal {
@@ -219,7 +236,7 @@ fn refusal(intake: &Intake, denied: Denied) -> Refusal {
 }
 
 /// The body, and the part of the budget that it has.
-async fn read(front: &Front, request: Request<Body>) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
+async fn whole(front: &Front, request: Request<Body>) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
     if request
         .headers()
         .get(header::CONTENT_ENCODING)

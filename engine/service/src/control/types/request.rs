@@ -116,6 +116,16 @@ pub struct PauseRequest {
     pub reason: String,
 }
 
+/// Asks which alerts an intake would make of a body. Nothing is taken in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadAlerts {
+    /// The intake's path.
+    pub intake: String,
+    /// What its sender would send: JSON.
+    pub body: Value,
+}
+
 /// Asks which runbooks an alert would start, and why not the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
