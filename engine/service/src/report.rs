@@ -6,6 +6,7 @@
 //! Colour says state and nothing else.
 
 pub mod compose;
+pub(crate) mod curve;
 pub mod markdown;
 pub mod page;
 pub(crate) mod plan;

@@ -14,10 +14,10 @@ mod workspace;
 use serde_json::{Value, json};
 use stanch_outside::http::Connection;
 use stanch_outside::run::asked;
-use stanch_parts::{Alertmanager, alertmanager};
+use stanch_parts::{Alertmanager, Prometheus, alertmanager, prometheus};
 
 use self::stage::{Stage, until};
-use self::workspace::{How, button, press, pressed};
+use self::workspace::{How, button, judged, press, pressed};
 
 /// The member's id of dana, who is an approver in group sre; of eli, who is in no group; of nobody that stanch.toml knows.
 const DANA: &str = "U0DANA";
@@ -124,6 +124,86 @@ async fn from_a_real_alertmanager_to_a_yes_in_slack_and_healed() {
     post(r#","endsAt":"2026-11-24T00:01:00Z""#);
     stage.ends(&run, "healed");
     stage.message_says("approved by dana → done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_curves_of_the_checks_are_images_below_the_question_and_the_message_leads_to_the_page() {
+    let prometheus = Prometheus::start(&prometheus::config(&[], None), "groups: []").unwrap();
+    let stage = Stage::with_a_curve("from = [\"group:sre\"]", &prometheus.url()).await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let link = format!("<https://stanch.example/runs/{run}|Open the run>");
+    assert!(question.blocks.to_string().contains(&link), "{}", question.blocks);
+    let image = until("the curve", || stage.slack.images(&question.ts).first().cloned());
+    let drawn = tiny_skia::Pixmap::decode_png(&image.bytes).unwrap();
+    assert_eq!((drawn.width(), drawn.height()), (1040, 220));
+    assert!(image.title.contains("over 10m"), "{}", image.title);
+    let blue = drawn
+        .pixels()
+        .iter()
+        .filter(|pixel| pixel.blue() > 150 && pixel.red() < 60);
+    assert!(blue.count() > 1_000, "there is a curve in it");
+    until("the details", || {
+        (!stage.slack.thread(&question.ts).is_empty()).then_some(())
+    });
+    assert_eq!(stage.slack.images(&question.ts).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_cannot_be_uploaded_keeps_nobody() {
+    let prometheus = Prometheus::start(&prometheus::config(&[], None), "groups: []").unwrap();
+    let stage = Stage::with_a_curve("from = [\"group:sre\"]", &prometheus.url()).await;
+    stage.slack.fill();
+    let run = stage.alert("firing");
+    let question = stage.question();
+    until("the details", || {
+        (!stage.slack.thread(&question.ts).is_empty()).then_some(())
+    });
+    assert!(
+        stage.slack.asked("files.getUploadURLExternal") > 0,
+        "it was tried"
+    );
+    assert_eq!(stage.slack.asked("files.completeUploadExternal"), 0);
+    let yes = button(&question, "Yes");
+    assert_eq!(press(&stage.url, DANA, &question, &yes, How::default()), [200]);
+    stage.step_is(&run, "done");
+    assert_eq!(stage.slack.images(&question.ts).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slacks_own_framework_takes_and_refuses_the_same_clicks() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    let yes = button(&question, "Yes");
+    let how = How::default();
+    for (why, how) in [
+        ("another body than was signed", How { forge: true, ..how }),
+        (
+            "another secret",
+            How {
+                secret: Some("00000000000000000000000000000000"),
+                ..how
+            },
+        ),
+        ("signed too long ago", How { skew: -400, ..how }),
+    ] {
+        let (ours, bolts, handed) = judged(&stage.url, DANA, &question, &yes, how);
+        assert_eq!(
+            (ours.as_slice(), bolts, handed.len()),
+            ([401].as_slice(), 401, 0),
+            "{why}"
+        );
+    }
+    assert_eq!(stage.run(&run)["steps"][0]["state"], "asked");
+    let (ours, bolts, handed) = judged(&stage.url, DANA, &question, &yes, how);
+    assert_eq!((ours.as_slice(), bolts), ([200].as_slice(), 200));
+    assert_eq!(
+        handed,
+        [yes["value"].clone()],
+        "what an app would be handed is what the engine decided on"
+    );
+    stage.step_is(&run, "done");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ id = "scratch_large"
 ask = "Do scratch files take much of it?"
 uses = "disk-usage"
 with = { folder = "scratch", larger_than = "100KiB" }
+CHECK
 [[mitigation]]
 id = "clean"
 do = "Remove old scratch files"
@@ -42,6 +43,23 @@ APPROVAL
 stable_for = "1s"
 trust = "alert"
 "#;
+
+/// A check whose answer has a curve, which rises for as long as time does.
+const CURVE: &str = r#"[[diagnosis]]
+id = "filling"
+ask = "Does it fill up?"
+uses = "prometheus"
+with = { query = "time() - 1700000000", above = 1.0, range = "10m", step = "1m" }
+"#;
+
+/// What a stage has besides the usual.
+#[derive(Default)]
+struct More {
+    check: String,
+    settings: String,
+    server: &'static str,
+    plugins: &'static [&'static str],
+}
 
 pub(crate) struct Stage {
     pub(crate) slack: Workspace,
@@ -85,6 +103,22 @@ impl Stage {
         .await
     }
 
+    /// With one more check, whose answer has a curve: from a Prometheus. And with an address of its pages.
+    pub(crate) async fn with_a_curve(approval: &str, prometheus: &str) -> Self {
+        let more = More {
+            check: CURVE.to_owned(),
+            settings: format!(
+                "[plugins.prometheus]\nsource = \"plugins/prometheus-query.wasm\"\nsettings = {{ url = \"{prometheus}\" }}\n\
+                 [[plugins.prometheus.grant.http]]\nurl = \"{prometheus}/api/v1/*\"\nread = [\"GET\"]\n\
+                 addresses = [\"127.0.0.1/32\"]\n"
+            ),
+            server: "public = \"https://stanch.example\"\n",
+            plugins: &["prometheus-query"],
+        };
+        let way = "signing = \"${secret:slack_signing}\"";
+        Self::made_with(approval, "", &[], way, more).await
+    }
+
     /// With Socket Mode, and no way in.
     pub(crate) async fn over_a_socket(approval: &str) -> Self {
         Self::made(approval, "", &[], "app_token = \"${secret:slack_app}\"").await
@@ -96,12 +130,25 @@ impl Stage {
         trouble: &[(u16, Option<u32>, &'static str)],
         way: &str,
     ) -> Self {
+        Self::made_with(approval, channels, trouble, way, More::default()).await
+    }
+
+    async fn made_with(
+        approval: &str,
+        channels: &str,
+        trouble: &[(u16, Option<u32>, &'static str)],
+        way: &str,
+        more: More,
+    ) -> Self {
         let slack = Workspace::start().await;
         slack.trouble(trouble);
         let hook = Server::start(|_| (200, String::new())).await;
         let scratch = Scratch::new("slack").unwrap();
         let sandbox = sandbox();
-        for plugin in ["disk-usage", "disk-cleanup", "webhook"] {
+        for plugin in ["disk-usage", "disk-cleanup", "webhook"]
+            .iter()
+            .chain(more.plugins)
+        {
             let bytes = packed(&sandbox, plugin).await;
             scratch.write(&format!("plugins/{plugin}.wasm"), bytes).unwrap();
         }
@@ -110,7 +157,12 @@ impl Stage {
         scratch.write("slack-signing", SIGNING).unwrap();
         scratch.write("slack-app", APP_TOKEN).unwrap();
         scratch
-            .write("runbooks/disk-full.toml", RUNBOOK.replace("APPROVAL", approval))
+            .write(
+                "runbooks/disk-full.toml",
+                RUNBOOK
+                    .replace("APPROVAL", approval)
+                    .replace("CHECK\n", &more.check),
+            )
             .unwrap();
         let instance = |instance: &str, status: &str| {
             json!({
@@ -134,6 +186,7 @@ impl Stage {
             format!(", {channels}")
         };
         let settings = settings(scratch.path(), listens, (&slack.api, way), &hook.url, &channels);
+        let settings = settings.replacen("[store]", &format!("{}[store]", more.server), 1) + &more.settings;
         scratch.write("stanch.toml", settings).unwrap();
         let mut stage = Self {
             slack,

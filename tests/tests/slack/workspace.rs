@@ -1,4 +1,4 @@
-//! A workspace of Slack: the Web API's five methods as its documentation has them, the messages that are in it, and members
+//! A workspace of Slack: the Web API's methods as its documentation has them, the messages that are in it, and members
 //! who press buttons. What they press is signed by Slack's own SDK.
 
 use std::io::Write as _;
@@ -36,6 +36,14 @@ pub(crate) struct Message {
     pub(crate) changes: usize,
 }
 
+/// An image in a message's thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    pub(crate) thread: String,
+    pub(crate) title: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// What only one member saw.
 #[derive(Debug, Clone)]
 pub(crate) struct Whisper {
@@ -52,6 +60,12 @@ struct Inside {
     /// How often each method was asked.
     asked: Vec<String>,
     posts: u32,
+    /// Files that were announced: their names and lengths, and what was uploaded of them.
+    files: Vec<(String, u64, Vec<u8>)>,
+    /// Those that are in a thread.
+    images: Vec<Image>,
+    /// Uploads are refused.
+    full: bool,
     /// The connection of Socket Mode, where there is one: what is sent over it; nothing cuts it.
     link: Option<mpsc::UnboundedSender<Option<String>>>,
     /// What came over such connections.
@@ -80,6 +94,7 @@ impl Workspace {
         let link = format!("ws://{}/link/?ticket=once", links.local_addr().unwrap());
         let app = Router::new()
             .route("/api/{method}", post(answer))
+            .route("/upload/{file}", post(upload))
             .with_state((inside.clone(), link));
         let tasks = [
             tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }),
@@ -136,6 +151,18 @@ impl Workspace {
             .collect()
     }
 
+    /// The images below a question.
+    pub(crate) fn images(&self, ts: &str) -> Vec<Image> {
+        let inside = self.inside.lock().unwrap();
+        let below = inside.images.iter().filter(|image| image.thread == ts);
+        below.cloned().collect()
+    }
+
+    /// Where files go says no from now on.
+    pub(crate) fn fill(&self) {
+        self.inside.lock().unwrap().full = true;
+    }
+
     pub(crate) fn whispers(&self) -> Vec<Whisper> {
         self.inside.lock().unwrap().whispers.clone()
     }
@@ -176,6 +203,27 @@ async fn linked(listener: tokio::net::TcpListener, inside: Arc<Mutex<Inside>>) {
             }
         }
     }
+}
+
+/// Where a file goes, by its place among those announced.
+async fn upload(
+    State((inside, _)): State<(Arc<Mutex<Inside>>, String)>,
+    Path(file): Path<usize>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> StatusCode {
+    let mut inside = inside.lock().unwrap();
+    assert!(
+        !headers.contains_key("authorization"),
+        "the bot's token is for the Web API alone"
+    );
+    if inside.full {
+        return StatusCode::INSUFFICIENT_STORAGE;
+    }
+    let (_, length, bytes) = &mut inside.files[file];
+    assert_eq!(*length, body.len() as u64, "as long as was announced");
+    *bytes = body.to_vec();
+    StatusCode::OK
 }
 
 async fn answer(
@@ -240,6 +288,34 @@ async fn answer(
                 None => json!({ "ok": false, "error": "message_not_found" }),
             }
         }
+        "files.getUploadURLExternal" => {
+            let (name, length) = (body["filename"].as_str(), body["length"].as_u64());
+            let (Some(name), Some(length)) = (name, length) else {
+                return Json(json!({ "ok": false, "error": "invalid_arguments" })).into_response();
+            };
+            let file = inside.files.len();
+            inside.files.push((name.to_owned(), length, Vec::new()));
+            let host = headers["host"].to_str().unwrap();
+            json!({ "ok": true, "upload_url": format!("http://{host}/upload/{file}"), "file_id": format!("F{file}") })
+        }
+        "files.completeUploadExternal" => {
+            // A channel's name will not do here, and a thread is named by its first message.
+            let thread = body["thread_ts"].as_str().unwrap().to_owned();
+            let mine = |message: &Message| message.ts == thread && message.thread.is_none();
+            if body["channel_id"] != CHANNEL || !inside.messages.iter().any(mine) {
+                return Json(json!({ "ok": false, "error": "channel_not_found" })).into_response();
+            }
+            for file in body["files"].as_array().unwrap() {
+                let id: usize = file["id"].as_str().unwrap().trim_start_matches('F').parse().unwrap();
+                let image = Image {
+                    thread: thread.clone(),
+                    title: file["title"].as_str().unwrap().to_owned(),
+                    bytes: inside.files[id].2.clone(),
+                };
+                inside.images.push(image);
+            }
+            json!({ "ok": true, "files": body["files"] })
+        }
         "chat.postEphemeral" => {
             let user = body["user"].as_str().unwrap().to_owned();
             let text = format!("{text} {}", body["blocks"]);
@@ -300,9 +376,32 @@ pub(crate) fn pressed(member: &str, message: &Message, button: &Value, team: &st
 
 /// A member presses a button; gives the statuses that Slack is answered.
 pub(crate) fn press(url: &str, member: &str, message: &Message, button: &Value, how: How) -> Vec<u16> {
+    let said = clicked(url, member, message, button, how);
+    serde_json::from_value(said["statuses"].clone()).unwrap()
+}
+
+/// The same, and what Slack's own framework for apps makes of the same bytes: the status that it answers, and the values of
+/// the buttons that it hands to an app.
+pub(crate) fn judged(
+    url: &str,
+    member: &str,
+    message: &Message,
+    button: &Value,
+    how: How,
+) -> (Vec<u16>, u16, Vec<Value>) {
+    let said = clicked(url, member, message, button, how);
+    (
+        serde_json::from_value(said["statuses"].clone()).unwrap(),
+        serde_json::from_value(said["bolt"].clone()).unwrap(),
+        serde_json::from_value(said["handed"].clone()).unwrap(),
+    )
+}
+
+fn clicked(url: &str, member: &str, message: &Message, button: &Value, how: How) -> Value {
     let payload = pressed(member, message, button, how.team.unwrap_or("T0001"));
     let asked = json!({
         "url": format!("{url}/slack/interactions"), "payload": payload, "secret": how.secret.unwrap_or(SIGNING),
+        "known": SIGNING, "action": button["action_id"],
         "skew": how.skew, "forge": how.forge, "times": how.times.unwrap_or(1),
     });
     let packages = Part::SlackSdk

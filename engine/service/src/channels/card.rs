@@ -6,6 +6,7 @@ use stanch_contract::{RunId, StepId, Timestamp, text};
 use stanch_run::{Posted, Side};
 use stanch_runbook::model::Severity;
 
+use crate::config::settings::Server;
 use crate::control::types::{
     CheckState, CheckView, DecisionView, PlanView, QuestionView, RunView, StepView, Tone, WorkerView,
 };
@@ -42,6 +43,8 @@ pub struct Card {
     pub facts: Vec<(&'static str, String)>,
     /// What the plugin says of it, which nobody checked: its name, and its words.
     pub says: Option<(String, String)>,
+    /// The run's page, where stanch.toml says at which address people reach the engine.
+    pub link: Option<String>,
 }
 
 /// Whether it can be answered.
@@ -64,8 +67,8 @@ pub enum Standing {
 }
 
 impl Card {
-    /// Of this question of a run; nothing where the run has no such step.
-    pub fn of(run: &RunView, posted: &Posted) -> Option<Self> {
+    /// Of this question of a run; nothing where the run has no such step. `server` says where its page is.
+    pub fn of(run: &RunView, posted: &Posted, server: &Server) -> Option<Self> {
         let step = run.step(&posted.step)?;
         let undo = posted.side == Side::Undo;
         let question = step.question.as_ref().filter(|question| question.undo == undo);
@@ -97,6 +100,7 @@ impl Card {
                 .map(|plan| facts(step, plan, question, undo))
                 .unwrap_or_default(),
             says: plan.as_ref().and_then(|plan| says(step, plan)),
+            link: server.page_of(&run.summary.id),
         })
     }
 
@@ -123,6 +127,7 @@ impl Card {
                 "What `{plugin}` says of it (nobody checked this): {words}"
             ));
         }
+        lines.extend(self.link.clone());
         if let Standing::Open { digest, .. } = &self.standing {
             let (run, step) = (&self.run, &self.step);
             lines.push(format!("stanch approve {run} {step} --digest {digest}"));

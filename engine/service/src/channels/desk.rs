@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stanch_contract::{Digest, Failure, RunId, StepId, Timestamp};
+use stanch_contract::{Digest, Evidence, Failure, RunId, StepId, Timestamp, Verdict};
 use stanch_run::{Event, EventKind, Post, Posted, Posting, Side, State};
 use stanch_sandbox::gate::Facilities;
 use tokio::sync::mpsc;
@@ -18,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::plugin::Told;
 use super::slack::{SlackChannel, Workspace};
 use super::turn::turn;
-use super::{Card, Channel};
+use super::{Card, Channel, Details};
 use crate::clock;
 use crate::config::settings::{Approvals, Channel as Place};
+use crate::control::types::{CheckState, RunView};
 use crate::executor::Engine;
 use crate::report::compose::run_view;
+use crate::report::curve::Curve;
 use crate::report::{Detail, run_page};
 use crate::secrets::Secrets;
 
@@ -34,6 +36,8 @@ const AGAIN: Duration = Duration::from_secs(20);
 const LAST_TRIES: u32 = 6;
 /// What fits into a page of details.
 const WIDTH: usize = 96;
+/// Curves that are shown; the page has the rest.
+const CURVES: usize = 3;
 
 /// Whether an event is one that a channel has to know of at once.
 pub(crate) fn asks(event: &Event) -> bool {
@@ -167,21 +171,22 @@ impl Desk {
         if questions.is_empty() {
             return None;
         }
-        let approvals = self.engine.current().load().settings.approvals.clone();
+        let settings = self.engine.current().load().settings.clone();
+        let approvals = &settings.approvals;
         let names: Vec<String> = approvals.channels.iter().map(ToString::to_string).collect();
         let view = run_view(state, events, clock::now());
         let mut next = None;
         for question in &questions {
-            let Some(card) = Card::of(&view, question) else {
+            let Some(card) = Card::of(&view, question, &settings.server) else {
                 continue;
             };
             let turn = turn(question, &names, approvals.next_after, clock::now());
             next = [next, turn.next].into_iter().flatten().min();
-            let details = || run_page(&view, view.now, WIDTH, Detail::All).to_plain();
+            let details = || details(&view);
             for index in turn.ask {
                 self.post(
                     state,
-                    &approvals,
+                    approvals,
                     index,
                     question,
                     Posting::Asked,
@@ -193,18 +198,18 @@ impl Desk {
             for index in turn.warn {
                 self.post(
                     state,
-                    &approvals,
+                    approvals,
                     index,
                     question,
                     Posting::Warned,
                     &card,
-                    String::new(),
+                    Details::default(),
                     file,
                 );
             }
             for (_, post) in &question.posts {
                 if post.what == Posting::Asked && !post.reference.is_empty() {
-                    self.show(state, &approvals, post, &card, file);
+                    self.show(state, approvals, post, &card, file);
                 }
             }
         }
@@ -220,7 +225,7 @@ impl Desk {
         question: &Posted,
         what: Posting,
         card: &Card,
-        details: String,
+        details: Details,
         file: &mut File,
     ) {
         let Some(place) = approvals.channels.get(index) else {
@@ -372,6 +377,25 @@ impl File {
             });
         }
         questions
+    }
+}
+
+/// The whole of the run, and the curves that its checks saw: those of a yes first.
+fn details(run: &RunView) -> Details {
+    let mut answered: Vec<(bool, &Evidence)> = Vec::new();
+    for check in &run.checklist {
+        if let CheckState::Answered { finding } = &check.state {
+            let other = finding.verdict != Verdict::Yes;
+            answered.extend(finding.evidence.iter().map(|evidence| (other, evidence)));
+        }
+    }
+    answered.sort_by_key(|(other, _)| *other);
+    let curves = answered
+        .into_iter()
+        .filter_map(|(_, evidence)| Curve::of(evidence));
+    Details {
+        text: run_page(run, run.now, WIDTH, Detail::All).to_plain(),
+        curves: curves.take(CURVES).collect(),
     }
 }
 

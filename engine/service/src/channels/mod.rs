@@ -17,19 +17,29 @@ mod turn;
 use async_trait::async_trait;
 use stanch_contract::Failure;
 
+use crate::report::curve::Curve;
+
 pub use self::card::{Card, Standing};
 pub use self::desk::Desk;
 pub(crate) use self::desk::asks;
 
+/// What there is to a question for who wants more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Details {
+    /// All that can be said of it.
+    pub(crate) text: String,
+    /// The curves that the checks saw.
+    pub(crate) curves: Vec<Curve>,
+}
+
 /// A place where people are asked.
 #[async_trait]
 pub(crate) trait Channel: Send + Sync {
-    /// Puts the question there; `details` is all that can be said of it, for who wants more. Gives what the message is known
-    /// by; empty where it cannot be changed any more.
+    /// Puts the question there. Gives what the message is known by; empty where it cannot be changed any more.
     ///
     /// # Errors
     /// Where it is not there.
-    async fn ask(&self, card: &Card, details: &str) -> Result<String, Failure>;
+    async fn ask(&self, card: &Card, details: &Details) -> Result<String, Failure>;
 
     /// Shows how the question stands now.
     ///

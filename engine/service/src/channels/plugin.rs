@@ -8,7 +8,7 @@ use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, PluginKey};
 use stanch_sandbox::{CallContext, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::{Card, Channel, Standing};
+use super::{Card, Channel, Details, Standing};
 use crate::executor::Engine;
 use crate::report::words;
 
@@ -51,7 +51,7 @@ impl Told {
             severity: words::severity(card.severity).0.to_owned(),
             title,
             text,
-            link: None,
+            link: card.link.clone(),
             report: serde_json::to_value(card).unwrap_or_default(),
             thread: card.run.to_string(),
             extra: Value::Null,
@@ -64,7 +64,7 @@ impl Told {
 
 #[async_trait]
 impl Channel for Told {
-    async fn ask(&self, card: &Card, _details: &str) -> Result<String, Failure> {
+    async fn ask(&self, card: &Card, _details: &Details) -> Result<String, Failure> {
         self.tell(card, "question", card.headline(), card.text())
             .await
             .map(|()| String::new())

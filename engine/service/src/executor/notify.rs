@@ -32,7 +32,9 @@ pub(super) fn begin(
         let result = match snapshot.plugins.get(&notice.plugin) {
             Some(installed) => {
                 let observer = engine.inner.observer.as_ref();
-                tell(observer, &installed.installation, &context, notice).await
+                // Where people can look, as it is configured now.
+                let link = snapshot.settings.server.page_of(&context.run);
+                tell(observer, &installed.installation, &context, notice, link).await
             }
             None => {
                 let why = format!("the plugin `{}` is not installed", notice.plugin);
@@ -102,6 +104,7 @@ pub(crate) async fn tell(
     installation: &Installation,
     context: &CallContext,
     notice: Notify,
+    link: Option<String>,
 ) -> Result<(), Failure> {
     let params = notice
         .params
@@ -111,7 +114,7 @@ pub(crate) async fn tell(
         severity: notice.severity,
         title: notice.title,
         text: notice.text,
-        link: None,
+        link,
         report: notice.report,
         thread: context.run.to_string(),
         extra: Value::Null,

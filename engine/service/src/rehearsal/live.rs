@@ -132,7 +132,7 @@ impl Live {
         };
         let task = self.calls.spawn(async move {
             let (notice_no, reasons) = (notice.notice, notice.reasons);
-            let result = notify::tell(&Silent, &installation, &context, notice).await;
+            let result = notify::tell(&Silent, &installation, &context, notice, None).await;
             let input = Input::Told {
                 notice: notice_no,
                 reasons,

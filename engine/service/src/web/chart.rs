@@ -3,80 +3,37 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-use stanch_contract::{Evidence, Point, Timestamp};
+use stanch_contract::Evidence;
 
+use crate::report::curve::{Curve, HEIGHT, WIDTH};
 use crate::report::words;
-
-const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 72.0;
-/// Between the highest point and the top.
-const HEADROOM: f64 = 6.0;
 
 /// The curve of a piece of evidence; nothing for fewer than two points.
 pub(super) fn curve(evidence: &Evidence) -> Option<Markup> {
-    let points = &evidence.points;
-    let (first, last) = match points.as_slice() {
-        [first, .., last] => (first, last),
-        _ => return None,
-    };
-    let (low, high) = points
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
-            (low.min(point.value), high.max(point.value))
-        });
-    let unit = evidence.unit.as_deref().filter(|unit| !unit.is_empty());
-    let number = |value: f64| match unit {
-        Some(unit) => format!("{} {unit}", words::number(value)),
-        None => words::number(value),
-    };
-    let minutes = words::length((last.at_ms - first.at_ms) as i64);
-    let said = format!(
-        "{}: {} at last, between {} and {} over {minutes}",
-        evidence.label,
-        number(last.value),
-        number(low),
-        number(high)
-    );
-    let line = path(points, low, high);
+    let curve = Curve::of(evidence)?;
+    let mut line = String::new();
+    for (at, (x, y)) in curve.points.iter().enumerate() {
+        let _ = write!(line, "{}{x:.1} {y:.1}", if at == 0 { "M" } else { " L" });
+    }
     Some(html! {
         figure {
-            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(said) {
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(curve.said) {
                 path.area d={ (line) " V" (HEIGHT) " H0 Z" } {}
                 path.lineplot d=(line) {}
             }
             figcaption {
-                span { (words::clock(Timestamp(first.at_ms as i64))) }
-                span { (number(low)) " to " (number(high)) }
-                span { (words::clock(Timestamp(last.at_ms as i64))) }
+                span { (words::clock(curve.time.0)) }
+                span { (curve.range.0) " to " (curve.range.1) }
+                span { (words::clock(curve.time.1)) }
             }
         }
     })
 }
 
-/// From the left edge to the right one. A level curve lies in the middle.
-fn path(points: &[Point], low: f64, high: f64) -> String {
-    let (from, to) = match points {
-        [first, .., last] => (first.at_ms, last.at_ms),
-        _ => return String::new(),
-    };
-    let share = |value: f64, low: f64, high: f64| {
-        if high > low {
-            (value - low) / (high - low)
-        } else {
-            0.5
-        }
-    };
-    let mut out = String::new();
-    for (at, point) in points.iter().enumerate() {
-        let x = share(point.at_ms, from, to) * WIDTH;
-        let y = HEIGHT - share(point.value, low, high) * (HEIGHT - HEADROOM);
-        let _ = write!(out, "{}{x:.1} {y:.1}", if at == 0 { "M" } else { " L" });
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
+    use stanch_contract::Point;
+
     use super::*;
 
     fn evidence(values: &[f64]) -> Evidence {

@@ -89,7 +89,7 @@ pub enum Part {
     ScriptTools,
     /// axe-core, which finds what keeps people from using a page: a script to be run in it.
     Axe,
-    /// Slack's own SDK, which signs what Slack would send: a folder of Python's packages.
+    /// Slack's own SDK and its framework for apps, which sign and judge what Slack would send: a folder of Python's packages.
     SlackSdk,
 }
 

@@ -134,11 +134,16 @@ pub(super) fn message(card: &Card) -> Value {
             escape_to(says, 1_500)
         )));
     }
-    blocks.push(context(format!(
+    let mut last = format!(
         "run {} · step {}",
         escape(card.run.as_str()),
         escape(card.step.as_str())
-    )));
+    );
+    if let Some(link) = &card.link {
+        // The operator's own address, which has nothing in it that would end the link.
+        last = format!("<{link}|Open the run> · {last}");
+    }
+    blocks.push(context(last));
     Value::Array(blocks)
 }
 

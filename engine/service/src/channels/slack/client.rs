@@ -1,7 +1,7 @@
-//! Slack's Web API, the five methods that are needed.
+//! Slack's Web API, the methods that are needed.
 //!
 //! Not a library: all that the engine sends leaves over one connector, which filters addresses, ignores proxy variables,
-//! follows no redirect and speaks TLS by one provider; slack-morphism brings a client of its own. What it would save is five
+//! follows no redirect and speaks TLS by one provider; slack-morphism brings a client of its own. What it would save is a few
 //! requests with a JSON body.
 
 use std::sync::{Arc, OnceLock};
@@ -47,6 +47,20 @@ struct Said {
     team_id: String,
     #[serde(default)]
     url: String,
+    #[serde(default)]
+    upload_url: String,
+    #[serde(default)]
+    file_id: String,
+}
+
+/// An image, for people.
+pub(super) struct Picture {
+    /// Its file's name.
+    pub(super) name: String,
+    /// What it shows, in a sentence.
+    pub(super) said: String,
+    /// PNG.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Where a message is: the channel's id and the message's time, as Slack names messages.
@@ -130,6 +144,55 @@ impl Client {
         self.call(slack, "chat.postEphemeral", Value::Object(body))
             .await
             .map(drop)
+    }
+
+    /// Images in a message's thread: <https://docs.slack.dev/messaging/working-with-files#upload>. Each goes where Slack says, and they
+    /// are there when Slack is told of all of them.
+    pub(super) async fn pictures(
+        &self,
+        slack: &Slack,
+        at: &Place,
+        pictures: Vec<Picture>,
+    ) -> Result<(), Failure> {
+        let mut files = Vec::new();
+        for picture in pictures {
+            let Picture { name, said, bytes } = picture;
+            let body = json!({ "filename": name, "length": bytes.len(), "alt_txt": said });
+            let told = self.call(slack, "files.getUploadURLExternal", body).await?;
+            self.upload(slack, &told.upload_url, bytes).await?;
+            files.push(json!({ "id": told.file_id, "title": said }));
+        }
+        let body = json!({ "files": files, "channel_id": at.channel, "thread_ts": at.ts });
+        self.call(slack, "files.completeUploadExternal", body)
+            .await
+            .map(drop)
+    }
+
+    async fn upload(&self, slack: &Slack, url: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+        let failed = |why: &str| Failure::new(FailureCode::Unavailable, format!("an image for Slack: {why}"));
+        // What Slack gives is good for one upload, so it is no credential of ours; it goes out by TLS as all else does.
+        let plain = slack.api.starts_with("http://");
+        if !(url.starts_with("https://") || (plain && url.starts_with("http://"))) {
+            return Err(failed("the Web API gave no `https:` URL"));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/png"));
+        let request = OwnRequest {
+            client: "slack",
+            addresses: AddressPolicy::new(slack.addresses.clone()),
+            method: http::Method::POST,
+            url: url.to_owned(),
+            headers,
+            body: bytes,
+            patience: PATIENCE,
+        };
+        // What went wrong may quote the URL.
+        let sent = self.facilities.http.send(request).await;
+        let answer = sent.map_err(|_| failed("it could not be sent where Slack says"))?;
+        match answer.status.is_success() {
+            true => Ok(()),
+            false => Err(failed(&format!("status {}", answer.status.as_u16()))),
+        }
     }
 
     /// The workspace that the bot is in.

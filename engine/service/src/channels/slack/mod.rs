@@ -1,23 +1,25 @@
 //! Slack: one message for each question, which follows it; and the clicks that come back.
 //!
 //! In: the interactions endpoint (`clicks`), or Socket Mode (`socket`) where Slack cannot reach the engine. Out: the Web API
-//! (`client`). What is said is `blocks`.
+//! (`client`). What is said is `blocks`, what is shown `picture`.
 
 mod blocks;
 mod clicks;
 mod client;
+mod picture;
 mod signature;
 mod socket;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stanch_contract::{Failure, FailureCode};
+use stanch_contract::{Failure, FailureCode, text};
 use stanch_sandbox::gate::Facilities;
 
-use self::client::{Client, Place};
-use super::{Card, Channel, Standing};
+use self::client::{Client, Picture, Place};
+use super::{Card, Channel, Details, Standing};
 use crate::config::settings::Slack;
+use crate::report::curve::Curve;
 use crate::secrets::Secrets;
 use crate::snapshot::Current;
 
@@ -53,19 +55,36 @@ fn place(reference: &str) -> Result<Place, Failure> {
         .ok_or_else(|| Failure::new(FailureCode::NotFound, "the message is not known any more"))
 }
 
+fn pictures(curves: &[Curve]) -> Vec<Picture> {
+    let drawn = curves.iter().enumerate().filter_map(|(at, curve)| {
+        Some(Picture {
+            name: format!("curve-{}.png", at + 1),
+            said: text::clean_line_to(&curve.said, 300),
+            bytes: picture::png(curve)?,
+        })
+    });
+    drawn.collect()
+}
+
 #[async_trait]
 impl Channel for SlackChannel {
-    async fn ask(&self, card: &Card, details: &str) -> Result<String, Failure> {
+    async fn ask(&self, card: &Card, details: &Details) -> Result<String, Failure> {
         let slack = self.slack()?;
         let (line, blocks) = (blocks::line(card), blocks::message(card));
         let at = self
             .client
             .post(&slack, &self.to, None, &line, Some(blocks))
             .await?;
-        // The question is there, and people answer: what is said below it keeps nobody.
-        let (client, place, more) = (self.client.clone(), at.clone(), blocks::details(details));
-        let run = card.run.clone();
+        // The question is there, and people answer: what is said and shown below it keeps nobody.
+        let (client, place, more) = (self.client.clone(), at.clone(), blocks::details(&details.text));
+        let (run, curves) = (card.run.clone(), details.curves.clone());
         tokio::spawn(async move {
+            let pictures = pictures(&curves);
+            if !pictures.is_empty()
+                && let Err(failure) = client.pictures(&slack, &place, pictures).await
+            {
+                tracing::warn!(%failure, %run, "the curves of a question are not in Slack");
+            }
             let said = client.post(
                 &slack,
                 &place.channel,

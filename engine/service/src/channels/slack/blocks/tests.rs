@@ -18,6 +18,7 @@ fn card() -> Card {
         found: vec![("yes".into(), "Is the GPU memory full? · 0.98".into())],
         facts: vec![("Would do", "patch kubernetes:edge/route/inference".into())],
         says: Some(("traffic-reroute".into(), "moves all traffic".into())),
+        link: None,
     }
 }
 
@@ -156,4 +157,25 @@ fn what_is_too_long_for_slack_is_cut_and_that_is_said() {
             .to_string()
             .contains("the rest with")
     );
+}
+
+#[test]
+fn a_message_leads_to_the_runs_page_where_there_is_an_address_for_it() {
+    let last = |card: &Card| {
+        let blocks = message(card);
+        blocks.as_array().unwrap().last().unwrap()["elements"][0]["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(last(&card()), "run 2t8c · step reroute");
+    let linked = Card {
+        link: Some("https://stanch.example/runs/2t8c".into()),
+        ..card()
+    };
+    assert_eq!(
+        last(&linked),
+        "<https://stanch.example/runs/2t8c|Open the run> · run 2t8c · step reroute"
+    );
+    assert!(linked.text().contains("https://stanch.example/runs/2t8c\n"));
 }
