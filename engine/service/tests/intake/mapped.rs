@@ -1,7 +1,5 @@
 //! Senders that say nothing of alerts by themselves: CloudEvents and any JSON, by a mapping, signed in whatever header.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use stanch_contract::{Alert, AlertStatus, Timestamp};
 
+use super::signed::time;
 use super::{Bench, bench, post};
 
 const KEY: &str = "It's a Secret to Everybody";
@@ -575,11 +574,6 @@ fn mac(parts: &[&str]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn seconds(offset: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    (i64::try_from(now).unwrap() + offset).to_string()
-}
-
 fn signed(path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
     for (name, value) in headers {
@@ -653,15 +647,15 @@ async fn a_signed_time_is_good_for_five_minutes_wherever_it_is() {
     let bench = bench();
     let body = r#"{"specversion":"1.0","type":"t","source":"s","id":"i"}"#;
     for offset in [0, -200, 200, -400, 400] {
-        let time = seconds(offset);
+        let at = time(offset);
         // As the gate signs notifications: one engine can alert another.
-        let one = format!("t={time},v1={}", hex::encode(mac(&[&time, ".", BODY])));
+        let one = format!("t={at},v1={}", hex::encode(mac(&[&at, ".", BODY])));
         let in_one = signed("/alerts/timed", &[("x-stanch-signature", &one)], BODY);
-        let two = STANDARD.encode(mac(&[&time, ":", body]));
+        let two = STANDARD.encode(mac(&[&at, ":", body]));
         let in_two = Request::post("/alerts/base64")
             .header(header::CONTENT_TYPE, "application/cloudevents+json")
             .header("x-signature", two)
-            .header("x-time", &time)
+            .header("x-time", &at)
             .body(Body::from(body))
             .unwrap();
         for (what, request) in [("in one header", in_one), ("in two", in_two)] {
@@ -674,7 +668,7 @@ async fn a_signed_time_is_good_for_five_minutes_wherever_it_is() {
             }
         }
     }
-    let (now, later) = (seconds(0), seconds(1));
+    let (now, later) = (time(0), time(1));
     let right = hex::encode(mac(&[&now, ".", BODY]));
     for (what, value) in [
         ("another time", format!("t={later},v1={right}")),

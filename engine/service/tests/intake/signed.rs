@@ -17,7 +17,7 @@ fn hmac(key: &str, parts: &[&str]) -> String {
 }
 
 /// Seconds from now.
-fn time(offset: i64) -> String {
+pub(super) fn time(offset: i64) -> String {
     (stanch_service::clock::now().0 / 1_000 + offset).to_string()
 }
 
