@@ -1,4 +1,6 @@
 use super::*;
+use stanch_plugin::http::Response;
+use stanch_plugin::kubernetes::SECRET;
 use stanch_plugin::testing::{Host, Planned, reply};
 
 const URL: &str = "https://keys.example/users/mallory/keys/k1";
@@ -129,10 +131,9 @@ fn a_stale_key_is_a_conflict_a_server_that_fails_changes_nothing_and_a_lost_answ
 
 #[test]
 fn a_user_and_a_key_are_one_segment_each_and_nothing_else() {
-    let settings: Settings = stanch_plugin::serde_json::from_value(settings(json!({}))).unwrap();
     let at = |user: &str, key: &str| {
-        filled(
-            &settings.url,
+        service::filled(
+            "https://keys.example/users/{user}/keys/{key}",
             &Params {
                 user: user.into(),
                 key: key.into(),
@@ -157,7 +158,7 @@ fn a_user_and_a_key_are_one_segment_each_and_nothing_else() {
         );
     }
     assert!(
-        filled(
+        service::filled(
             "https://keys.example/all",
             &Params {
                 user: "a".into(),
@@ -187,4 +188,74 @@ fn what_does_not_fit_says_why() {
     let closed = Host::new();
     closed.set_settings(settings(json!({})));
     assert_eq!(planned(&closed).unwrap_err().code, FailureCode::Denied);
+}
+
+/// A Secret with two keys, and what the operator says of it. Its values are not handed over.
+fn in_secret(entry: &str) -> Host {
+    let host = Host::new();
+    host.set_settings(json!({ "secret": { "namespace": "gateway", "name": "api-keys", "entry": entry } }));
+    host.object(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "gateway", "name": "api-keys" },
+        "data": { "mallory.k1": "aHVudGVyMg==", "alice.k2": "aHVudGVyMw==" },
+    }));
+    host.grant(&json!({ "kubernetes": [{
+        "clusters": ["eu"], "verbs": ["get", "patch"], "resources": ["secrets"], "namespaces": ["gateway"],
+        "names": ["api-keys"], "keys_only": true,
+    }] }));
+    host
+}
+
+#[test]
+fn an_entry_of_a_secret_is_taken_away_alone_and_for_good() {
+    let host = in_secret("{user}.{key}");
+    let plan = planned(&host).unwrap();
+    assert!(plan.summary.contains("THIS CANNOT BE UNDONE"), "{}", plan.summary);
+    let action = &plan.actions[0];
+    assert_eq!(
+        (
+            action.verb.as_str(),
+            action.target.as_str(),
+            action.content.as_deref()
+        ),
+        (
+            "patch",
+            "kubernetes:gateway/_/secrets/api-keys",
+            Some(r#"{"body":{"data":{"mallory.k1":null}},"kind":"merge"}"#)
+        )
+    );
+    assert!(action.expect.as_deref().unwrap().starts_with("version:"));
+    host.apply::<KeyRevoke>(params(), &plan).unwrap();
+    assert_eq!(host.verify::<KeyRevoke>(params()).unwrap().verdict, Verdict::Yes);
+    let secret = host.stored(&SECRET.named("gateway", "api-keys")).unwrap();
+    assert_eq!(secret.at("/data"), &json!({ "alice.k2": "aHVudGVyMw==" }));
+    let failure = host.plan_undo::<KeyRevoke>(params()).unwrap_err();
+    assert!(failure.message.contains("needs a new one"), "{failure}");
+    // Once more it is not there, as any that is misspelt.
+    assert_eq!(planned(&host).unwrap_err().code, FailureCode::NotFound);
+}
+
+#[test]
+fn two_keys_are_never_the_same_entry() {
+    let of = |entry: &str, user: &str, key: &str| {
+        let host = in_secret(entry);
+        host.plan::<KeyRevoke>(json!({ "user": user, "key": key }))
+            .unwrap_err()
+    };
+    for (entry, user, key) in [
+        ("{user}.{key}", "mallory.k1", "x"),
+        ("{user}.{key}", "mallory", "k1.x"),
+        ("{key}-of-{user}", "o", "k1"),
+        ("{user}{key}", "mallory", "k1"),
+        ("keys", "mallory", "k1"),
+        ("{user}.{key}", "a/b", "k1"),
+        ("{user}.{key}", "mallory", "k\n"),
+    ] {
+        let failure = of(entry, user, key);
+        assert_eq!(
+            failure.code,
+            FailureCode::InvalidParams,
+            "{entry} {user} {key}: {failure}"
+        );
+    }
+    assert_eq!(of("{user}_{key}", "mallory.k1", "x").code, FailureCode::NotFound);
 }

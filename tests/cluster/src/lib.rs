@@ -13,11 +13,13 @@
 )]
 
 pub mod hangs;
+mod kept;
 mod plugins;
 mod setting;
 mod stage;
 mod users;
 
+pub use kept::kept;
 pub use plugins::{packed, shipped};
 pub use setting::{Around, Setting};
 pub use stage::{Scenery, Stage};

@@ -11,6 +11,7 @@ use stanch_outside::run::{Asked, asked, ending};
 use stanch_outside::serve::{Engine, program};
 use stanch_parts::{Alertmanager, Metrics, Place, Prometheus, Space, alertmanager, prometheus, until};
 
+use crate::kept;
 use crate::setting::{Around, Setting, TOKEN};
 
 /// Requests that a pod has accepted and not answered.
@@ -139,6 +140,14 @@ impl<'a> Stage<'a> {
         let engine = self.locked();
         let engine = engine.as_ref().expect("a running engine");
         engine.tell(words).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Every byte that the engine keeps or says.
+    ///
+    /// # Panics
+    /// Where that cannot be read.
+    pub fn kept(&self) -> Vec<(String, Vec<u8>)> {
+        kept(self.place.path())
     }
 
     /// Pods accept requests and answer none: the metric says so from now on.

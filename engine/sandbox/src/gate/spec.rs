@@ -56,12 +56,18 @@ pub struct KubernetesGrantSpec {
     /// A label selector that the live object must fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
+    /// Of Secrets: their keys are handed over and no value, and a patch takes keys away and writes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keys_only: bool,
 }
 
 impl std::fmt::Display for KubernetesGrantSpec {
     /// In words: `get, evict pods named worker-* where app=worker in inference of eu-b`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.verbs.join(", "), self.resources.join(", "))?;
+        if self.keys_only {
+            f.write_str(" (keys only)")?;
+        }
         if !self.names.is_empty() {
             write!(f, " named {}", self.names.join(", "))?;
         }

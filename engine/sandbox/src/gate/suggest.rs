@@ -196,6 +196,7 @@ impl Told {
         }
         for ((resource, namespace, name), verbs) in self.kubernetes {
             grant.kubernetes.push(KubernetesGrantSpec {
+                keys_only: resource == "secrets" && verbs.contains("patch"),
                 clusters: seen.on.map(str::to_owned).into_iter().collect(),
                 verbs: verbs.into_iter().collect(),
                 resources: vec![resource],

@@ -29,10 +29,12 @@ pub(crate) fn told(target: &ObjectTarget, content: &Content, live: &Value) -> St
         let (kind, name) = (object::text(owner, "/kind"), object::text(owner, "/name"));
         parts.push(format!("of {kind} {name}"));
     }
-    if let Content::Patch { kind, body } = content
-        && target.place.resource != "secrets"
-    {
-        parts.extend(fields(*kind, body, live));
+    if let Content::Patch { kind, body } = content {
+        match target.place.resource.as_str() {
+            // Of a Secret it takes keys away: whether they are there says enough.
+            "secrets" => parts.extend(fields(*kind, body, &object::keys_only(live))),
+            _ => parts.extend(fields(*kind, body, live)),
+        }
     }
     text::clean_line_to(&parts.join(", "), 600)
 }
@@ -207,6 +209,14 @@ mod tests {
             &live,
         );
         assert_eq!(before, "a Secret of type Opaque with 1 keys, created t");
+        let takes_away = Content::Patch {
+            kind: PatchKind::Merge,
+            body: json!({ "data": { "password": null, "other": null } }),
+        };
+        assert_eq!(
+            told(&target("kubernetes:a/_/secrets/b"), &takes_away, &live),
+            r#"a Secret of type Opaque with 1 keys, created t, data.other is not there, data.password is "[withheld]""#
+        );
     }
 
     #[test]

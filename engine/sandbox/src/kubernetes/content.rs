@@ -47,6 +47,12 @@ pub(crate) struct About<'a> {
     pub(crate) name: &'a str,
 }
 
+impl About<'_> {
+    fn is_secret(&self) -> bool {
+        (self.api_version, self.kind) == ("v1", "Secret")
+    }
+}
+
 impl PatchKind {
     pub(crate) fn parse(word: &str) -> Result<Self, String> {
         match word {
@@ -151,6 +157,10 @@ impl Content {
     pub(crate) fn about(mut self, about: &About<'_>) -> Result<Self, String> {
         match &mut self {
             Self::Delete { .. } | Self::Evict { .. } | Self::Scale { .. } => {}
+            Self::Patch { kind, body } if about.is_secret() => {
+                takes_away(*kind, body)?;
+                members(body, about)?;
+            }
             Self::Patch {
                 kind: PatchKind::Json,
                 body,
@@ -212,6 +222,24 @@ fn members(body: &mut Value, about: &About<'_>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A patch of a Secret takes keys away and does nothing else: what it says is shown to people and kept, and what it tests (as a JSON
+/// patch can) would be a way to guess a value.
+fn takes_away(kind: PatchKind, body: &Value) -> Result<(), String> {
+    const ALL: &str = "a patch of a Secret takes keys away and does nothing else: kind `merge`, and a body of `data` with `null` for each key";
+    let only_data = body.as_object().is_some_and(|members| {
+        members
+            .keys()
+            .all(|name| matches!(name.as_str(), "apiVersion" | "kind" | "data"))
+    });
+    let data = body.get("data").and_then(Value::as_object);
+    let only_null = data.is_some_and(|data| !data.is_empty() && data.values().all(Value::is_null));
+    if kind == PatchKind::Merge && only_data && only_null {
+        Ok(())
+    } else {
+        Err(ALL.to_owned())
+    }
 }
 
 fn metadata(value: &Value, about: &About<'_>) -> Result<(), String> {

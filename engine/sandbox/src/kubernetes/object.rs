@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// `kubectl apply` keeps the whole object once more in this annotation, of a Secret its values too.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -19,6 +19,37 @@ pub(crate) fn tidy(object: &mut Value) {
             metadata.remove("annotations");
         }
     }
+}
+
+/// What stands where a value of a Secret is not handed over.
+const WITHHELD: &str = "[withheld]";
+
+/// A Secret as its keys: no value of it, and nothing that somebody may have written a value into. Annotations are such a place.
+pub(crate) fn keys_only(secret: &Value) -> Value {
+    const OF_METADATA: [&str; 7] = [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "labels",
+    ];
+    let some = |of: &Value, names: &[&str]| -> Map<String, Value> {
+        let kept = names
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), of.get(name)?.clone())));
+        kept.collect()
+    };
+    let mut keys = some(secret, &["apiVersion", "kind", "type", "immutable"]);
+    if let Some(metadata) = secret.get("metadata") {
+        keys.insert("metadata".to_owned(), some(metadata, &OF_METADATA).into());
+    }
+    if let Some(data) = secret.get("data").and_then(Value::as_object) {
+        let data: Map<String, Value> = data.keys().map(|key| (key.clone(), WITHHELD.into())).collect();
+        keys.insert("data".to_owned(), data.into());
+    }
+    keys.into()
 }
 
 /// A text at a JSON pointer; empty where there is none.
@@ -97,6 +128,28 @@ pub(crate) fn is_ready(group: &str, resource: &str, object: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_secret_as_its_keys_has_no_value_wherever_it_was_written() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "stringData": { "a": "hunter2" },
+            "metadata": { "name": "keys", "uid": "u", "resourceVersion": "7", "labels": { "app": "gateway" },
+                          "annotations": { "note": "hunter2" }, "managedFields": [{}] },
+            "data": { "a": "aHVudGVyMg==", "b": "" },
+        });
+        assert_eq!(
+            keys_only(&secret),
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+                "metadata": { "name": "keys", "uid": "u", "resourceVersion": "7", "labels": { "app": "gateway" } },
+                "data": { "a": "[withheld]", "b": "[withheld]" },
+            })
+        );
+        assert_eq!(
+            keys_only(&json!({ "kind": "Secret" })),
+            json!({ "kind": "Secret" })
+        );
+    }
 
     #[test]
     fn what_nobody_needs_to_see_is_taken_away() {

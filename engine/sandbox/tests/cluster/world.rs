@@ -62,6 +62,7 @@ pub(crate) fn granted(namespace: &str, verbs: &[&str], resources: &[&str]) -> Ku
         namespaces: vec![namespace.to_owned()],
         names: Vec::new(),
         selector: None,
+        keys_only: false,
     }
 }
 

@@ -245,6 +245,9 @@ fn kubernetes(
         selector: fields
             .text("selector", problems)
             .map(|selector| selector.value.to_owned()),
+        keys_only: fields
+            .truth("keys_only", problems)
+            .is_some_and(|keys_only| keys_only.value),
     };
     fields.finish(problems);
     let whole = [&spec.clusters, &spec.verbs, &spec.resources];

@@ -30,6 +30,7 @@ kinds! {
     NODE = "v1", "Node", "nodes";
     EVENT = "v1", "Event", "events";
     CONFIG_MAP = "v1", "ConfigMap", "configmaps";
+    SECRET = "v1", "Secret", "secrets";
     REPLICATION_CONTROLLER = "v1", "ReplicationController", "replicationcontrollers";
     DEPLOYMENT = "apps/v1", "Deployment", "deployments";
     REPLICA_SET = "apps/v1", "ReplicaSet", "replicasets";

@@ -48,17 +48,25 @@ pub fn get(what: &Named) -> Result<Object, Failure> {
 /// A ConfigMap that can be changed.
 ///
 /// # Errors
-/// As [`get`]; `failed` where it is being deleted, or is immutable.
+/// As [`changeable`].
 pub fn config_map(namespace: &str, name: &str) -> Result<Object, Failure> {
-    let map = get(&CONFIG_MAP.named(namespace, name))?;
-    let why = if map.gone_by().is_some() {
+    changeable(&CONFIG_MAP.named(namespace, name))
+}
+
+/// A ConfigMap or a Secret that can be changed.
+///
+/// # Errors
+/// As [`get`]; `failed` where it is being deleted, or is immutable.
+pub fn changeable(what: &Named) -> Result<Object, Failure> {
+    let object = get(what)?;
+    let why = if object.gone_by().is_some() {
         "is being deleted"
-    } else if map.at("/immutable").as_bool() == Some(true) {
+    } else if object.at("/immutable").as_bool() == Some(true) {
         "is immutable: nobody can change it, only replace it"
     } else {
-        return Ok(map);
+        return Ok(object);
     };
-    Err(Failure::failed(format!("{} {why}", map.named())))
+    Err(Failure::failed(format!("{what} {why}")))
 }
 
 /// The object where it is there; none where it is not.

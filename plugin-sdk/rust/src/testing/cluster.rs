@@ -41,6 +41,8 @@ struct Grant {
     names: Vec<String>,
     #[serde(default)]
     selector: Option<Selector>,
+    #[serde(default)]
+    keys_only: bool,
 }
 
 #[derive(Debug)]
@@ -169,7 +171,20 @@ impl Cluster {
     fn read(&mut self, what: &Named) -> Result<Object, Failure> {
         let object = self.stored(what);
         self.may("get", what, object.as_ref())?;
-        object.ok_or_else(|| Failure::not_found(format!("{what} is not there")))
+        let object = object.ok_or_else(|| Failure::not_found(format!("{what} is not there")))?;
+        let mut granted = self
+            .grants
+            .iter()
+            .filter(|grant| grant.names("get", &what.kind, what.namespace.as_deref(), Some(&what.name)));
+        if !granted.all(|grant| grant.keys_only) {
+            return Ok(object);
+        }
+        let mut value = object.value().clone();
+        let data = value.get_mut("data").and_then(Value::as_object_mut);
+        data.into_iter()
+            .flat_map(|data| data.values_mut())
+            .for_each(|value| *value = json!("[withheld]"));
+        Ok(Object::new(what.kind.clone(), value))
     }
 
     fn list(&self, what: &Query, from: Option<&str>) -> Result<(Vec<Value>, Option<String>), Failure> {

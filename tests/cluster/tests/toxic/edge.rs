@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use stanch_city::Keys;
-use stanch_cluster_tests::{packed, shipped};
+use stanch_cluster_tests::{kept, packed, shipped};
 use stanch_outside::http::{Connection, Server, free_port};
 use stanch_outside::run::{Asked, asked, ending};
 use stanch_outside::serve::{Engine, program};
@@ -268,24 +268,9 @@ impl Edge {
         edge.send("POST", "/v1/chat", &headers, &body).unwrap().status
     }
 
-    /// Every byte that the engine keeps or says, but for the key: its folder, the journal with its log, and its own log.
+    /// Every byte that the engine keeps or says.
     pub(crate) fn kept(&self) -> Vec<(String, Vec<u8>)> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.place.path().join("data")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap().flatten() {
-                let path = entry.path();
-                let known = entry.metadata().unwrap();
-                if known.is_dir() {
-                    folders.push(path);
-                } else if known.is_file() && !path.ends_with("hidden.key") {
-                    found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
-                }
-            }
-        }
-        let log = self.place.path().join("engine.log");
-        found.push(("the log".to_owned(), std::fs::read(log).unwrap()));
-        found
+        kept(self.place.path())
     }
 }
 

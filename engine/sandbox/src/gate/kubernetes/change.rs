@@ -167,7 +167,7 @@ impl Session {
             Err(error) => return self.no_answer(what, cluster.name(), &error),
         };
         if answer.status.is_success() {
-            return self.took_effect(located, content, answer);
+            return self.took_effect(verb, located, content, answer);
         }
         let refused = Refused::new(answer.status.as_u16(), &answer.body);
         let rescaled = match &expect {
@@ -267,15 +267,18 @@ impl Session {
         }
     }
 
-    fn took_effect(&self, located: &Located, content: &Content, answer: Answer) -> Performed {
+    fn took_effect(&self, verb: Verb, located: &Located, content: &Content, answer: Answer) -> Performed {
         let detail = answer.status.as_u16().to_string();
         let hands_over = matches!(content, Content::Patch { .. } | Content::Create { .. });
         let after = success(answer)
             .ok()
             .and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+        // A grant that was taken away meanwhile hands nothing over.
+        let permit = self.permit(located, verb).ok();
         let json = after
             .filter(|_| hands_over)
-            .map(|after| self.hand_over(&located.kind, after));
+            .zip(permit)
+            .map(|(after, permit)| self.hand_over(&located.kind, after, &permit));
         done(detail, json)
     }
 

@@ -97,6 +97,7 @@ pub(crate) struct KubernetesGrant {
     pub(crate) namespaces: Vec<String>,
     names: Vec<String>,
     pub(crate) selector: Option<Selector>,
+    keys_only: bool,
 }
 
 impl KubernetesGrant {
@@ -105,6 +106,7 @@ impl KubernetesGrant {
         let clusters = clusters(&spec.clusters).map_err(|why| ("clusters", why))?;
         let verbs = verbs(&spec.verbs).map_err(|why| ("verbs", why))?;
         resources(&spec.resources, &verbs)?;
+        of_secrets(spec, &verbs)?;
         for namespace in &spec.namespaces {
             let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'*';
             if namespace.is_empty() || namespace.len() > 63 || !namespace.bytes().all(fits) {
@@ -124,6 +126,7 @@ impl KubernetesGrant {
             namespaces: spec.namespaces.clone(),
             names: spec.names.clone(),
             selector: selector.map_err(|error| ("selector", error.to_string()))?,
+            keys_only: spec.keys_only,
         })
     }
 
@@ -154,6 +157,11 @@ impl KubernetesGrant {
 
     pub(crate) fn has_names(&self) -> bool {
         !self.names.is_empty()
+    }
+
+    /// Whether it is for the keys of Secrets, without their values.
+    pub(crate) fn is_keys_only(&self) -> bool {
+        self.keys_only
     }
 
     /// Whether an object with these labels is covered.
@@ -252,15 +260,6 @@ fn resources(names: &[String], verbs: &[Verb]) -> Result<(), Wrong> {
                 "`{name}` is a pattern beside `{verb}`: what changes something is named, each resource by itself"
             ));
         }
-        if name == "secrets"
-            && let Some(verb) = verbs
-                .iter()
-                .find(|verb| matches!(verb, Verb::Patch | Verb::Create))
-        {
-            return wrong(format!(
-                "`{verb}` of secrets cannot be granted: what it writes would be shown to people and kept in the journal"
-            ));
-        }
     }
     if let Some(verb) = verbs.iter().find(|verb| verb.is_of_pods())
         && !names.iter().any(|name| text::fits(name, "pods"))
@@ -269,6 +268,38 @@ fn resources(names: &[String], verbs: &[Verb]) -> Result<(), Wrong> {
             "verbs",
             format!("`{verb}` is of pods, which `resources` does not name"),
         ));
+    }
+    Ok(())
+}
+
+/// What is written would be shown to people and kept, so no value of a Secret is ever written; and what takes keys away has no
+/// use for the values, so it sees none. That is one entry by itself, for Secrets that it names.
+fn of_secrets(spec: &KubernetesGrantSpec, verbs: &[Verb]) -> Result<(), Wrong> {
+    const SECRETS: &str = "secrets";
+    let has = |verb| verbs.contains(&verb);
+    let named = spec.resources.iter().any(|name| name == SECRETS);
+    if named && has(Verb::Create) {
+        let why = "`create` of secrets cannot be granted: what it writes would be shown to people and kept in the journal";
+        return Err(("resources", why.to_owned()));
+    }
+    if !spec.keys_only {
+        return if named && has(Verb::Patch) {
+            let why = "`patch` of secrets is had with `keys_only = true` alone: it takes keys away, and neither writes a value nor sees one";
+            Err(("resources", why.to_owned()))
+        } else {
+            Ok(())
+        };
+    }
+    if spec.resources != [SECRETS] {
+        let why = format!(
+            "it is about Secrets alone: write `resources = [\"{SECRETS}\"]`, and the rest in an entry of its own"
+        );
+        return Err(("keys_only", why));
+    }
+    let any = spec.names.is_empty() || spec.names.iter().any(|name| name.contains('*'));
+    if has(Verb::Patch) && any {
+        let why = "a Secret whose keys are taken away is named, each by itself: write `names = [\"NAME\"]`";
+        return Err(("keys_only", why.to_owned()));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use stanch_contract::{ByteSize, Failure, text};
 use super::super::session::{Session, Ticket};
 use super::super::{AskedLog, Layer, Refusal};
 use super::entry::Verb;
+use super::permit::Permit;
 use super::{Denied, Located, wanted};
 use crate::kubernetes::cluster::{Cluster, MOST_OBJECT, ReadError};
 use crate::kubernetes::discovery::Kind;
@@ -40,7 +41,10 @@ impl Session {
         let located = self.locate(ticket, Verb::Get, &what).await?;
         let live = self.live(ticket, Verb::Get, &located).await?;
         let version = text::clean_line_to(object::version(&live), 40);
-        let json = self.hand_over(&located.kind, live);
+        let permit = self
+            .permit(&located, Verb::Get)
+            .map_err(|refusal| self.refuse(ticket, refusal))?;
+        let json = self.hand_over(&located.kind, live, &permit);
         let summary = format!(
             "{} `{}`, version {version}",
             located.kind.kind, located.target.name
@@ -140,7 +144,7 @@ impl Session {
                 members.insert("apiVersion".to_owned(), kind.api_version().into());
                 members.insert("kind".to_owned(), kind.kind.as_str().into());
             }
-            self.hand_over(&kind, item)
+            self.hand_over(&kind, item, &permit)
         });
         let page = Page {
             items: items.collect(),
@@ -237,14 +241,19 @@ impl Session {
     }
 
     /// An object as the plugin gets it. The values of a Secret are secrets of this call from now on: they are taken out of
-    /// whatever the plugin logs, answers or is shown later.
-    pub(super) fn hand_over(&self, kind: &Kind, mut live: Value) -> String {
+    /// whatever the plugin logs, answers or is shown later. Where the grant is for its keys, it gets none of them.
+    pub(super) fn hand_over(&self, kind: &Kind, mut live: Value, permit: &Permit<'_>) -> String {
         object::tidy(&mut live);
-        let json = self.redactor().text(live.to_string());
-        if is_secret(kind) {
-            self.learn(secret_values(&live));
+        if !is_secret(kind) {
+            return self.redactor().text(live.to_string());
         }
-        json
+        let name = object::text(&live, "/metadata/name");
+        let given = match permit.gives_values(name, &object::labels(&live)) {
+            true => self.redactor().text(live.to_string()),
+            false => self.redactor().text(object::keys_only(&live).to_string()),
+        };
+        self.learn(secret_values(&live));
+        given
     }
 
     /// Tells the tape that there is no such object, or why there was no answer.

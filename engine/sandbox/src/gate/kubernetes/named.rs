@@ -67,6 +67,7 @@ mod tests {
             namespaces: owned(&["inference"]),
             names: owned(&["llm-*"]),
             selector: None,
+            keys_only: false,
         };
         let spec = GrantSpec {
             kubernetes: vec![entry],

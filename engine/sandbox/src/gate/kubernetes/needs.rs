@@ -53,6 +53,12 @@ impl Needs {
     }
 
     fn add(&mut self, entry: &KubernetesGrant) {
+        if entry.is_keys_only() {
+            self.wider.insert(
+                "keys_only: RBAC knows no keys of a Secret, so it is its values too; the engine hands none over and writes none"
+                    .to_owned(),
+            );
+        }
         let namespaces = self.namespaces(entry);
         for pattern in &entry.resources {
             let (group, plural) = self.resource(pattern);
@@ -171,6 +177,7 @@ mod tests {
             namespaces: owned(namespaces),
             names: owned(names),
             selector: None,
+            keys_only: false,
         })
         .unwrap()
     }

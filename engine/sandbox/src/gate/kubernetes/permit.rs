@@ -41,6 +41,18 @@ impl<'a> Permit<'a> {
         self.entries.iter().any(covers) && self.then.as_ref().is_none_or(|then| then.covers(name, labels))
     }
 
+    /// Whether the values of a Secret of this name with these labels are handed over, and not its keys alone.
+    pub(crate) fn gives_values(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        let gives = |entry: &&KubernetesGrant| {
+            !entry.is_keys_only() && entry.covers_name(name) && entry.covers_labels(labels)
+        };
+        self.entries.iter().any(gives)
+            && self
+                .then
+                .as_ref()
+                .is_none_or(|then| then.gives_values(name, labels))
+    }
+
     /// Whether labels decide: then the live object is looked at.
     pub(crate) fn needs_labels(&self) -> bool {
         self.entries.iter().all(|entry| entry.selector.is_some())
@@ -116,8 +128,14 @@ pub(in crate::gate) fn permit<'a>(
             Scope::Everywhere => ", namespaces = [\"*\"]".to_owned(),
             Scope::Cluster => String::new(),
         };
+        let keys = match name {
+            Some(name) if verb == Verb::Patch && what == "secrets" => {
+                format!(", names = [\"{name}\"], keys_only = true")
+            }
+            _ => String::new(),
+        };
         format!(
-            "{table} with clusters = [\"{cluster}\"], verbs = [\"{verb}\"], resources = [\"{what}\"]{namespaces}"
+            "{table} with clusters = [\"{cluster}\"], verbs = [\"{verb}\"], resources = [\"{what}\"]{namespaces}{keys}"
         )
     };
     let of_cluster = left(entries.iter(), |entry| {
@@ -363,6 +381,45 @@ mod tests {
         ] {
             assert!(permit(&plugin, &entries, &wanted).is_err(), "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn values_are_seen_where_an_entry_that_gives_them_covers_the_secret_in_both_grants() {
+        let keys = KubernetesGrantSpec {
+            names: vec!["keys".into()],
+            keys_only: true,
+            ..entry(&["eu-b"], &["get", "patch"], &["secrets"], &["inference"])
+        };
+        let values = KubernetesGrantSpec {
+            names: vec!["db".into()],
+            ..entry(&["eu-b"], &["get"], &["secrets"], &["inference"])
+        };
+        let (both, one) = (checked(&[keys.clone(), values]), checked(&[keys]));
+        let plugin = PluginKey::from("revoke");
+        let get = |name| Wanted {
+            verb: Verb::Get,
+            resource: "secrets",
+            ..evict_pod("inference", name)
+        };
+        let labels = BTreeMap::new();
+        let gives = |name| {
+            permit(&plugin, &both, &get(name))
+                .unwrap()
+                .gives_values(name, &labels)
+        };
+        assert!(!gives("keys") && gives("db"));
+        let whole = checked(&[entry(&["eu-b"], &["get"], &["secrets"], &["inference"])]);
+        let then = permit(&plugin, &one, &get("keys")).unwrap();
+        let narrowed = permit(&plugin, &whole, &get("keys")).unwrap();
+        assert!(narrowed.gives_values("keys", &labels));
+        assert!(!narrowed.narrowed_by(Some(then)).gives_values("keys", &labels));
+        let patch = Wanted {
+            verb: Verb::Patch,
+            ..get("other")
+        };
+        let refusal = permit(&plugin, &[], &patch).unwrap_err();
+        let hint = refusal.allow_hint.unwrap();
+        assert!(hint.ends_with("names = [\"other\"], keys_only = true"), "{hint}");
     }
 
     #[test]

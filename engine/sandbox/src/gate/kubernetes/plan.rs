@@ -12,6 +12,7 @@ use super::super::grant::Grant;
 use super::super::plan::{Cause, Unfit, stale, unfit};
 use super::super::record::{Layer, Refusal};
 use super::entry::Verb;
+use super::look::is_secret;
 use super::{KindError, wanted};
 use crate::kubernetes::before;
 use crate::kubernetes::cluster::{Cluster, MOST_OBJECT, ReadError};
@@ -241,7 +242,11 @@ impl Ground<'_> {
                 format!("spec.replicas: {now} → {then}")
             }
             Content::Patch { .. } => {
-                let lines = differences(live.unwrap_or(&Value::Null), &after);
+                let live = live.unwrap_or(&Value::Null);
+                let lines = match is_secret(kind) {
+                    true => differences(&object::keys_only(live), &object::keys_only(&after)),
+                    false => differences(live, &after),
+                };
                 if lines.is_empty() {
                     "nothing would change".to_owned()
                 } else {

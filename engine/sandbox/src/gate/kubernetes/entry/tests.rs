@@ -171,9 +171,56 @@ fn secrets_are_read_and_deleted_by_name_and_never_written() {
             "{verb}"
         );
     }
-    for verb in ["patch", "create"] {
+    for (verb, part) in [
+        ("create", "kept in the journal"),
+        ("patch", "`keys_only = true` alone"),
+    ] {
         let (_, why) = KubernetesGrant::new(&spec(&[verb], &["secrets"])).unwrap_err();
-        assert!(why.contains("kept in the journal"), "{why}");
+        assert!(why.contains(part), "{why}");
+    }
+}
+
+#[test]
+fn keys_of_a_secret_are_taken_away_where_it_is_named_and_its_values_are_not_seen() {
+    let keys = |verbs: &[&str], resources: &[&str], names: &[&str]| {
+        KubernetesGrant::new(&KubernetesGrantSpec {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            keys_only: true,
+            ..spec(verbs, resources)
+        })
+    };
+    assert!(
+        keys(&["get", "patch"], &["secrets"], &["keys"])
+            .unwrap()
+            .is_keys_only()
+    );
+    assert!(
+        keys(&["get", "list"], &["secrets"], &[]).is_ok(),
+        "keys may be read of all of them"
+    );
+    assert!(!grant(&["get"], &["secrets"]).is_keys_only());
+    let table = [
+        (
+            keys(&["get", "create"], &["secrets"], &["keys"]),
+            "resources",
+            "`create` of secrets",
+        ),
+        (
+            keys(&["get", "patch"], &["secrets", "pods"], &["keys"]),
+            "keys_only",
+            "Secrets alone",
+        ),
+        (keys(&["get"], &["pods"], &["keys"]), "keys_only", "Secrets alone"),
+        (keys(&["patch"], &["secrets"], &[]), "keys_only", "each by itself"),
+        (
+            keys(&["patch"], &["secrets"], &["keys", "key*"]),
+            "keys_only",
+            "each by itself",
+        ),
+    ];
+    for (refused, key, part) in table {
+        let (at, why) = refused.unwrap_err();
+        assert!(at == key && why.contains(part), "{at}: {why}");
     }
 }
 
