@@ -131,6 +131,14 @@ impl Installed {
     /// # Panics
     /// As [`Installed::new`].
     pub async fn in_cluster(name: &str, kubeconfig: PathBuf, grant: Value) -> Self {
+        Self::in_cluster_with(name, kubeconfig, grant, json!({})).await
+    }
+
+    /// As [`Installed::in_cluster`], with settings.
+    ///
+    /// # Panics
+    /// As [`Installed::new`].
+    pub async fn in_cluster_with(name: &str, kubeconfig: PathBuf, grant: Value, settings: Value) -> Self {
         let access = Access::Kubeconfig {
             path: kubeconfig,
             context: None,
@@ -143,7 +151,8 @@ impl Installed {
         clusters.refresh(&BTreeMap::from([("eu".to_owned(), spec)])).await;
         let sandbox = sandbox();
         let component = packed(&sandbox, name).await;
-        Self::on(&sandbox, component, grant, (clusters, "eu")).await
+        let on = Some("eu".to_owned());
+        Self::whole(&sandbox, component, (grant, settings), (clusters, on)).await
     }
 
     /// A call of a run, bound to the cluster where there is one.

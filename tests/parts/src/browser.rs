@@ -127,6 +127,23 @@ impl Browser {
         self.tell("POST", &path, &json!({ "text": text })).map(drop)
     }
 
+    /// From now on what is asked is about the page in this frame of the page.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn enter_frame(&self, selector: &str) -> Result<(), PartError> {
+        let frame = json!({ ELEMENT: self.element(selector)? });
+        self.tell("POST", "/frame", &json!({ "id": frame })).map(drop)
+    }
+
+    /// From now on what is asked is about the page itself again.
+    ///
+    /// # Errors
+    /// Where the driver does not answer.
+    pub fn leave_frames(&self) -> Result<(), PartError> {
+        self.tell("POST", "/frame", &json!({ "id": null })).map(drop)
+    }
+
     /// What a function's body returns in the page.
     ///
     /// # Errors

@@ -21,6 +21,20 @@ use crate::wait::PATIENCE;
 
 type Wanted = Box<dyn Fn(&Message) -> bool + Send>;
 
+/// What an API server answers that fails.
+const FAILED: &str =
+    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":500,"message":"etcdserver: no leader"}"#;
+
+/// What comes of a request that is wanted.
+enum Strike {
+    /// It stops at this moment, until the release.
+    Stop(Moment),
+    /// Its connection ends at this moment.
+    Cut(Moment),
+    /// It is answered with 500 here, and goes no further.
+    Fail,
+}
+
 /// The door. It is shut for good with this value.
 #[derive(Debug)]
 pub struct Door {
@@ -32,7 +46,7 @@ pub struct Door {
 struct Inner {
     shows: Arc<ServerConfig>,
     behind: Api,
-    armed: Mutex<Option<(Wanted, Moment)>>,
+    armed: Mutex<Option<(Wanted, Strike)>>,
     struck: AtomicBool,
     open: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
@@ -77,7 +91,17 @@ impl Door {
 
     /// Stops at this moment of the first request that is wanted, until [`Door::release`].
     pub fn arm(&self, moment: Moment, wanted: impl Fn(&Message) -> bool + Send + 'static) {
-        *locked(&self.inner.armed) = Some((Box::new(wanted), moment));
+        *locked(&self.inner.armed) = Some((Box::new(wanted), Strike::Stop(moment)));
+    }
+
+    /// Ends the connection at this moment of the first request that is wanted.
+    pub fn cut(&self, moment: Moment, wanted: impl Fn(&Message) -> bool + Send + 'static) {
+        *locked(&self.inner.armed) = Some((Box::new(wanted), Strike::Cut(moment)));
+    }
+
+    /// Answers the first request that is wanted with 500, as an API server that fails; it goes no further.
+    pub fn fail(&self, wanted: impl Fn(&Message) -> bool + Send + 'static) {
+        *locked(&self.inner.armed) = Some((Box::new(wanted), Strike::Fail));
     }
 
     /// Whether it stopped.
@@ -146,6 +170,15 @@ impl Inner {
         let mut asks = BufReader::new(StreamOwned::new(tls, stream));
         loop {
             let request = message(&mut asks).ok()?;
+            if self.fails(&request) {
+                let answer = format!(
+                    "HTTP/1.1 500 -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{FAILED}",
+                    FAILED.len()
+                );
+                asks.get_mut().write_all(answer.as_bytes()).ok()?;
+                asks.get_mut().flush().ok()?;
+                continue;
+            }
             if self.strikes(&request, Moment::Arrived) {
                 return None;
             }
@@ -160,11 +193,21 @@ impl Inner {
         }
     }
 
-    /// Whether this is the moment; if so, only after the release.
+    fn fails(&self, request: &Message) -> bool {
+        let is_it = |armed: &mut (Wanted, Strike)| matches!(armed.1, Strike::Fail) && (armed.0)(request);
+        locked(&self.armed).take_if(is_it).is_some()
+    }
+
+    /// Whether this is the moment; if so, only after the release, where there is to be one.
     fn strikes(&self, request: &Message, moment: Moment) -> bool {
-        let is_it = |(wanted, at): &(Wanted, Moment)| *at == moment && wanted(request);
-        if locked(&self.armed).take_if(|armed| is_it(armed)).is_none() {
-            return false;
+        let is_it = |armed: &mut (Wanted, Strike)| {
+            matches!(armed.1, Strike::Stop(at) | Strike::Cut(at) if at == moment) && (armed.0)(request)
+        };
+        let struck = locked(&self.armed).take_if(is_it);
+        match struck {
+            None => return false,
+            Some((_, Strike::Cut(_) | Strike::Fail)) => return true,
+            Some((_, Strike::Stop(_))) => {}
         }
         self.struck.store(true, Ordering::SeqCst);
         let began = Instant::now();

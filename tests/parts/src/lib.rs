@@ -1,4 +1,4 @@
-//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy, a browser.
+//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy, toxiproxy, a browser.
 //!
 //! Each is started on free ports of loopback, in a folder of its own, and is ready when it is returned. It ends with its
 //! value, and with the test's process whatever ends that. What the parts said is in their folder, which stays where a test
@@ -20,6 +20,7 @@ mod place;
 mod process;
 pub mod prometheus;
 mod space;
+mod toxiproxy;
 mod wait;
 
 pub use alertmanager::Alertmanager;
@@ -36,6 +37,7 @@ pub use prometheus::Prometheus;
 pub use space::{Space, is_ready};
 pub use stanch_outside::counter::Moment;
 pub use stanch_parts_build::Part;
+pub use toxiproxy::{Toxic, Toxiproxy};
 pub use wait::{PATIENCE, until};
 
 /// Why a part does not do as a test needs.

@@ -46,6 +46,17 @@ pub(crate) const CADDY: GoProgram = GoProgram {
     linked: "-s -w",
 };
 
+pub(crate) const TOXIPROXY: GoProgram = GoProgram {
+    name: "toxiproxy",
+    folder: "tests/parts/toxiproxy",
+    sources: &[
+        include_bytes!("../../toxiproxy/go.mod"),
+        include_bytes!("../../toxiproxy/go.sum"),
+        include_bytes!("../../toxiproxy/main.go"),
+    ],
+    linked: "-s -w",
+};
+
 impl GoProgram {
     fn place(&self, cache: &Path) -> PathBuf {
         let key = cache::key(self.sources.iter().copied().chain([self.linked.as_bytes()]));

@@ -76,6 +76,8 @@ pub enum Part {
     Alertmanager,
     /// Caddy.
     Caddy,
+    /// toxiproxy.
+    Toxiproxy,
     /// Chromium.
     Chromium,
     /// What drives Chromium.
@@ -95,9 +97,10 @@ pub enum Part {
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ControlPlane,
         Self::Caddy,
+        Self::Toxiproxy,
         Self::PythonTools,
         Self::ScriptTools,
         Self::SlackSdk,
@@ -116,6 +119,7 @@ impl Part {
             Self::Prometheus => "Prometheus",
             Self::Alertmanager => "Alertmanager",
             Self::Caddy => "Caddy",
+            Self::Toxiproxy => "toxiproxy",
             Self::Chromium => "Chromium",
             Self::Chromedriver => "Chromium's driver",
             Self::Go => "Go",
@@ -129,7 +133,7 @@ impl Part {
     /// How it is got, for people.
     pub fn how(self) -> &'static str {
         match self {
-            Self::ControlPlane | Self::Caddy => {
+            Self::ControlPlane | Self::Caddy | Self::Toxiproxy => {
                 "built with Go, which is got first where it is missing or too old"
             }
             Self::Prometheus | Self::Alertmanager | Self::Chromium | Self::Chromedriver => {
@@ -145,6 +149,7 @@ impl Part {
         match self {
             Self::ControlPlane => go::CONTROL_PLANE.program(&cache::folder()),
             Self::Caddy => go::CADDY.program(&cache::folder()),
+            Self::Toxiproxy => go::TOXIPROXY.program(&cache::folder()),
             Self::Prometheus => debian::PROMETHEUS.program(),
             Self::Alertmanager => debian::ALERTMANAGER.program(),
             Self::Chromium => debian::CHROMIUM.program(),
@@ -166,6 +171,7 @@ impl Part {
         match self {
             Self::ControlPlane => go::CONTROL_PLANE.get(&cache::folder(), root, tell),
             Self::Caddy => go::CADDY.get(&cache::folder(), root, tell),
+            Self::Toxiproxy => go::TOXIPROXY.get(&cache::folder(), root, tell),
             Self::Prometheus => debian::PROMETHEUS.get(tell),
             Self::Alertmanager => debian::ALERTMANAGER.get(tell),
             Self::Chromium => debian::CHROMIUM.get(tell),

@@ -171,9 +171,17 @@ impl ControlPlane {
     /// # Errors
     /// Where it cannot be written.
     pub fn kubeconfig_through(&self, door: &Door, user: User) -> Result<PathBuf, PartError> {
-        let name = format!("door-{}/{}", door.address.port(), user.file());
+        self.kubeconfig_at(door.address, user)
+    }
+
+    /// The file of somebody's kubeconfig that leads to this address, whatever is between there and the API server.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn kubeconfig_at(&self, address: SocketAddr, user: User) -> Result<PathBuf, PartError> {
+        let name = format!("door-{}/{}", address.port(), user.file());
         self.place
-            .write(&name, kubeconfig(user, door.address, &self.certificates.ca))
+            .write(&name, kubeconfig(user, address, &self.certificates.ca))
     }
 
     /// What `kubectl` says to the administrator; `input` is what it reads.

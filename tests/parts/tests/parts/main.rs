@@ -12,4 +12,5 @@ mod alerts;
 mod cluster;
 mod killed;
 mod pages;
+mod toxic;
 mod traffic;
