@@ -30,6 +30,7 @@ fn example() -> Value {
 async fn catalogue(sandbox: &Sandbox, example: &Value) -> Catalogue {
     let clusters = example["clusters"].as_object().unwrap();
     let mut catalogue = Catalogue {
+        slack: None,
         clusters: Some(clusters.keys().cloned().collect()),
         ..Catalogue::default()
     };

@@ -13,7 +13,7 @@ use stanch_contract::{
 
 use crate::ledger::{Budget, Guard};
 use crate::opened::Opened;
-use crate::posting::Post;
+use crate::posting::{Notice, Post};
 use crate::words::*;
 
 /// One event.
@@ -137,6 +137,13 @@ pub enum EventKind {
     DecisionPosted {
         /// About which step.
         step: StepId,
+        /// Where, and what became of it.
+        post: Box<Post>,
+    },
+    /// People were told in a channel of something besides a question about a plan, or could not be.
+    NoticePosted {
+        /// Of what.
+        notice: Notice,
         /// Where, and what became of it.
         post: Box<Post>,
     },
@@ -492,6 +499,7 @@ impl EventKind {
             | Self::AlertResolved { .. }
             | Self::EscalationSent { .. }
             | Self::EscalationFailed { .. }
+            | Self::NoticePosted { .. }
             | Self::RunCancelled { .. }
             | Self::RunClosed { .. }
             | Self::RunReopened { .. } => None,

@@ -8,7 +8,7 @@ use stanch_contract::{
 use crate::actor::Actor;
 use crate::command::Key;
 use crate::ledger::Blocked;
-use crate::posting::Post;
+use crate::posting::{Notice, Post};
 use crate::words::*;
 
 /// Something that happened.
@@ -78,6 +78,13 @@ pub enum Input {
     Posted {
         /// About which step.
         step: StepId,
+        /// Where, and what became of it.
+        post: Post,
+    },
+    /// People were told of something besides a question about a plan, or could not be.
+    Noticed {
+        /// Of what.
+        notice: Notice,
         /// Where, and what became of it.
         post: Post,
     },

@@ -36,7 +36,7 @@ pub use event::{Barrier, Event, EventKind, Question};
 pub use input::{CallResult, Input, Refused};
 pub use ledger::{Blocked, Budget, Claim, Guard, Ledger};
 pub use opened::{Opened, Pin};
-pub use posting::{Awaited, Post, Posted};
+pub use posting::{Awaited, Notice, Post, Posted};
 pub use scope::idempotency_key;
 pub use state::{FoldError, Now, Phase, State};
 pub use step::Stage;

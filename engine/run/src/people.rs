@@ -23,6 +23,7 @@ impl State {
                     | Input::Called { .. }
                     | Input::Told { .. }
                     | Input::Posted { .. }
+                    | Input::Noticed { .. }
             );
             let (run, ending) = (self.opened.run.to_string(), closed.ending.to_string());
             return if from_people {
@@ -71,6 +72,7 @@ impl State {
                 result,
             } => self.told(notice, reasons, result, now, out),
             Input::Posted { step, post } => self.was_posted(step, post, now, out),
+            Input::Noticed { notice, post } => self.was_noticed(notice, post, now, out),
             Input::Decide {
                 by,
                 step,

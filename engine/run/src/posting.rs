@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use stanch_contract::{Failure, PlanDigest, StepId, Timestamp};
+use stanch_runbook::Channel;
 
 use crate::event::{Event, EventKind};
 use crate::state::{Now, State};
@@ -25,6 +26,18 @@ pub struct Post {
     /// Why it is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// Something that people are told of, besides questions about plans: each once, in a message that follows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The check or step; absent for the run as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+    /// When it came up: which of several it is.
+    pub since: Timestamp,
 }
 
 /// A question with its posts.
@@ -88,6 +101,24 @@ impl State {
             }));
         }
         all
+    }
+
+    /// What was posted of notices, and when.
+    pub fn notices(&self) -> &[(Timestamp, Notice, Post)] {
+        &self.notices
+    }
+
+    /// Where people are asked about a step and told of it, before the operator's own channels.
+    pub fn channels_of(&self, step: &StepId) -> &[Channel] {
+        let all = self.book.mitigation.iter().chain(&self.book.resolution);
+        let mut all = all.filter(|known| known.id == *step);
+        all.next().map_or(&[], |step| step.channels.as_slice())
+    }
+
+    /// What became of a post of a notice.
+    pub(crate) fn was_noticed(&mut self, notice: Notice, post: Post, now: Now<'_>, out: &mut Vec<Event>) {
+        let post = Box::new(post);
+        self.emit(now, out, EventKind::NoticePosted { notice, post });
     }
 
     /// What became of a post. One to a question that is over is remembered too: its message is still to be changed.

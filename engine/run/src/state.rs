@@ -15,6 +15,7 @@ use crate::escalation::Telling;
 use crate::event::{Event, EventKind};
 use crate::input::{Input, Refused};
 use crate::opened::Opened;
+use crate::posting::{Notice, Post};
 use crate::step::StepState;
 use crate::words::*;
 
@@ -119,6 +120,8 @@ pub struct State {
     pub(crate) gave_up: bool,
     pub(crate) idle: bool,
     pub(crate) telling: Telling,
+    /// What was posted of notices, and when.
+    pub(crate) notices: Vec<(Timestamp, Notice, Post)>,
     pub(crate) cancelled: Option<Cancelled>,
     pub(crate) closed: Option<Closed>,
     /// It was closed so, and a person had it opened again to put changes back.
@@ -175,6 +178,7 @@ impl State {
             gave_up: false,
             idle: false,
             telling: Telling::default(),
+            notices: Vec::new(),
             cancelled: None,
             closed: None,
             reopened: None,
@@ -327,6 +331,9 @@ impl State {
             EventKind::EscalationFailed { .. } => {
                 let notices = u32::try_from(self.book.escalation.len()).unwrap_or(u32::MAX);
                 self.telling.failed(at, notices);
+            }
+            EventKind::NoticePosted { notice, post } => {
+                self.notices.push((at, notice.clone(), (**post).clone()));
             }
             EventKind::RunCancelled { by, then, .. } => {
                 self.cancelled = Some(Cancelled {

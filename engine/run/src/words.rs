@@ -187,6 +187,19 @@ words! {
         /// That it will soon be a no.
         Warned = "warned",
     }
+    /// What people are told of besides questions about plans.
+    NoticeKind {
+        /// A check waits for a person's answer.
+        Answer = "answer",
+        /// A step is to be done by a person.
+        ByHand = "by-hand",
+        /// A person has to say whether an action took effect.
+        Settle = "settle",
+        /// A person has to say what becomes of what was changed.
+        Choose = "choose",
+        /// The run is escalated.
+        Escalated = "escalated",
+    }
     /// What was due.
     Timer {
         /// `trigger.after`: still firing.

@@ -1,6 +1,7 @@
 //! The runbook language: TOML text to a checked [`Runbook`], its expressions, its matching, and the page that a person
 //! reads. No I/O, no clock: everything comes in as an argument.
 
+pub mod channel;
 mod error;
 mod escape;
 pub mod expr;
@@ -18,6 +19,7 @@ pub mod source;
 pub mod testfile;
 pub mod trigger;
 
+pub use channel::Channel;
 pub use error::Error;
 pub use guardrails::EngineGuardrails;
 pub use index::{Index, Match};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{Digest, PluginKey, Rate, Share, Span, StepId};
 
+use crate::channel::Channel;
 use crate::expr::{Expr, Params, Template};
 use crate::matcher::Matcher;
 
@@ -246,6 +247,15 @@ impl Runbook {
     pub fn uses(&self) -> BTreeSet<&PluginKey> {
         let mut found = self.calls();
         found.extend(self.escalation.iter().map(|notice| &notice.uses));
+        let steps = self.mitigation.iter().chain(&self.resolution);
+        found.extend(
+            steps
+                .flat_map(|step| &step.channels)
+                .filter_map(|channel| match channel {
+                    Channel::Plugin { key, .. } => Some(key),
+                    Channel::Slack { .. } => None,
+                }),
+        );
         found
     }
 }
@@ -269,6 +279,8 @@ pub struct Step {
     pub retry: Option<Retry>,
     /// How long it waits for a by-hand check that its `when` reads: the `expires` that applies to it.
     pub waits: Span,
+    /// Where people are asked about it and told of it, before those of stanch.toml; the first first.
+    pub channels: Vec<Channel>,
 }
 
 /// The kinds of step.

@@ -56,6 +56,9 @@ pub struct Catalogue {
     pub plugins: BTreeMap<PluginKey, PluginFacts>,
     /// Installed ones that this folder may not use: named so that the message can say so.
     pub withheld: Vec<PluginKey>,
+    /// Whether stanch.toml has `[slack]`, for a step's own channels. `None`: not known here, so any channel is taken, as for what a
+    /// run pinned.
+    pub slack: Option<bool>,
     /// `[clusters]` of stanch.toml, which a step's `on` names. `None`: not known here, so any name is taken, as for what a
     /// run pinned, which was checked when it was loaded.
     pub clusters: Option<BTreeSet<String>>,

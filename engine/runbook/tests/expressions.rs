@@ -14,9 +14,9 @@ use common::{alert, catalogue, source};
 use serde_json::{Value, json};
 use stanch_contract::{Alert, RunId, StepId};
 use stanch_runbook::expr::{Answer, EvalError, Mapped, Scope, StepResult};
-use stanch_runbook::model::{StepKind, Worker};
+use stanch_runbook::model::{Step, StepKind, Worker};
 use stanch_runbook::reading::{self, Problems};
-use stanch_runbook::{LoadErrors, Runbook, load};
+use stanch_runbook::{Catalogue, LoadErrors, Runbook, load};
 
 /// A runbook whose step `b` has this parameter, in a plugin that takes anything; `a` comes before it, `c` after.
 fn with(value: &str) -> Result<Runbook, LoadErrors> {
@@ -463,4 +463,71 @@ fn a_long_chain_is_answered_on_a_small_stack() {
         });
         assert!(thread.unwrap().join().is_ok(), "{chain}");
     }
+}
+
+#[test]
+fn a_steps_own_channels_are_its_own_else_the_folders_and_slack_has_to_be_set_up() {
+    let text = |approval: &str| {
+        format!(
+            r#"name = "a"
+title = "T"
+owner = "o"
+[impact]
+severity = "high"
+summary = "S"
+[[mitigation]]
+id = "fix"
+do = "Fix it"
+uses = "blind-change"
+verify = "none"
+{approval}
+[[mitigation]]
+id = "call"
+do = "Call the vendor"
+"#
+        )
+    };
+    let loaded = |approval: &str, defaults: Value, slack: Option<bool>| {
+        let mut source = source("a", &text(approval));
+        source.defaults = defaults;
+        let catalogue = Catalogue { slack, ..catalogue() };
+        load(&source, &catalogue).map(|runbook| {
+            let steps = runbook.mitigation.iter();
+            let names = |step: &Step| {
+                step.channels
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            steps.map(names).collect::<Vec<_>>()
+        })
+    };
+    let own = "approval = { channels = [\"slack:#payments\", \"page:dba\"] }";
+    let folder = || json!({ "approval": { "channels": ["slack:#team"] } });
+    assert_eq!(loaded("", json!({}), Some(true)).unwrap(), ["", ""]);
+    assert_eq!(
+        loaded(own, json!({}), Some(true)).unwrap(),
+        ["slack:#payments page:dba", ""]
+    );
+    assert_eq!(
+        loaded(own, folder(), Some(true)).unwrap(),
+        ["slack:#payments page:dba", "slack:#team"]
+    );
+    assert_eq!(
+        loaded("", folder(), Some(true)).unwrap(),
+        ["slack:#team", "slack:#team"]
+    );
+    // What a run pinned goes on, whatever stanch.toml has by now.
+    assert_eq!(
+        loaded(own, json!({}), None).unwrap(),
+        ["slack:#payments page:dba", ""]
+    );
+    let error = loaded(own, json!({}), Some(false)).unwrap_err().to_string();
+    assert!(error.contains("a.toml:12:26: Slack is not set up"), "{error}");
+    let error = loaded("", folder(), Some(false)).unwrap_err().to_string();
+    assert!(
+        error.contains("Slack is not set up") && error.contains("folder's defaults"),
+        "{error}"
+    );
 }

@@ -122,6 +122,7 @@ pub(crate) fn catalogue<'a>(
     plugins: impl Iterator<Item = (&'a PluginKey, &'a PluginFacts)>,
 ) -> Catalogue {
     let mut catalogue = Catalogue {
+        slack: Some(settings.slack.is_some()),
         clusters: Some(settings.clusters.keys().cloned().collect()),
         ..Catalogue::default()
     };

@@ -561,3 +561,209 @@ async fn text_from_outside_is_only_text() {
         "{text}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steps_own_channel_is_asked_first_and_the_operators_when_nobody_reacts() {
+    let stage = Stage::new("from = [\"group:sre\"]\nchannels = [\"slack:#storage\"]", "").await;
+    let run = stage.alert("firing");
+    let first = stage.question();
+    assert_eq!(first.channel, "C0STORAGE");
+    let second = until("the operator's channel", || {
+        stage.slack.questions().get(1).cloned()
+    });
+    assert_eq!(second.channel, "C024BE91L");
+    press(&stage.url, DANA, &second, &button(&second, "Yes"), How::default());
+    stage.step_is(&run, "done");
+    until("both messages to say so", || {
+        let all = stage.about("approved by dana → done");
+        (all.len() == 2).then_some(())
+    });
+    assert_eq!(stage.slack.questions().len(), 2, "each was asked once");
+}
+
+const BY_HAND: &str = r#"
+name = "disk-full"
+title = "A disk is almost full"
+owner = "platform-oncall"
+[trigger]
+alert = "DiskFull"
+group_by = ["instance"]
+[impact]
+severity = "high"
+summary = "Writes fail next."
+[[diagnosis]]
+id = "one_bad_disk"
+ask = "Does the graph show one bad disk?"
+by_hand = "Grafana, Disks by node"
+[[mitigation]]
+id = "call_the_vendor"
+do = "Call the vendor"
+by_hand = "The number is on the rack"
+approval = { expires = "10m" }
+[recovery]
+stable_for = "1s"
+trust = "alert"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_has_to_answer_or_do_is_a_message_with_buttons_that_follows_it() {
+    let stage = Stage::with_runbook(BY_HAND, "\"tell:night\"", "", &[]).await;
+    let run = stage.alert("firing");
+    let check = until("the check's message", || {
+        stage.about("Does the graph show one bad disk?").pop()
+    });
+    let text = check.blocks.to_string();
+    assert!(text.contains("*Look at:* Grafana, Disks by node"), "{text}");
+    assert!(
+        text.contains(&format!("stanch answer {run} one_bad_disk yes|no|unknown")),
+        "{text}"
+    );
+    let step = until("the step's message", || {
+        stage.about("To be done by hand: Call the vendor").pop()
+    });
+    assert!(
+        step.blocks
+            .to_string()
+            .contains("*How:* The number is on the rack")
+    );
+
+    // Who is nobody's user says nothing, and who is one says it for all to see.
+    press(
+        &stage.url,
+        STRANGER,
+        &check,
+        &button(&check, "Yes"),
+        How::default(),
+    );
+    let whisper = until("what only they see", || stage.slack.whispers().first().cloned());
+    assert!(
+        whisper.text.contains("nobody in stanch.toml is U0STRANGER"),
+        "{whisper:?}"
+    );
+    press(&stage.url, DANA, &check, &button(&check, "Yes"), How::default());
+    until("the answer in the message", || {
+        let text = stage
+            .about("Does the graph show one bad disk?")
+            .remove(0)
+            .blocks
+            .to_string();
+        (text.contains("yes, by dana") && !text.contains("\"actions\"")).then_some(())
+    });
+    assert_eq!(stage.run(&run)["checklist"][0]["by"], "dana");
+
+    // Nobody said that it is done: the next channel hears of it, of the check it did not.
+    let told = until("the next channel", || stage.told().first().cloned());
+    assert!(told.to_string().contains("Call the vendor"), "{told}");
+    press(&stage.url, DANA, &step, &button(&step, "Done"), How::default());
+    stage.step_is(&run, "done");
+    until("the step's message to say so", || {
+        let text = stage.about("Call the vendor").remove(0).blocks.to_string();
+        (text.contains("done") && !text.contains("\"actions\"")).then_some(())
+    });
+    assert_eq!(stage.about("Call the vendor").len(), 1, "it was told once");
+    assert!(
+        stage
+            .told()
+            .iter()
+            .all(|told| !told["title"].to_string().contains("bad disk")),
+        "nobody is woken for a check that keeps nothing up"
+    );
+    let timeline = stage.run(&run)["timeline"].to_string();
+    assert!(
+        timeline.contains("told `slack:#incidents` that call_the_vendor is to be done by hand"),
+        "{timeline}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubt_that_a_person_has_to_settle_and_an_escalation_are_each_told_once_and_edited() {
+    // Takes the request, and is gone before it answered.
+    let service = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = service.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in service.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut head);
+        }
+    });
+    let runbook = format!(
+        r#"
+name = "disk-full"
+title = "A disk is almost full"
+owner = "platform-oncall"
+mode = "auto"
+[trigger]
+alert = "DiskFull"
+group_by = ["instance"]
+[impact]
+severity = "high"
+summary = "Writes fail next."
+[[mitigation]]
+id = "grow"
+do = "Have the disk grown"
+uses = "call"
+with = {{ url = "http://{address}/grow" }}
+verify = {{ within = "1s", every = "1s" }}
+[recovery]
+stable_for = "1s"
+trust = "alert"
+"#
+    );
+    let grant = format!(
+        "[plugins.call]\nsource = \"plugins/http-call.wasm\"\n[[plugins.call.grant.http]]\nurl = \"http://{address}/grow\"\n\
+         change = [\"POST\"]\naddresses = [\"127.0.0.1/32\"]\n"
+    );
+    let stage = Stage::with_runbook(&runbook, "", &grant, &["http-call"]).await;
+    let run = stage.alert("firing");
+    let doubt = until("the doubt", || stage.about("In doubt: Have the disk grown").pop());
+    let text = doubt.blocks.to_string();
+    for told in [
+        "*Was sent:* POST".to_owned(),
+        format!("{address}/grow"),
+        format!("stanch settle {run} grow --happened|--not-happened --go-on|--stop"),
+    ] {
+        assert!(text.contains(&told), "{told}\n{text}");
+    }
+    assert!(!text.contains("\"actions\""), "two answers at once are no button");
+    stage.tell(&["settle", &run, "grow", "--not-happened", "--stop"]);
+    until("the doubt to be over", || {
+        let text = stage
+            .about("In doubt: Have the disk grown")
+            .remove(0)
+            .blocks
+            .to_string();
+        (!text.contains("stanch settle")).then_some(())
+    });
+    let escalated = until("that it is escalated", || stage.about("Needs a person").pop());
+    assert!(
+        escalated.blocks.to_string().contains("*Why:*"),
+        "{}",
+        escalated.blocks
+    );
+    // It may be over by itself.
+    stage.said(None, &["cancel", &run, "--leave"]);
+    until("the message to say how it ended", || {
+        let text = stage.about("Needs a person").remove(0).blocks.to_string();
+        (!text.contains("stanch runs show")).then_some(())
+    });
+    for what in ["In doubt: Have the disk grown", "Needs a person"] {
+        assert_eq!(stage.about(what).len(), 1, "{what} was told once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_host_knows_comes_before_what_the_plugin_says() {
+    let stage = Stage::new("from = [\"group:sre\"]", "\"tell:night\"").await;
+    stage.alert("firing");
+    let told = until("the next channel", || stage.told().first().cloned());
+    let order = |text: &str| {
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+        assert!(
+            at("Would do") < at("Touches") && at("Touches") < at("nobody checked this"),
+            "{text}"
+        );
+    };
+    order(told["text"].as_str().unwrap());
+    let question = stage.question();
+    order(&question.blocks.to_string());
+}

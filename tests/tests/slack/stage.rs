@@ -55,6 +55,7 @@ with = { query = "time() - 1700000000", above = 1.0, range = "10m", step = "1m" 
 /// What a stage has besides the usual.
 #[derive(Default)]
 struct More {
+    runbook: Option<String>,
     check: String,
     settings: String,
     server: &'static str,
@@ -106,6 +107,7 @@ impl Stage {
     /// With one more check, whose answer has a curve: from a Prometheus. And with an address of its pages.
     pub(crate) async fn with_a_curve(approval: &str, prometheus: &str) -> Self {
         let more = More {
+            runbook: None,
             check: CURVE.to_owned(),
             settings: format!(
                 "[plugins.prometheus]\nsource = \"plugins/prometheus-query.wasm\"\nsettings = {{ url = \"{prometheus}\" }}\n\
@@ -117,6 +119,29 @@ impl Stage {
         };
         let way = "signing = \"${secret:slack_signing}\"";
         Self::made_with(approval, "", &[], way, more).await
+    }
+
+    /// With another runbook in the place of the usual one, for the same alert, and more of stanch.toml.
+    pub(crate) async fn with_runbook(
+        runbook: &str,
+        channels: &str,
+        settings: &str,
+        plugins: &'static [&'static str],
+    ) -> Self {
+        let more = More {
+            runbook: Some(runbook.to_owned()),
+            settings: settings.to_owned(),
+            plugins,
+            ..More::default()
+        };
+        Self::made_with("", channels, &[], "signing = \"${secret:slack_signing}\"", more).await
+    }
+
+    /// Every message in the channels that is about this.
+    pub(crate) fn about(&self, text: &str) -> Vec<Message> {
+        let all = self.slack.questions().into_iter();
+        all.filter(|message| message.blocks.to_string().contains(text))
+            .collect()
     }
 
     /// With Socket Mode, and no way in.
@@ -156,14 +181,13 @@ impl Stage {
         scratch.write("slack-token", TOKEN).unwrap();
         scratch.write("slack-signing", SIGNING).unwrap();
         scratch.write("slack-app", APP_TOKEN).unwrap();
-        scratch
-            .write(
-                "runbooks/disk-full.toml",
-                RUNBOOK
-                    .replace("APPROVAL", approval)
-                    .replace("CHECK\n", &more.check),
-            )
-            .unwrap();
+        let usual = || {
+            RUNBOOK
+                .replace("APPROVAL", approval)
+                .replace("CHECK\n", &more.check)
+        };
+        let runbook = more.runbook.clone().unwrap_or_else(usual);
+        scratch.write("runbooks/disk-full.toml", runbook).unwrap();
         let instance = |instance: &str, status: &str| {
             json!({
                 "name": "DiskFull", "fingerprint": instance, "status": status, "starts_at": "2026-11-24T00:00:00Z",

@@ -23,11 +23,24 @@ pub(crate) const TOKEN: &str = "xoxb-0-test";
 pub(crate) const APP_TOKEN: &str = "xapp-1-test";
 /// The id of the channel `#incidents`.
 const CHANNEL: &str = "C024BE91L";
+/// The app's other channel, and its id.
+const OTHER: (&str, &str) = ("#storage", "C0STORAGE");
+
+/// The id of a channel, by its name or itself.
+fn channel(named: &str) -> Option<&'static str> {
+    match named {
+        "#incidents" | CHANNEL => Some(CHANNEL),
+        other if [OTHER.0, OTHER.1].contains(&other) => Some(OTHER.1),
+        _ => None,
+    }
+}
 
 /// A message.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) ts: String,
+    /// The id of its channel.
+    pub(crate) channel: String,
     /// The one that it answers.
     pub(crate) thread: Option<String>,
     pub(crate) text: String,
@@ -260,30 +273,31 @@ async fn answer(
         "auth.test" => json!({ "ok": true, "team_id": "T0001", "user_id": "U0BOT", "bot_id": "B0" }),
         "chat.postMessage" => {
             let to = body["channel"].as_str().unwrap();
-            if !["#incidents", CHANNEL].contains(&to) {
+            let Some(to) = channel(to) else {
                 return Json(json!({ "ok": false, "error": "channel_not_found" })).into_response();
-            }
+            };
             inside.posts += 1;
             let ts = format!("1700000000.{:06}", inside.posts);
             inside.messages.push(Message {
                 ts: ts.clone(),
+                channel: to.to_owned(),
                 thread: body["thread_ts"].as_str().map(str::to_owned),
                 text,
                 blocks: body["blocks"].clone(),
                 changes: 0,
             });
-            json!({ "ok": true, "channel": CHANNEL, "ts": ts })
+            json!({ "ok": true, "channel": to, "ts": ts })
         }
         "chat.update" => {
             // A channel's name will not do here.
             let mine =
-                |message: &&mut Message| body["channel"] == CHANNEL && body["ts"] == message.ts.as_str();
+                |message: &&mut Message| body["channel"] == message.channel.as_str() && body["ts"] == message.ts.as_str();
             match inside.messages.iter_mut().find(mine) {
                 Some(message) => {
                     message.text = text;
                     message.blocks = body["blocks"].clone();
                     message.changes += 1;
-                    json!({ "ok": true, "channel": CHANNEL, "ts": message.ts })
+                    json!({ "ok": true, "channel": message.channel, "ts": message.ts })
                 }
                 None => json!({ "ok": false, "error": "message_not_found" }),
             }
@@ -302,7 +316,8 @@ async fn answer(
             // A channel's name will not do here, and a thread is named by its first message.
             let thread = body["thread_ts"].as_str().unwrap().to_owned();
             let mine = |message: &Message| message.ts == thread && message.thread.is_none();
-            if body["channel_id"] != CHANNEL || !inside.messages.iter().any(mine) {
+            let named = body["channel_id"].as_str().unwrap();
+            if channel(named) != Some(named) || !inside.messages.iter().any(mine) {
                 return Json(json!({ "ok": false, "error": "channel_not_found" })).into_response();
             }
             for file in body["files"].as_array().unwrap() {
@@ -362,9 +377,9 @@ pub(crate) fn pressed(member: &str, message: &Message, button: &Value, team: &st
         "type": "block_actions",
         "user": { "id": member, "username": "somebody", "name": "somebody", "team_id": team },
         "api_app_id": "A02", "token": "deprecated", "trigger_id": trigger,
-        "container": { "type": "message", "message_ts": message.ts, "channel_id": CHANNEL, "is_ephemeral": false },
+        "container": { "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": false },
         "team": { "id": team, "domain": "example" },
-        "channel": { "id": CHANNEL, "name": "incidents" },
+        "channel": { "id": message.channel, "name": "incidents" },
         "message": { "type": "message", "ts": message.ts, "text": message.text, "blocks": message.blocks },
         "response_url": "https://hooks.slack.com/actions/T0001/1/x",
         "actions": [{

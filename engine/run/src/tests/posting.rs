@@ -106,3 +106,38 @@ fn a_journal_from_before_there_were_channels_is_still_read() {
         matches!(&events[1].kind, EventKind::DecisionRefused { via, digest: None, .. } if via.is_empty())
     );
 }
+
+#[test]
+fn what_people_were_told_besides_questions_is_known_after_a_crash() {
+    let mut sim = Sim::new("ask", ONE);
+    sim.settle();
+    let notice = Notice {
+        kind: NoticeKind::Escalated,
+        step: None,
+        since: sim.now,
+    };
+    let post = Post {
+        side: Side::Do,
+        asked: sim.now,
+        channel: "slack:#a".to_owned(),
+        what: Posting::Asked,
+        reference: "C1/1".to_owned(),
+        failure: None,
+    };
+    sim.input(Input::Noticed {
+        notice: notice.clone(),
+        post: post.clone(),
+    })
+    .unwrap();
+    sim.crash();
+    sim.settle();
+    let known: Vec<_> = sim
+        .state
+        .notices()
+        .iter()
+        .map(|(_, of, post)| (of, post))
+        .collect();
+    assert_eq!(known, [(&notice, &post)]);
+    // It is no question's, and keeps nothing up.
+    assert!(sim.state.posted().iter().all(|of| of.posts.is_empty()));
+}

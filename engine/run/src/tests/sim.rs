@@ -67,6 +67,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         plugins,
         withheld: Vec::new(),
+        slack: None,
         clusters: None,
     }
 }

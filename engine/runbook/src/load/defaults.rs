@@ -1,8 +1,9 @@
 //! What a folder gives all its runbooks, what a runbook says itself, and what the engine does where neither says: the
 //! runbook's own wins, key by key, and each value remembers where it came from.
 
-use stanch_contract::{Rate, Span};
+use stanch_contract::{PluginKind, Rate, Span};
 
+use crate::channel::Channel;
 use crate::load::fields::{Fields, Got};
 use crate::load::node::{Data, Node};
 use crate::load::{Cx, params};
@@ -71,6 +72,7 @@ pub(crate) struct ApprovalKeys {
     from: Option<Vec<String>>,
     quorum: Option<u32>,
     expires: Option<Span>,
+    channels: Option<Vec<Got<Channel>>>,
 }
 
 impl ApprovalKeys {
@@ -108,12 +110,68 @@ impl ApprovalKeys {
             from: from.map(|from| from.into_iter().map(|got| got.value.to_owned()).collect()),
             quorum: quorum.map(|got| got.value),
             expires: expires.map(|got| got.value),
+            channels: written_channels(fields, problems),
         }
     }
 
-    /// Only `expires`, which a step without a question of its own has too.
+    /// More than `expires` and `channels`, which a step without a question of its own has too.
     pub(crate) fn says_who(&self) -> bool {
         self.from.is_some() || self.quorum.is_some()
+    }
+}
+
+fn written_channels(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<Got<Channel>>> {
+    let mut channels: Vec<Got<Channel>> = Vec::new();
+    for written in fields.texts("channels", problems)? {
+        let Some(value) = Channel::read(&written, problems) else {
+            continue;
+        };
+        if channels.iter().any(|other| other.value == value) {
+            let message = format!("the channel `{}` is there twice", written.value);
+            problems.add(&written.at, message, "again", "name each once".to_owned());
+        }
+        channels.push(Got {
+            value,
+            at: written.at,
+        });
+    }
+    Some(channels)
+}
+
+/// Where people are asked about the step `key`, before the operator's own channels.
+pub(crate) fn channels(own: &ApprovalKeys, key: &str, cx: &mut Cx<'_>) -> Vec<Channel> {
+    let (channels, origin) = match (&own.channels, &cx.defaults.approval.channels) {
+        (Some(channels), _) => (channels.clone(), Origin::Runbook),
+        (None, Some(channels)) => (channels.clone(), Origin::Folder),
+        (None, None) => return Vec::new(),
+    };
+    // What a run pinned was looked at when it was loaded: what is gone since then is passed over when it is its turn.
+    if let Some(slack) = cx.loader.catalogue.slack {
+        for got in &channels {
+            reachable(got, slack, cx);
+        }
+    }
+    let shown: Vec<String> = channels.iter().map(|got| got.value.to_string()).collect();
+    cx.set(format!("{key}.approval.channels"), shown.join(", then "), origin);
+    channels.into_iter().map(|got| got.value).collect()
+}
+
+fn reachable(got: &Got<Channel>, slack: bool, cx: &mut Cx<'_>) {
+    let key = match &got.value {
+        Channel::Slack { .. } if slack => return,
+        Channel::Slack { .. } => return Channel::no_slack(&got.at, &mut cx.problems),
+        Channel::Plugin { key, .. } => key,
+    };
+    let uses = Got {
+        value: key.as_str(),
+        at: got.at.clone(),
+    };
+    if let Some((key, facts)) = cx.plugin(&uses, PluginKind::Notification)
+        && !facts.may_notify
+    {
+        let message = format!("the plugin `{key}` is not granted to tell anybody, so nobody would be asked");
+        let help = format!("add `[[plugins.{key}.grant.notify]]` to stanch.toml");
+        cx.problems.add(&got.at, message, "no `grant.notify`", help);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use stanch_contract::{PluginKey, PluginKind, Share, Span};
 
+use crate::channel::Channel;
 use crate::expr::{Part, StepFacts};
 use crate::load::checks::{id, on, on_of_person, on_of_plugin, question, worker};
-use crate::load::defaults::{ApprovalKeys, approval, expires};
+use crate::load::defaults::{ApprovalKeys, approval, channels, expires};
 use crate::load::fields::{Fields, Got, wrong_type};
 use crate::load::node::{Data, Node};
 use crate::load::params::With;
@@ -53,6 +54,7 @@ fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) 
         by_hand,
         waits,
         retry,
+        channels,
     } = match (asks, does) {
         (Some(_), Some(does)) => {
             let help = "split it: a step looks (`ask`) or changes something (`do`)".to_owned();
@@ -87,6 +89,7 @@ fn step(node: &Node<'_>, place: StepFacts, what: &'static str, cx: &mut Cx<'_>) 
         on_failure,
         retry,
         waits,
+        channels,
     })
 }
 
@@ -115,6 +118,7 @@ struct Read {
     by_hand: Option<String>,
     waits: Span,
     retry: Option<Retry>,
+    channels: Vec<Channel>,
 }
 
 /// `ask`: looks only, between changes.
@@ -149,6 +153,7 @@ fn look(fields: &mut Fields<'_, '_>, place: StepFacts, name: &str, cx: &mut Cx<'
         by_hand: question.by_hand,
         waits,
         retry,
+        channels: Vec::new(),
     }
 }
 
@@ -164,6 +169,7 @@ fn change_or_by_hand(
         .map(|got| got.value.to_owned());
     let (own, ask, has_approval) = approval_keys(fields, cx);
     let waits = expires(&own, name, cx);
+    let channels = channels(&own, name, cx);
     let Some(uses) = fields.text("uses", &mut cx.problems) else {
         return Read {
             kind: done_by_hand(fields, &own, &ask, what, waits, cx),
@@ -171,6 +177,7 @@ fn change_or_by_hand(
             by_hand,
             waits,
             retry: None,
+            channels,
         };
     };
     fields.not_here(
@@ -237,6 +244,7 @@ fn change_or_by_hand(
         by_hand,
         waits,
         retry,
+        channels,
     }
 }
 
@@ -307,7 +315,9 @@ fn done_by_hand(
     }
     if own.says_who() || ask.is_some() {
         let message = "a step that is done by hand has no approval: its doing is the decision";
-        let help = "of `approval` only `expires` applies: how long done or not done is waited for".to_owned();
+        let help =
+            "of `approval` only `expires` applies (how long done or not done is waited for), and `channels`"
+                .to_owned();
         cx.problems
             .add(fields.at(), message, "nothing to decide on", help);
     }

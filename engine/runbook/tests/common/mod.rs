@@ -128,6 +128,7 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue {
         plugins,
         withheld: vec![PluginKey::from("other-teams")],
+        slack: Some(true),
         clusters: Some(["edge", "eu-b"].map(str::to_owned).into()),
     }
 }

@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 use stanch_contract::{RunId, StepId, Timestamp, text};
-use stanch_run::{Posted, Side};
+use stanch_run::Side;
 use stanch_runbook::model::Severity;
 
+use super::matter::{About, Matter};
 use crate::config::settings::Server;
 use crate::control::types::{
     CheckState, CheckView, DecisionView, PlanView, QuestionView, RunView, StepView, Tone, WorkerView,
@@ -25,8 +26,8 @@ const LINE: usize = 240;
 pub struct Card {
     /// The run.
     pub run: RunId,
-    /// The step.
-    pub step: StepId,
+    /// The check or step; absent where it is about the run as a whole.
+    pub step: Option<StepId>,
     /// How bad it is.
     pub severity: Severity,
     /// The runbook's title.
@@ -57,6 +58,15 @@ pub enum Standing {
         /// Until then.
         expires: Timestamp,
     },
+    /// It waits for a person to do or say something else than to decide on a plan.
+    Waits {
+        /// Until then.
+        until: Option<Timestamp>,
+        /// What can be pressed.
+        press: Vec<Press>,
+        /// Commands that say it.
+        how: Vec<String>,
+    },
     /// It does not any more.
     Over {
         /// What became of it, in a line.
@@ -66,20 +76,40 @@ pub enum Standing {
     },
 }
 
+/// What can be pressed besides yes and no to a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Press {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+    /// It cannot be found out.
+    Unknown,
+    /// It was done.
+    Done,
+    /// It was not done.
+    NotDone,
+}
+
 impl Card {
-    /// Of this question of a run; nothing where the run has no such step. `server` says where its page is.
-    pub fn of(run: &RunView, posted: &Posted, server: &Server) -> Option<Self> {
-        let step = run.step(&posted.step)?;
-        let undo = posted.side == Side::Undo;
+    /// Of this question or notice of a run; nothing where the run has no such step. `server` says where its page is.
+    pub(super) fn of(run: &RunView, matter: &Matter, server: &Server) -> Option<Self> {
+        let About::Plan(id, side) = &matter.about else {
+            return super::notice::card(run, matter, server);
+        };
+        let step = run.step(id)?;
+        let undo = *side == Side::Undo;
         let question = step.question.as_ref().filter(|question| question.undo == undo);
-        let question = question.filter(|_| posted.open.is_some());
+        let question = question.filter(|_| matter.open.is_some());
         let plan = if undo { &step.undo_plan } else { &step.plan };
-        let standing = match (question, &posted.open) {
-            (Some(question), Some(open)) => Standing::Open {
-                digest: open.digest.digest().to_string(),
+        let digest = matter.open.as_ref().and_then(|open| open.digest.clone());
+        let standing = match (question, digest) {
+            (Some(question), Some(digest)) => Standing::Open {
+                digest,
                 expires: question.expires_at,
             },
-            _ => over(step, posted, undo),
+            _ => over(step, matter, undo),
         };
         let ask = match question {
             Some(question) => question.ask.clone(),
@@ -88,7 +118,7 @@ impl Card {
         };
         Some(Self {
             run: run.summary.id.clone(),
-            step: step.id.clone(),
+            step: Some(step.id.clone()),
             severity: run.summary.severity,
             title: line(&run.summary.title),
             impact: line(&run.impact),
@@ -108,7 +138,9 @@ impl Card {
     pub fn headline(&self) -> String {
         let (severity, _) = words::severity(self.severity);
         match &self.standing {
-            Standing::Open { .. } => format!("[{severity}] {}: {}", self.title, self.ask),
+            Standing::Open { .. } | Standing::Waits { .. } => {
+                format!("[{severity}] {}: {}", self.title, self.ask)
+            }
             Standing::Over { what, .. } => format!("[{severity}] {}: {}: {what}", self.title, self.ask),
         }
     }
@@ -128,32 +160,35 @@ impl Card {
             ));
         }
         lines.extend(self.link.clone());
-        if let Standing::Open { digest, .. } = &self.standing {
-            let (run, step) = (&self.run, &self.step);
-            lines.push(format!("stanch approve {run} {step} --digest {digest}"));
-            lines.push(format!("stanch deny {run} {step}"));
+        match (&self.standing, &self.step) {
+            (Standing::Open { digest, .. }, Some(step)) => {
+                let run = &self.run;
+                lines.push(format!("stanch approve {run} {step} --digest {digest}"));
+                lines.push(format!("stanch deny {run} {step}"));
+            }
+            (Standing::Waits { how, .. }, _) => lines.extend(how.iter().cloned()),
+            _ => {}
         }
         lines.retain(|line| !line.is_empty());
         lines.join("\n")
     }
 }
 
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text::clean_line_to(text, LINE)
 }
 
 /// What became of a question that is over, and of what it was about.
-fn over(step: &StepView, posted: &Posted, undo: bool) -> Standing {
-    if !posted.last {
+fn over(step: &StepView, matter: &Matter, undo: bool) -> Standing {
+    if !matter.last {
         return Standing::Over {
             what: "the plan changed: asked again with the new one".to_owned(),
             tone: Tone::Attention,
         };
     }
-    let said = |decision: &&DecisionView| decision.undo == undo && decision.at >= posted.asked;
+    let said = |decision: &&DecisionView| decision.undo == undo && decision.at >= matter.asked;
     let decisions: Vec<&DecisionView> = step.decisions.iter().filter(said).collect();
-    let (word, tone) = words::step(&step.state);
-    let why = reason(step).map_or_else(String::new, |why| format!(" ({why})"));
+    let (word, tone) = over_of_step(step);
     let no = decisions.iter().find(|decision| !decision.yes);
     let what = match no {
         Some(no) => {
@@ -163,16 +198,23 @@ fn over(step: &StepView, posted: &Posted, undo: bool) -> Standing {
                 .map_or_else(String::new, |why| format!(": {why}"));
             format!("denied by {}{because}", no.by)
         }
-        None if decisions.is_empty() => format!("{word}{why}"),
+        None if decisions.is_empty() => word,
         None => {
             let by: Vec<&str> = decisions.iter().map(|decision| decision.by.as_str()).collect();
-            format!("approved by {} → {word}{why}", by.join(", "))
+            format!("approved by {} → {word}", by.join(", "))
         }
     };
     Standing::Over {
         what: line(&what),
         tone,
     }
+}
+
+/// How a step stands, in a line.
+pub(super) fn over_of_step(step: &StepView) -> (String, Tone) {
+    let (word, tone) = words::step(&step.state);
+    let why = reason(step).map_or_else(String::new, |why| format!(" ({why})"));
+    (format!("{word}{why}"), tone)
 }
 
 fn reason(step: &StepView) -> Option<&str> {
@@ -192,7 +234,7 @@ fn reason(step: &StepView) -> Option<&str> {
     }
 }
 
-fn found(check: &CheckView) -> Option<(String, String)> {
+pub(super) fn found(check: &CheckView) -> Option<(String, String)> {
     let (verdict, _) = words::check(&check.state);
     let (summary, numbers) = match &check.state {
         CheckState::Answered { finding } => {

@@ -8,13 +8,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stanch_contract::{Digest, Evidence, Failure, RunId, StepId, Timestamp, Verdict};
-use stanch_run::{Event, EventKind, Post, Posted, Posting, Side, State};
+use stanch_contract::{Digest, Evidence, Failure, RunId, Timestamp, Verdict};
+use stanch_run::{Event, Post, Posting, State};
 use stanch_sandbox::gate::Facilities;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::matter::{self, About, Matter};
 use super::plugin::Told;
 use super::slack::{SlackChannel, Workspace};
 use super::turn::turn;
@@ -27,6 +28,7 @@ use crate::report::compose::run_view;
 use crate::report::curve::Curve;
 use crate::report::{Detail, run_page};
 use crate::secrets::Secrets;
+use crate::snapshot::LoadedRunbook;
 
 /// Changes that follow closely are shown together; Slack takes about one change of a message in a second.
 const REST: Duration = Duration::from_millis(700);
@@ -39,11 +41,6 @@ const WIDTH: usize = 96;
 /// Curves that are shown; the page has the rest.
 const CURVES: usize = 3;
 
-/// Whether an event is one that a channel has to know of at once.
-pub(crate) fn asks(event: &Event) -> bool {
-    matches!(event.kind, EventKind::DecisionAsked { .. })
-}
-
 /// Where questions are put from.
 pub struct Desk {
     engine: Engine,
@@ -51,12 +48,12 @@ pub struct Desk {
     ending: CancellationToken,
 }
 
-/// A post: of the question about which step and side, asked when; what is posted, and where.
-type Key = (StepId, Side, Timestamp, Posting, String);
+/// A post: of what, since when; what is posted, and where.
+type Key = (About, Timestamp, Posting, String);
 
 /// What came of what a channel did.
 enum Done {
-    Post(StepId, Post),
+    Post(About, Post),
     Show(String, Digest, Result<(), Failure>),
 }
 
@@ -87,7 +84,11 @@ impl Desk {
         let mut followed: HashMap<RunId, tokio::task::AbortHandle> = HashMap::new();
         let mut tasks = JoinSet::new();
         let mut next: Vec<RunId> = self.engine.runs();
+        let mut silent = None;
         loop {
+            if self.is_silent(&mut silent) {
+                next.clear();
+            }
             for run in next.drain(..) {
                 if followed.get(&run).is_none_or(|task| task.is_finished()) {
                     let desk = self.clone();
@@ -106,7 +107,26 @@ impl Desk {
         }
     }
 
-    fn channel(&self, place: &Place, state: &State) -> Arc<dyn Channel> {
+    /// Whether there is no channel at all: then no run is read for what it may ask. Looked at once for each generation.
+    fn is_silent(&self, known: &mut Option<(u64, bool)>) -> bool {
+        let snapshot = self.engine.current().load();
+        if let Some((generation, silent)) = *known
+            && generation == snapshot.generation
+        {
+            return silent;
+        }
+        let own = |loaded: &LoadedRunbook| {
+            let runbook = &loaded.runbook;
+            let mut steps = runbook.mitigation.iter().chain(&runbook.resolution);
+            steps.any(|step| !step.channels.is_empty())
+        };
+        let silent = snapshot.settings.approvals.channels.is_empty()
+            && !snapshot.runbooks.values().any(|loaded| own(loaded));
+        *known = Some((snapshot.generation, silent));
+        silent
+    }
+
+    fn channel(&self, place: &Place, asked: Timestamp, state: &State) -> Arc<dyn Channel> {
         match place {
             Place::Slack { to } => Arc::new(SlackChannel {
                 client: self.slack.client.clone(),
@@ -118,6 +138,7 @@ impl Desk {
                 key: key.clone(),
                 to: to.clone(),
                 alerts: state.alerts().into(),
+                asked,
             }),
         }
     }
@@ -139,7 +160,13 @@ impl Desk {
             let next = self.look(&state, &events, &mut file);
             let closed = state.ending().is_some();
             let shown = !file.again || file.tries > LAST_TRIES;
-            let nothing = file.questions(&state).is_empty();
+            let settings = self.engine.current().load().settings.clone();
+            let matters = file.matters(&state, &events);
+            // A notice that nobody can be told of is nothing to wait for.
+            let nothing = matters.iter().all(|matter| {
+                let nowhere = places(&state, matter, &settings.approvals).is_empty();
+                matches!(matter.about, About::Notice(..)) && matter.posts.is_empty() && nowhere
+            });
             if file.tasks.is_empty() && (nothing || (closed && shown)) {
                 return;
             }
@@ -167,49 +194,32 @@ impl Desk {
 
     /// Begins what is due; gives when it is looked again.
     fn look(&self, state: &State, events: &[Event], file: &mut File) -> Option<Timestamp> {
-        let questions = file.questions(state);
-        if questions.is_empty() {
+        let matters = file.matters(state, events);
+        if matters.is_empty() {
             return None;
         }
         let settings = self.engine.current().load().settings.clone();
-        let approvals = &settings.approvals;
-        let names: Vec<String> = approvals.channels.iter().map(ToString::to_string).collect();
         let view = run_view(state, events, clock::now());
         let mut next = None;
-        for question in &questions {
-            let Some(card) = Card::of(&view, question, &settings.server) else {
+        for matter in &matters {
+            let Some(card) = Card::of(&view, matter, &settings.server) else {
                 continue;
             };
-            let turn = turn(question, &names, approvals.next_after, clock::now());
+            let places = places(state, matter, &settings.approvals);
+            let names: Vec<String> = places.iter().map(ToString::to_string).collect();
+            let turn = turn(matter, &names, settings.approvals.next_after, clock::now());
             next = [next, turn.next].into_iter().flatten().min();
-            let details = || details(&view);
-            for index in turn.ask {
-                self.post(
-                    state,
-                    approvals,
-                    index,
-                    question,
-                    Posting::Asked,
-                    &card,
-                    details(),
-                    file,
-                );
+            for place in turn.ask.into_iter().filter_map(|index| places.get(index)) {
+                let details = details(&view, matter);
+                self.post(state, place, matter, Posting::Asked, &card, details, file);
             }
-            for index in turn.warn {
-                self.post(
-                    state,
-                    approvals,
-                    index,
-                    question,
-                    Posting::Warned,
-                    &card,
-                    Details::default(),
-                    file,
-                );
+            for place in turn.warn.into_iter().filter_map(|index| places.get(index)) {
+                let details = Details::default();
+                self.post(state, place, matter, Posting::Warned, &card, details, file);
             }
-            for (_, post) in &question.posts {
+            for (_, post) in &matter.posts {
                 if post.what == Posting::Asked && !post.reference.is_empty() {
-                    self.show(state, approvals, post, &card, file);
+                    self.show(state, &places, matter, post, &card, file);
                 }
             }
         }
@@ -220,43 +230,33 @@ impl Desk {
     fn post(
         &self,
         state: &State,
-        approvals: &Approvals,
-        index: usize,
-        question: &Posted,
+        place: &Place,
+        matter: &Matter,
         what: Posting,
         card: &Card,
         details: Details,
         file: &mut File,
     ) {
-        let Some(place) = approvals.channels.get(index) else {
-            return;
-        };
-        let key = (
-            question.step.clone(),
-            question.side,
-            question.asked,
-            what,
-            place.to_string(),
-        );
-        let of = |(_, post): &&(Timestamp, Post)| post.what == what && post.channel == key.4;
-        let known = question.posts.iter().filter(of).count();
+        let key = (matter.about.clone(), matter.asked, what, place.to_string());
+        let of = |(_, post): &&(Timestamp, Post)| post.what == what && post.channel == key.3;
+        let known = matter.posts.iter().filter(of).count();
         let tried = file.tried.entry(key).or_insert(known);
         // What became of the last one is not in the run yet.
         if *tried > known {
             return;
         }
         *tried = known + 1;
-        let channel = self.channel(place, state);
-        let (card, step) = (card.clone(), question.step.clone());
+        let channel = self.channel(place, matter.asked, state);
+        let (card, about) = (card.clone(), matter.about.clone());
         let mut post = Post {
-            side: question.side,
-            asked: question.asked,
+            side: matter.side(),
+            asked: matter.asked,
             channel: place.to_string(),
             what,
             reference: String::new(),
             failure: None,
         };
-        let asked = question
+        let asked = matter
             .posts
             .iter()
             .find(|(_, of)| of.channel == post.channel && of.failure.is_none());
@@ -264,7 +264,7 @@ impl Desk {
         if what == Posting::Asked {
             // So it looks when it is there; a change meanwhile is shown afterwards.
             file.asked
-                .insert((post.channel.clone(), question.asked), digest(&card));
+                .insert((about.clone(), post.channel.clone(), matter.asked), digest(&card));
         }
         file.tasks.spawn(async move {
             let posted = match what {
@@ -275,26 +275,33 @@ impl Desk {
                 Ok(reference) => post.reference = reference,
                 Err(failure) => post.failure = Some(failure),
             }
-            Done::Post(step, post)
+            Done::Post(about, post)
         });
     }
 
-    fn show(&self, state: &State, approvals: &Approvals, post: &Post, card: &Card, file: &mut File) {
-        let place = approvals
-            .channels
-            .iter()
-            .find(|place| place.to_string() == post.channel);
+    fn show(
+        &self,
+        state: &State,
+        places: &[Place],
+        matter: &Matter,
+        post: &Post,
+        card: &Card,
+        file: &mut File,
+    ) {
         // A channel that was taken away is not written to any more.
-        let Some(place) = place else { return };
+        let Some(place) = places.iter().find(|place| place.to_string() == post.channel) else {
+            return;
+        };
         let looks = digest(card);
-        let known = file.asked.remove(&(post.channel.clone(), post.asked));
-        if let Some(known) = known {
+        let known = (matter.about.clone(), post.channel.clone(), post.asked);
+        if let Some(known) = file.asked.remove(&known) {
             file.shown.entry(post.reference.clone()).or_insert(known);
         }
         if file.shown.get(&post.reference) == Some(&looks) || !file.showing.insert(post.reference.clone()) {
             return;
         }
-        let (channel, reference, card) = (self.channel(place, state), post.reference.clone(), card.clone());
+        let channel = self.channel(place, post.asked, state);
+        let (reference, card) = (post.reference.clone(), card.clone());
         file.tasks.spawn(async move {
             let shown = channel.show(&reference, &card).await;
             Done::Show(reference, looks, shown)
@@ -303,14 +310,16 @@ impl Desk {
 
     fn done(&self, run: &RunId, file: &mut File, done: Done) {
         match done {
-            Done::Post(step, post) => {
-                if !post.reference.is_empty() {
-                    file.posts.push((step.clone(), clock::now(), post.clone()));
-                }
+            Done::Post(about, post) => {
+                file.posts.push((about.clone(), clock::now(), post.clone()));
                 if let Some(failure) = &post.failure {
                     tracing::warn!(%run, channel = %post.channel, %failure, "people could not be asked there");
                 }
-                self.engine.posted(run, step, post);
+                match (matter::notice(&about, post.asked), about) {
+                    (Some(notice), _) => self.engine.noticed(run, notice, post),
+                    (None, About::Plan(step, _)) => self.engine.posted(run, step, post),
+                    (None, About::Notice(..)) => {}
+                }
             }
             Done::Show(reference, looks, shown) => {
                 file.showing.remove(&reference);
@@ -335,7 +344,7 @@ impl Desk {
 struct File {
     tasks: JoinSet<Done>,
     /// What was posted since this began: a run that was closed meanwhile does not remember it.
-    posts: Vec<(StepId, Timestamp, Post)>,
+    posts: Vec<(About, Timestamp, Post)>,
     /// How often each post was tried.
     tried: HashMap<Key, usize>,
     /// The messages that are being changed.
@@ -343,45 +352,56 @@ struct File {
     /// How each message looks, by its reference.
     shown: HashMap<String, Digest>,
     /// How a question looked when it was put to a channel, until its reference is known.
-    asked: HashMap<(String, Timestamp), Digest>,
+    asked: HashMap<(About, String, Timestamp), Digest>,
     /// A message could not be changed, and is to be.
     again: bool,
     tries: u32,
 }
 
 impl File {
-    /// The questions of a run, with all that was posted of them.
-    fn questions(&self, state: &State) -> Vec<Posted> {
-        let mut questions = state.posted();
-        for (step, at, post) in &self.posts {
-            let same = |of: &&mut Posted| of.step == *step && of.side == post.side && of.asked == post.asked;
-            if let Some(question) = questions.iter_mut().find(same) {
-                let known = question
-                    .posts
-                    .iter()
-                    .any(|(_, known)| known.reference == post.reference);
-                if !known {
-                    question.posts.push((*at, post.clone()));
+    /// What people are asked and told of in a run, with all that was posted of it.
+    fn matters(&self, state: &State, events: &[Event]) -> Vec<Matter> {
+        let mut matters = matter::matters(state, events);
+        for (about, at, post) in &self.posts {
+            let same = |of: &&mut Matter| of.about == *about && of.asked == post.asked;
+            if let Some(matter) = matters.iter_mut().find(same) {
+                if !matter.posts.iter().any(|(_, known)| known == post) {
+                    matter.posts.push((*at, post.clone()));
                 }
                 continue;
             }
-            let later = |of: &Posted| of.step == *step && of.side == post.side && of.asked > post.asked;
-            let last = !questions.iter().any(later);
-            questions.push(Posted {
-                step: step.clone(),
-                side: post.side,
+            let later = |of: &Matter| of.about == *about && of.asked > post.asked;
+            let last = !matters.iter().any(later);
+            matters.push(Matter {
+                about: about.clone(),
                 asked: post.asked,
                 open: None,
                 last,
                 posts: vec![(*at, post.clone())],
             });
         }
-        questions
+        matters
     }
 }
 
+/// Where people hear of it: the step's own channels, then the operator's.
+fn places(state: &State, matter: &Matter, approvals: &Approvals) -> Vec<Place> {
+    let own = matter.step().map_or(&[][..], |step| state.channels_of(step));
+    let mut places = own.to_vec();
+    for place in &approvals.channels {
+        if !places.contains(place) {
+            places.push(place.clone());
+        }
+    }
+    places
+}
+
 /// The whole of the run, and the curves that its checks saw: those of a yes first.
-fn details(run: &RunView) -> Details {
+fn details(run: &RunView, matter: &Matter) -> Details {
+    // That a run is escalated is told where its questions are, and they have all of this.
+    if matter.step().is_none() {
+        return Details::default();
+    }
     let mut answered: Vec<(bool, &Evidence)> = Vec::new();
     for check in &run.checklist {
         if let CheckState::Answered { finding } = &check.state {

@@ -1,4 +1,5 @@
-//! Where questions are put, and how people hear of them: beside the executor, which never waits for any of it.
+//! Where questions are put, and how people hear of them and of what else they have to do or should know: beside the executor,
+//! which never waits for any of it.
 //!
 //! A run asks; its question is in the journal before anything here knows of it (`desk`). Whose turn it is, is decided by
 //! `turn`, what people see by `card`; both are pure. A `Channel` puts it somewhere and follows it. What became of
@@ -10,6 +11,8 @@
 
 mod card;
 mod desk;
+mod matter;
+mod notice;
 mod plugin;
 pub mod slack;
 mod turn;
@@ -19,9 +22,9 @@ use stanch_contract::Failure;
 
 use crate::report::curve::Curve;
 
-pub use self::card::{Card, Standing};
+pub use self::card::{Card, Press, Standing};
 pub use self::desk::Desk;
-pub(crate) use self::desk::asks;
+pub(crate) use self::matter::asks;
 
 /// What there is to a question for who wants more.
 #[derive(Debug, Clone, Default)]

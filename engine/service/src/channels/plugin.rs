@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, PluginKey};
+use stanch_contract::{Alert, Failure, FailureCode, IdempotencyKey, PluginKey, StepId, Timestamp};
 use stanch_sandbox::{CallContext, Message};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,8 @@ pub(super) struct Told {
     pub(super) key: PluginKey,
     pub(super) to: Option<String>,
     pub(super) alerts: Arc<[Alert]>,
+    /// When it came up: another time is another message.
+    pub(super) asked: Timestamp,
 }
 
 impl Told {
@@ -29,13 +31,15 @@ impl Told {
         };
         let plan = match &card.standing {
             Standing::Open { digest, .. } => digest.as_str(),
-            Standing::Over { .. } => "",
+            Standing::Waits { .. } | Standing::Over { .. } => "",
         };
+        // What a plugin is told of the run as a whole is of no step of it.
+        let step = card.step.clone().unwrap_or_else(|| StepId("run".to_owned()));
         let context = CallContext {
             run: card.run.clone(),
-            step: card.step.clone(),
             attempt: 1,
-            idempotency_key: IdempotencyKey(format!("{}.{}.{kind}.{plan}", card.run, card.step)),
+            idempotency_key: IdempotencyKey(format!("{}.{step}.{kind}.{plan}{}", card.run, self.asked.0)),
+            step,
             alerts: self.alerts.clone(),
             on: None,
             quiet: false,
@@ -47,7 +51,13 @@ impl Told {
             None => json!({}),
         };
         let message = Message {
-            kind: "question".to_owned(),
+            kind: match &card.standing {
+                Standing::Waits { press, .. } if press.is_empty() => "escalation",
+                // What is over by now was an escalation: nothing else is told afterwards.
+                Standing::Over { .. } => "escalation",
+                Standing::Open { .. } | Standing::Waits { .. } => "question",
+            }
+            .to_owned(),
             severity: words::severity(card.severity).0.to_owned(),
             title,
             text,
@@ -76,7 +86,10 @@ impl Channel for Told {
     }
 
     async fn warn(&self, _reference: &str, card: &Card) -> Result<(), Failure> {
-        let title = format!("Soon a no: {}", card.headline());
+        let title = match &card.standing {
+            Standing::Open { .. } => format!("Soon a no: {}", card.headline()),
+            _ => format!("Soon too late: {}", card.headline()),
+        };
         self.tell(card, "warning", title, card.text()).await
     }
 }

@@ -7,7 +7,9 @@
 use std::cmp;
 
 use stanch_contract::{Span, Timestamp};
-use stanch_run::{Awaited, Post, Posted, Posting};
+use stanch_run::{Post, Posting};
+
+use super::matter::{Matter, Open};
 
 /// How long a channel that could not be asked is left alone, where it does not say.
 const AGAIN: Span = Span::from_secs(60);
@@ -44,7 +46,7 @@ enum Fate {
     Failed(usize, Timestamp),
 }
 
-fn fate(question: &Posted, channel: &str) -> Fate {
+fn fate(question: &Matter, channel: &str) -> Fate {
     let asked = question
         .posts
         .iter()
@@ -69,22 +71,27 @@ fn fate(question: &Posted, channel: &str) -> Fate {
     }
 }
 
-fn was_warned(question: &Posted, channel: &str) -> bool {
+fn was_warned(question: &Matter, channel: &str) -> bool {
     let warned = |post: &Post| post.what == Posting::Warned && post.channel == channel;
     question.posts.iter().any(|(_, post)| warned(post))
 }
 
-/// When those who were asked are warned.
-fn warning(question: &Posted, open: &Awaited) -> Timestamp {
-    let whole = open.expires.since(question.asked).as_millis();
+/// When those who were asked are warned, where there is an end to it.
+fn warning(question: &Matter, open: &Open) -> Option<Timestamp> {
+    let expires = open.expires?;
+    let whole = expires.since(question.asked).as_millis();
     let lead = cmp::min(whole / 5, LONGEST_WARNING.as_millis());
-    Timestamp(open.expires.0.saturating_sub(lead))
+    Some(Timestamp(expires.0.saturating_sub(lead)))
 }
 
 /// Whose turn it is.
-pub(super) fn turn(question: &Posted, channels: &[String], next_after: Span, now: Timestamp) -> Turn {
+pub(super) fn turn(question: &Matter, channels: &[String], next_after: Span, now: Timestamp) -> Turn {
     let mut turn = Turn::default();
-    let Some(open) = question.open.as_ref().filter(|open| now < open.expires) else {
+    let Some(open) = question
+        .open
+        .as_ref()
+        .filter(|open| open.expires.is_none_or(|expires| now < expires))
+    else {
         return turn;
     };
     let warning = warning(question, open);
@@ -99,8 +106,11 @@ pub(super) fn turn(question: &Posted, channels: &[String], next_after: Span, now
                 None => {}
             },
             Fate::There(_) if was_warned(question, channel) => {}
-            Fate::There(_) if warning <= now => turn.warn.push(index),
-            Fate::There(_) => turn.at(warning),
+            Fate::There(_) => match warning {
+                Some(warning) if warning <= now => turn.warn.push(index),
+                Some(warning) => turn.at(warning),
+                None => {}
+            },
             Fate::Failed(tries, _) if tries >= MOST_TRIES => {}
             Fate::Failed(_, again) if again <= now => turn.ask.push(index),
             Fate::Failed(_, again) => turn.at(again),
@@ -121,6 +131,7 @@ mod tests {
     use stanch_contract::{Failure, FailureCode};
     use stanch_run::Side;
 
+    use super::super::matter::About;
     use super::*;
 
     const NAMES: [&str; 3] = ["slack:#a", "page:b", "page:c"];
@@ -130,7 +141,7 @@ mod tests {
         Timestamp(n * 60_000)
     }
 
-    fn question(posts: &[(i64, usize, Posting, bool)]) -> Posted {
+    fn question(posts: &[(i64, usize, Posting, bool)]) -> Matter {
         let post = |(at, channel, what, well): &(i64, usize, Posting, bool)| {
             let post = Post {
                 side: Side::Do,
@@ -142,13 +153,12 @@ mod tests {
             };
             (minutes(*at), post)
         };
-        Posted {
-            step: "fix".into(),
-            side: Side::Do,
+        Matter {
+            about: About::Plan("fix".into(), Side::Do),
             asked: minutes(0),
-            open: Some(Awaited {
-                digest: stanch_contract::Digest::of(b"plan").into(),
-                expires: minutes(15),
+            open: Some(Open {
+                digest: Some("plan".to_owned()),
+                expires: Some(minutes(15)),
                 heard: false,
             }),
             last: true,
@@ -156,7 +166,7 @@ mod tests {
         }
     }
 
-    fn at(question: &Posted, now: i64) -> Turn {
+    fn at(question: &Matter, now: i64) -> Turn {
         turn(question, &NAMES.map(str::to_owned), NEXT, minutes(now))
     }
 
@@ -219,5 +229,15 @@ mod tests {
         assert_eq!(at(&heard, 9), told(&[], &[], Some(12)));
         heard.open = None;
         assert_eq!(at(&heard, 9), Turn::default());
+    }
+
+    #[test]
+    fn what_has_no_end_warns_nobody_and_goes_on_to_the_next_channel_all_the_same() {
+        let mut doubt = question(&[(0, 0, Asked, true)]);
+        doubt.open.as_mut().unwrap().expires = None;
+        assert_eq!(at(&doubt, 1), told(&[], &[], Some(3)));
+        assert_eq!(at(&doubt, 900), told(&[1], &[], None));
+        doubt.open.as_mut().unwrap().heard = true;
+        assert_eq!(at(&doubt, 900), Turn::default());
     }
 }

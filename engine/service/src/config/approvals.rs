@@ -65,56 +65,31 @@ pub(super) fn approvals(
     (approvals, break_glass)
 }
 
-/// `slack:#incidents`, `slack:C024BE91L`, or a notification plugin's key with whom it tells: `page:inference-oncall`.
+/// A channel that can be reached with what stanch.toml has.
 pub(super) fn channel(
     written: &Got<&str>,
     slack: bool,
     installed: &[&str],
     problems: &mut Problems<'_>,
 ) -> Option<Channel> {
-    let (kind, to) = match written.value.split_once(':') {
-        Some((kind, to)) => (kind, Some(to)),
-        None => (written.value, None),
-    };
-    if kind == "slack" {
-        let to = to.unwrap_or_default();
-        let named = to.strip_prefix('#').unwrap_or(to);
-        let plain = |c: char| c.is_alphanumeric() || "-_".contains(c);
-        if named.is_empty() || !named.chars().all(plain) {
-            let help = "write `slack:#incidents`, or `slack:` and the channel's id".to_owned();
-            let message = format!("`{}` is no channel of Slack", written.value);
-            problems.add(&written.at, message, "not a channel", help);
+    let channel = Channel::read(written, problems)?;
+    match &channel {
+        Channel::Slack { .. } if !slack => Channel::no_slack(&written.at, problems),
+        Channel::Plugin { key, .. } if !installed.contains(&key.as_str()) => {
+            let help = did_you_mean(key.as_str(), installed.iter().copied());
+            let help =
+                help.unwrap_or_else(|| format!("add `[plugins.{key}]` with the plugin that tells people"));
+            problems.add(
+                &written.at,
+                format!("there is no plugin `{key}`"),
+                "not in [plugins]",
+                help,
+            );
             return None;
         }
-        if !slack {
-            let help =
-                "add a `[slack]` section with its `token` and `signing` secrets: docs/slack.md".to_owned();
-            problems.add(&written.at, "Slack is not set up", "there is no `[slack]`", help);
-        }
-        return Some(Channel::Slack { to: to.to_owned() });
+        Channel::Slack { .. } | Channel::Plugin { .. } => {}
     }
-    if !super::values::is_key(kind, '-') || to == Some("") {
-        let help = "write `slack:#NAME`, or a notification plugin's key and whom it tells, such as `page:inference-oncall`".to_owned();
-        let message = format!("`{}` is no channel", written.value);
-        problems.add(&written.at, message, "not a channel", help);
-        return None;
-    }
-    if !installed.contains(&kind) {
-        let help = did_you_mean(kind, installed.iter().copied());
-        let help =
-            help.unwrap_or_else(|| format!("add `[plugins.{kind}]` with the plugin that tells people"));
-        problems.add(
-            &written.at,
-            format!("there is no plugin `{kind}`"),
-            "not in [plugins]",
-            help,
-        );
-        return None;
-    }
-    Some(Channel::Plugin {
-        key: kind.into(),
-        to: to.map(str::to_owned),
-    })
+    Some(channel)
 }
 
 pub(super) fn slack(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Problems<'_>) -> Option<Slack> {

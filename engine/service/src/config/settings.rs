@@ -4,7 +4,6 @@
 //! units are parsed, names are resolved. Secrets are the exception: they are kept by name and have the value of now.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, PluginKey, RunId, Span, text};
+pub use stanch_runbook::Channel;
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
 use stanch_sandbox::Limits;
@@ -202,34 +202,6 @@ pub struct Approvals {
     pub channels: Vec<Channel>,
     /// How long nobody reacts before the next one is asked too. Three minutes unless set.
     pub next_after: Span,
-}
-
-/// Where a question is put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Channel {
-    /// A channel of Slack: its name with `#`, or its id.
-    Slack {
-        /// Which.
-        to: String,
-    },
-    /// A notification plugin tells people; they answer elsewhere.
-    Plugin {
-        /// Its key.
-        key: PluginKey,
-        /// Its parameter `to`.
-        to: Option<String>,
-    },
-}
-
-impl fmt::Display for Channel {
-    /// As the operator writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Slack { to } => write!(f, "slack:{to}"),
-            Self::Plugin { key, to: Some(to) } => write!(f, "{key}:{to}"),
-            Self::Plugin { key, to: None } => write!(f, "{key}"),
-        }
-    }
 }
 
 /// `[slack]`. Secrets by name.

@@ -10,7 +10,7 @@ use stanch_journal::{Append, Write};
 use stanch_run::episode::Route;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::OnCancel;
-use stanch_run::{Actor, Event, Input, Post, State};
+use stanch_run::{Actor, Event, Input, Notice, Post, State};
 use tokio::sync::{oneshot, watch};
 
 use super::accept::{Opening, before};
@@ -132,6 +132,14 @@ impl Engine {
     /// What became of a post of a question. Nobody waits for it.
     pub(crate) fn posted(&self, run: &RunId, step: StepId, post: Post) {
         let input = Input::Posted { step, post };
+        if let Some(member) = self.inner.board.lock().members.get(run) {
+            let _ = member.mail.send(Letter::Happened(Box::new(input), Vec::new()));
+        }
+    }
+
+    /// What became of a post of a notice. Nobody waits for it.
+    pub(crate) fn noticed(&self, run: &RunId, notice: Notice, post: Post) {
+        let input = Input::Noticed { notice, post };
         if let Some(member) = self.inner.board.lock().members.get(run) {
             let _ = member.mail.send(Letter::Happened(Box::new(input), Vec::new()));
         }

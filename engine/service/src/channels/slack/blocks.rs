@@ -6,8 +6,9 @@
 //! would be done.
 
 use serde_json::{Value, json};
+use stanch_contract::Timestamp;
 
-use crate::channels::{Card, Standing};
+use crate::channels::{Card, Press, Standing};
 use crate::control::types::Tone;
 use crate::report::words;
 
@@ -22,6 +23,11 @@ const PARTS: usize = 12;
 pub(super) const APPROVE: &str = "stanch-approve";
 pub(super) const DENY: &str = "stanch-deny";
 pub(super) const DETAILS: &str = "stanch-details";
+pub(super) const ANSWER_YES: &str = "stanch-answer-yes";
+pub(super) const ANSWER_NO: &str = "stanch-answer-no";
+pub(super) const ANSWER_UNKNOWN: &str = "stanch-answer-unknown";
+pub(super) const DONE: &str = "stanch-done";
+pub(super) const NOT_DONE: &str = "stanch-not-done";
 
 /// Text from outside in mrkdwn: <https://docs.slack.dev/messaging/formatting-message-text#escaping>.
 pub(super) fn escape(text: &str) -> String {
@@ -112,20 +118,14 @@ pub(super) fn message(card: &Card) -> Value {
             "No answer by <!date^{seconds}^{{time_secs}}|{until}> is a no."
         )));
         let value = json!({ "run": card.run, "step": card.step, "plan": digest }).to_string();
-        let button = |action: &str, text: &str, style: Option<&str>| {
-            let text = json!({ "type": "plain_text", "emoji": false, "text": text });
-            match style {
-                Some(style) => {
-                    json!({ "type": "button", "action_id": action, "value": value, "text": text, "style": style })
-                }
-                None => json!({ "type": "button", "action_id": action, "value": value, "text": text }),
-            }
-        };
         blocks.push(json!({ "type": "actions", "elements": [
-            button(APPROVE, "Yes", Some("primary")),
-            button(DENY, "No", Some("danger")),
-            button(DETAILS, "Show plan", None),
+            button(APPROVE, "Yes", Some("primary"), &value),
+            button(DENY, "No", Some("danger"), &value),
+            button(DETAILS, "Show plan", None, &value),
         ] }));
+    }
+    if let Standing::Waits { until, press, how } = &card.standing {
+        blocks.extend(waits(card, *until, press, how));
     }
     if let Some((plugin, says)) = &card.says {
         blocks.push(context(format!(
@@ -134,17 +134,64 @@ pub(super) fn message(card: &Card) -> Value {
             escape_to(says, 1_500)
         )));
     }
-    let mut last = format!(
-        "run {} · step {}",
-        escape(card.run.as_str()),
-        escape(card.step.as_str())
-    );
+    let mut last = format!("run {}", escape(card.run.as_str()));
+    if let Some(step) = &card.step {
+        last.push_str(&format!(" · step {}", escape(step.as_str())));
+    }
     if let Some(link) = &card.link {
         // The operator's own address, which has nothing in it that would end the link.
         last = format!("<{link}|Open the run> · {last}");
     }
     blocks.push(context(last));
     Value::Array(blocks)
+}
+
+fn button(action: &str, text: &str, style: Option<&str>, value: &str) -> Value {
+    let text = json!({ "type": "plain_text", "emoji": false, "text": text });
+    match style {
+        Some(style) => {
+            json!({ "type": "button", "action_id": action, "value": value, "text": text, "style": style })
+        }
+        None => json!({ "type": "button", "action_id": action, "value": value, "text": text }),
+    }
+}
+
+/// What a person is to do, other than to decide on a plan: buttons where one word says it, and the commands.
+fn waits(card: &Card, until: Option<Timestamp>, press: &[Press], how: &[String]) -> Vec<Value> {
+    let mut blocks = Vec::new();
+    if let Some(until) = until {
+        let (seconds, clock) = (until.0 / 1_000, words::clock(until));
+        blocks.push(context(format!(
+            "No answer by <!date^{seconds}^{{time_secs}}|{clock}> is taken for not done."
+        )));
+    }
+    let value = json!({ "run": card.run, "step": card.step }).to_string();
+    let buttons: Vec<Value> = press
+        .iter()
+        .map(|press| {
+            let (action, text) = pressed(*press);
+            button(action, text, None, &value)
+        })
+        .collect();
+    if !buttons.is_empty() {
+        blocks.push(json!({ "type": "actions", "elements": buttons }));
+    }
+    let commands: Vec<String> = how
+        .iter()
+        .map(|command| format!("`{}`", escape(command)))
+        .collect();
+    blocks.push(context(commands.join("\n")));
+    blocks
+}
+
+fn pressed(press: Press) -> (&'static str, &'static str) {
+    match press {
+        Press::Yes => (ANSWER_YES, "Yes"),
+        Press::No => (ANSWER_NO, "No"),
+        Press::Unknown => (ANSWER_UNKNOWN, "Cannot tell"),
+        Press::Done => (DONE, "Done"),
+        Press::NotDone => (NOT_DONE, "Not done"),
+    }
 }
 
 /// As many lines as fit; that there are more is said.

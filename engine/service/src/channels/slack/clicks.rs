@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::Deserialize;
-use stanch_contract::{Digest, RunId, StepId, text};
+use stanch_contract::{Digest, RunId, StepId, Verdict, text};
 use stanch_run::Actor;
 
 use super::blocks;
@@ -92,7 +92,9 @@ struct Action {
 struct About {
     run: RunId,
     step: StepId,
-    plan: Digest,
+    /// The plan that was shown; absent where the button says something else than yes or no to one.
+    #[serde(default)]
+    plan: Option<Digest>,
 }
 
 impl Workspace {
@@ -134,20 +136,34 @@ impl Workspace {
             .await?;
         match action.action_id.as_str() {
             blocks::DETAILS => self.details(click, about).await,
-            word @ (blocks::APPROVE | blocks::DENY) => {
+            // Yes and no are about a plan that somebody saw.
+            word @ (blocks::APPROVE | blocks::DENY) if about.plan.is_some() => {
                 let yes = word == blocks::APPROVE;
                 let decided = self.engine.decide(
                     by,
                     &about.run,
                     Some(about.step.clone()),
-                    Some(about.plan.into()),
+                    about.plan.map(Into::into),
                     yes,
                     String::new(),
                 );
                 decided.await.map_err(|why| format!("This does not count: {why}"))
             }
+            blocks::ANSWER_YES => self.answer(by, about, Verdict::Yes).await,
+            blocks::ANSWER_NO => self.answer(by, about, Verdict::No).await,
+            blocks::ANSWER_UNKNOWN => self.answer(by, about, Verdict::Unknown).await,
+            word @ (blocks::DONE | blocks::NOT_DONE) => {
+                let done = word == blocks::DONE;
+                let said = self.engine.by_hand(by, &about.run, about.step.clone(), done);
+                said.await.map_err(|why| format!("This does not count: {why}"))
+            }
             _ => Ok(()),
         }
+    }
+
+    async fn answer(&self, by: Actor, about: &About, verdict: Verdict) -> Result<(), String> {
+        let said = self.engine.answer(by, &about.run, about.step.clone(), verdict);
+        said.await.map_err(|why| format!("This does not count: {why}"))
     }
 
     /// The person who pressed.

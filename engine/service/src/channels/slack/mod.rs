@@ -77,13 +77,16 @@ impl Channel for SlackChannel {
             .await?;
         // The question is there, and people answer: what is said and shown below it keeps nobody.
         let (client, place, more) = (self.client.clone(), at.clone(), blocks::details(&details.text));
-        let (run, curves) = (card.run.clone(), details.curves.clone());
+        let (run, text, curves) = (card.run.clone(), details.text.clone(), details.curves.clone());
         tokio::spawn(async move {
             let pictures = pictures(&curves);
             if !pictures.is_empty()
                 && let Err(failure) = client.pictures(&slack, &place, pictures).await
             {
                 tracing::warn!(%failure, %run, "the curves of a question are not in Slack");
+            }
+            if text.is_empty() {
+                return;
             }
             let said = client.post(
                 &slack,
@@ -115,15 +118,19 @@ impl Channel for SlackChannel {
     }
 
     async fn warn(&self, reference: &str, card: &Card) -> Result<(), Failure> {
-        let Standing::Open { expires, .. } = &card.standing else {
-            return Ok(());
+        let (expires, what) = match &card.standing {
+            Standing::Open { expires, .. } => (expires, "a no"),
+            Standing::Waits {
+                until: Some(until), ..
+            } => (until, "taken for not done"),
+            _ => return Ok(()),
         };
         let slack = self.slack()?;
         let at = place(reference)?;
         let until = crate::report::words::clock(*expires);
         let seconds = expires.0 / 1_000;
         let text =
-            format!("Nobody answered yet. No answer by <!date^{seconds}^{{time_secs}}|{until}> is a no.");
+            format!("Nobody answered yet. No answer by <!date^{seconds}^{{time_secs}}|{until}> is {what}.");
         self.client
             .post(&slack, &at.channel, Some(&at.ts), &text, None)
             .await

@@ -328,6 +328,7 @@ impl World {
         let catalogue = Catalogue {
             plugins: BTreeMap::from([("effect".into(), facts)]),
             withheld: vec![],
+            slack: None,
             clusters: None,
         };
         let runbook = match stanch_runbook::load(&source, &catalogue) {

@@ -65,6 +65,7 @@ fn book() -> Arc<Runbook> {
             ("change".into(), facts(PluginKind::Remediation)),
         ]),
         withheld: vec![],
+        slack: None,
         clusters: None,
     };
     let source = RunbookSource {

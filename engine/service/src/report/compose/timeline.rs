@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use stanch_contract::{ActionState, AlertStatus, CheckedPlan, PluginKey, StepId, Verdict};
 use stanch_run::{
-    Ending, Event, EventKind, Lapse, OnCancel, Part, Posting, Settler, Side, State, Then, Timer, UndoReason,
+    Ending, Event, EventKind, Lapse, NoticeKind, OnCancel, Part, Posting, Settler, Side, State, Then, Timer,
+    UndoReason,
 };
 use stanch_sandbox::LogLine;
 use stanch_sandbox::gate::{Decision, RecordedCall};
@@ -181,6 +182,25 @@ fn tell(state: &State, kind: &EventKind, plans: &Plans) -> Option<Told> {
                 back(post.side)
             )),
         },
+        EventKind::NoticePosted { notice, post } => {
+            let step = notice.step.as_ref().map(ToString::to_string).unwrap_or_default();
+            let what = match notice.kind {
+                NoticeKind::Answer => format!("that {step} waits for a person's answer"),
+                NoticeKind::ByHand => format!("that {step} is to be done by hand"),
+                NoticeKind::Settle => format!("that the doubt about {step} has to be settled"),
+                NoticeKind::Choose => "that what was changed still stands".to_owned(),
+                NoticeKind::Escalated => "that the run needs a person".to_owned(),
+            };
+            let channel = &post.channel;
+            match (&post.failure, post.what) {
+                (Some(failure), _) => told(
+                    format!("`{channel}` could not be told {what}: {}", failure.message),
+                    Tone::Bad,
+                ),
+                (None, Posting::Asked) => plain(format!("told `{channel}` {what}")),
+                (None, Posting::Warned) => plain(format!("warned `{channel}` {what}, and soon too late")),
+            }
+        }
         EventKind::DecisionGiven {
             step,
             side,
@@ -418,6 +438,7 @@ fn name(kind: &EventKind) -> &'static str {
         EventKind::GuardrailBlocked { .. } => "GuardrailBlocked",
         EventKind::DecisionAsked { .. } => "DecisionAsked",
         EventKind::DecisionPosted { .. } => "DecisionPosted",
+        EventKind::NoticePosted { .. } => "NoticePosted",
         EventKind::DecisionGiven { .. } => "DecisionGiven",
         EventKind::DecisionRefused { .. } => "DecisionRefused",
         EventKind::DecisionExpired { .. } => "DecisionExpired",

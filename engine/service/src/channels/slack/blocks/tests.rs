@@ -1,4 +1,3 @@
-use stanch_contract::Timestamp;
 use stanch_runbook::model::Severity;
 
 use super::*;
@@ -6,7 +5,7 @@ use super::*;
 fn card() -> Card {
     Card {
         run: "2t8c".into(),
-        step: "reroute".into(),
+        step: Some("reroute".into()),
         severity: Severity::High,
         title: "High latency".into(),
         impact: "Users will experience timeouts.".into(),
