@@ -14,6 +14,7 @@ mod load;
 mod probe;
 mod process;
 mod setting;
+mod watched;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(crate) enum Part {
     Start,
     /// Alerts accepted.
     Alerts,
+    /// Alerts accepted while people look.
+    Watched,
     /// Runs with three checks.
     Checks,
     /// Runs with one check and one change.
@@ -49,9 +52,10 @@ pub(crate) enum Part {
 
 impl Part {
     /// Every part.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Start,
         Self::Alerts,
+        Self::Watched,
         Self::Checks,
         Self::Change,
         Self::Recycle,
@@ -64,6 +68,7 @@ impl Part {
         match self {
             Self::Start => "start",
             Self::Alerts => "alerts",
+            Self::Watched => "watched",
             Self::Checks => "checks",
             Self::Change => "change",
             Self::Recycle => "recycle",
@@ -76,6 +81,7 @@ impl Part {
         match self {
             Self::Start => "start and memory".to_owned(),
             Self::Alerts => "alerts accepted".to_owned(),
+            Self::Watched => "alerts accepted while people look".to_owned(),
             Self::Checks => format!("runs with {}", Kind::Checks.words()),
             Self::Change => format!("runs with {}", Kind::Change.words()),
             Self::Recycle => "a pod recycled on a real cluster".to_owned(),
@@ -117,6 +123,7 @@ fn measured(workspace: &Workspace, parts: &[Part], table: &mut Table) -> Result<
             (Part::Crates, _) | (_, None) => crates::measured(workspace, table),
             (Part::Start, Some(bench)) => bench.start_and_memory(table),
             (Part::Alerts, Some(bench)) => bench.accepted(table),
+            (Part::Watched, Some(bench)) => bench.watched(table),
             (Part::Checks, Some(bench)) => bench.runs(Kind::Checks, table),
             (Part::Change, Some(bench)) => bench.runs(Kind::Change, table),
             (Part::Recycle, Some(bench)) => {
@@ -223,6 +230,22 @@ impl Bench {
             Goal::AtLeast(8_000.0, "/s"),
             rate,
             probe,
+        );
+        Ok(running.engine.stop()?)
+    }
+
+    fn watched(&self, table: &mut Table) -> Result<(), TaskError> {
+        let running = self.start(Kind::Asked)?;
+        let (seen, probe) = probe::beside(running.scratch.path(), || watched::measured(&running.load))?;
+        let (runs, viewers) = (watched::RUNS, watched::VIEWERS);
+        let name = format!("alerts accepted with {runs} runs open and {viewers} viewers");
+        table.probed(&name, Goal::None("/s"), seen.watched, probe);
+        let share = 100.0 * seen.watched / seen.alone;
+        table.probed("of those without them", Goal::AtLeast(80.0, "%"), share, probe);
+        table.add(
+            "pages sent to viewers meanwhile",
+            Goal::None(""),
+            seen.pages as f64,
         );
         Ok(running.engine.stop()?)
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// Whether the sender says that the alert still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AlertStatus {
     /// It holds.
@@ -27,6 +28,7 @@ impl AlertStatus {
 
 /// One alert, as every intake hands it over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Alert {
     /// The alert's name (Alertmanager's label `alertname`).
     pub name: String,

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of some bytes: what a runbook, a plugin, a settings object or an answer is known by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9a-f]{64}$"))]
 pub struct Digest([u8; 32]);
 
 impl Digest {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// The kinds of failure that the contract documents. A code that a plugin made up is [`FailureCode::Failed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
     /// The runbook gave parameters that this plugin cannot use.
@@ -68,6 +69,7 @@ impl fmt::Display for FailureCode {
 
 /// Why something did not work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[error("{message} ({code})")]
 pub struct Failure {
     /// What kind.

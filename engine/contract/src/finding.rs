@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// The answer to a question of a checklist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It is so.
@@ -28,6 +29,7 @@ impl Verdict {
 
 /// One point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Point {
     /// Milliseconds since 1970, a whole number.
     pub at_ms: f64,
@@ -37,6 +39,7 @@ pub struct Point {
 
 /// Something a person would look at: a value, a link, or a curve.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// What it is.
     pub label: String,
@@ -58,6 +61,7 @@ pub struct Evidence {
 
 /// A plugin's answer to one question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// Yes, no or unknown.
     pub verdict: Verdict,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// Which of the three worlds a plugin is built for. Found from its exports, not claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PluginKind {
     /// Answers one question, read-only.
@@ -28,6 +29,7 @@ impl PluginKind {
 
 /// A plugin's manifest. Unknown members are refused, so that a misspelt promise is not taken for none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Manifest {
     /// The plugin's name, kebab-case.

@@ -57,6 +57,7 @@ pub struct ChangePlan {
 
 /// Through which capability of the host an action goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Capability {
     /// A Kubernetes API server.
@@ -80,6 +81,7 @@ impl Capability {
 
 /// One action as the host holds it: checked against the grant, in canonical form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CanonicalAction {
     /// Through which capability.
     pub capability: Capability,
@@ -146,6 +148,7 @@ impl CanonicalAction {
 
 /// The things like those acted on, as the host counted them when it checked the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Population {
     /// What they are: `kubernetes:NAMESPACE/GROUP/RESOURCE?LABEL-SELECTOR`.
     pub what: String,
@@ -267,6 +270,7 @@ pub enum Comparison {
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct PlanDigest(Digest);
 
@@ -326,6 +330,7 @@ fn sort_key(essence: &Value) -> Vec<String> {
 
 /// What became of one action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum ActionState {
     /// It was not sent.
@@ -383,6 +388,7 @@ pub type Progress = BTreeMap<u32, ActionState>;
 
 /// What a plugin says that it did. It cannot end a doubt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// One sentence.
     pub summary: String,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A length of time, whole milliseconds, never negative. Written `250ms`, `30s`, `5m`, `2h`, `90d`, or several from large
 /// to small: `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, examples("90s")))]
 pub struct Span(i64);
 
 /// The units of [`Span`], from large to small, in milliseconds.

@@ -17,6 +17,7 @@ mod tests;
 
 /// A place in the chain: the number of an entry, and its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Link {
     /// The number of the entry; 0 before the first.
     pub no: u64,
@@ -36,6 +37,7 @@ impl Link {
 
 /// An entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuditEntry {
     /// Its number, from 1, without gaps.
@@ -83,6 +85,7 @@ impl AuditEntry {
 
 /// A part of the audit, with the ends of all of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditPage {
     /// Where what is kept begins: the last entry that was dropped because of its age.
     pub first: Link,

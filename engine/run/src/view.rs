@@ -140,6 +140,7 @@ pub struct StepView {
 
 /// How far a step is that acts on a few targets at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchView {
     /// Targets that were acted on and verified.
     pub done: usize,
@@ -151,6 +152,7 @@ pub struct BatchView {
 
 /// How far a step is that makes its change in stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RampView {
     /// Stages that were applied and verified, or had nothing to do.
     pub done: usize,

@@ -24,6 +24,7 @@ const LONGEST_LINE: usize = 4096;
 
 /// How much a log line matters, in the plugin's opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// For the plugin's author.

@@ -11,6 +11,7 @@ mod extract;
 pub(crate) mod fixtures;
 mod live;
 mod once;
+mod openapi;
 mod routes;
 mod server;
 pub mod socket;

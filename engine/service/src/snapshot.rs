@@ -70,11 +70,12 @@ impl fmt::Debug for Installed {
 }
 
 /// Something that did not load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// What kind of thing.
     pub kind: ProblemKind,
     /// The file, as the operator wrote its path.
+    #[schema(value_type = String)]
     pub path: PathBuf,
     /// The runbook's or plugin's name; empty for stanch.toml.
     pub name: String,
@@ -89,7 +90,9 @@ pub struct Problem {
 }
 
 /// What a problem is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ProblemKind {
     /// stanch.toml.

@@ -96,6 +96,12 @@ impl Load {
         )))
     }
 
+    /// So many alerts of this name, one after another.
+    pub(super) fn send(&self, name: &str, count: u64) -> Result<(), TaskError> {
+        let mut connection = self.connect()?;
+        (0..count).try_for_each(|_| self.post(&mut connection, name))
+    }
+
     /// The same work on each of these many connections at once.
     fn at_once<W>(&self, work: W) -> Result<(), TaskError>
     where

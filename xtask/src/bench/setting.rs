@@ -10,6 +10,11 @@ use super::figure::Goal;
 /// What the intake is told.
 pub(super) const TOKEN: &str = "a-token-for-the-bench-only";
 
+/// The token of who looks.
+pub(super) const VIEWER: &str = "a-token-of-one-who-looks-only";
+/// Its SHA-256, as stanch.toml has it.
+const VIEWER_SHA256: &str = "45543b24e1e64334a78703d13d432aa3b019ee74c03cf32170453e5eafede386";
+
 /// Installed plugins.
 const PLUGINS: u8 = 10;
 
@@ -22,6 +27,8 @@ pub(super) enum Kind {
     Checks,
     /// One check, and one change: plan, apply with one HTTP action, verify.
     Change,
+    /// One check, and a question about that change, which nobody answers.
+    Asked,
 }
 
 /// What is to be reached.
@@ -38,6 +45,7 @@ impl Kind {
             Self::Idle => "nothing to do",
             Self::Checks => "three checks",
             Self::Change => "one check and one change",
+            Self::Asked => "one check and one question",
         }
     }
 
@@ -50,7 +58,7 @@ impl Kind {
         };
         match self {
             Self::Idle | Self::Checks => goals(15.0, 2_500.0, 0.3, 0.6),
-            Self::Change => goals(25.0, 800.0, 1.0, 1.5),
+            Self::Change | Self::Asked => goals(25.0, 800.0, 1.0, 1.5),
         }
     }
 
@@ -60,13 +68,16 @@ impl Kind {
                 "[[diagnosis]]\nid = \"{id}\"\nask = \"Is it so?\"\nuses = \"disk-usage-0\"\nwith = {{ folder = \"scratch\", above = 0.0 }}\n"
             )
         };
-        let head = "name = \"bench\"\ntitle = \"Bench\"\nowner = \"nobody\"\nmode = \"auto\"\n[trigger]\nalert = \"Bench\"\n\
-                    group_by = [\"instance\"]\n[impact]\nseverity = \"low\"\nsummary = \"None.\"\n";
+        let mode = if self == Self::Asked { "ask" } else { "auto" };
+        let head = format!(
+            "name = \"bench\"\ntitle = \"Bench\"\nowner = \"nobody\"\nmode = \"{mode}\"\n[trigger]\nalert = \"Bench\"\n\
+                    group_by = [\"instance\"]\n[impact]\nseverity = \"low\"\nsummary = \"None.\"\n"
+        );
         match self {
             Self::Idle => String::new(),
             Self::Checks => format!("{head}{}{}{}", check("a"), check("b"), check("c")),
             // Each run has a target of its own: those of one target wait for its lock, one after another.
-            Self::Change => format!(
+            Self::Change | Self::Asked => format!(
                 "{head}{}[[mitigation]]\nid = \"act\"\ndo = \"Act once\"\nwhen = \"diagnosis.a.yes\"\nuses = \"effect\"\n\
                  with = {{ url = \"http://{effects}/${{alert.labels.instance}}\" }}\n",
                 check("a")
@@ -119,6 +130,7 @@ impl Setting<'_> {
              [secrets]\nalertmanager = {{ env = \"ALERTMANAGER_TOKEN\" }}\n\
              [[intake]]\nkind = \"alertmanager\"\npath = \"/alerts/alertmanager\"\n\
              auth = {{ bearer = \"${{secret:alertmanager}}\" }}\n\
+             [[users]]\nname = \"viewer\"\ntoken_sha256 = \"{VIEWER_SHA256}\"\nrole = \"viewer\"\n\
              [guardrails]\nactions = \"1000000/1s\"\nmax_open = 1000000\n\
              storm = {{ alerts = 1000000000, within = \"1m\" }}\n"
         );

@@ -68,8 +68,10 @@ impl<'de> Deserialize<'de> for PauseScope {
 
 /// A pause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pause {
     /// What it covers.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub scope: PauseScope,
     /// Who set it.
     pub by: String,

@@ -1,5 +1,6 @@
 //! Who gets through the routes, and who does not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +24,7 @@ use super::actor::Account;
 use super::extract::Peer;
 use super::fixtures::{Wall, settings, user};
 use super::once::{Answers, once};
+use super::openapi;
 use super::routes::{Door, FOLLOWERS, Shared, router};
 use super::server::Server;
 use super::socket::path_in;
@@ -440,33 +442,120 @@ async fn a_request_that_is_sent_again_with_its_key_is_done_once() {
     assert_eq!(asked.load(Ordering::Relaxed), 8);
 }
 
+/// Those that the documents name: also the document itself, behind which is nothing.
+fn every_named_route() -> Vec<(&'static str, &'static str, u32)> {
+    let behind = every_route().map(|(method, path, _, least)| (method, path, least));
+    let mut all = behind.to_vec();
+    all.push(("GET", "/openapi.json", 9001));
+    all
+}
+
+/// A route as the documents write it: with names for what is one run's, step's or plugin's.
+fn route(path: &str, names: [&str; 5]) -> String {
+    let [run, step, key, name, scope] = names;
+    let path = path.split('?').next().unwrap();
+    let named: Vec<&str> = path
+        .split('/')
+        .map(|part| match part {
+            "r1" => run,
+            "s" => step,
+            "waf" => key,
+            "disk-full" => name,
+            part if path.starts_with("/pauses/") && part != "pauses" && !part.is_empty() => scope,
+            part => part,
+        })
+        .collect();
+    named.join("/")
+}
+
+fn role(least: u32) -> &'static str {
+    match least {
+        9001 => "viewer",
+        9002 => "approver",
+        9003 => "operator",
+        _ => "admin",
+    }
+}
+
 #[test]
 fn the_page_of_the_api_names_each_route_with_the_role_that_it_takes() {
     let page = include_str!("../../../../docs/api.md");
-    for (method, path, _, least) in every_route() {
-        let path = path.split('?').next().unwrap();
-        let named: Vec<&str> = path
-            .split('/')
-            .map(|part| match part {
-                "r1" => "RUN",
-                "s" => "STEP",
-                "waf" => "KEY",
-                "disk-full" => "NAME",
-                part if path.starts_with("/pauses/") && part != "pauses" && !part.is_empty() => "SCOPE",
-                part => part,
-            })
-            .collect();
-        let route = format!("`{method} {}`", named.join("/"));
+    for (method, path, least) in every_named_route() {
+        let route = format!(
+            "`{method} {}`",
+            route(path, ["RUN", "STEP", "KEY", "NAME", "SCOPE"])
+        );
         let row = page
             .lines()
             .find(|line| line.starts_with('|') && line.contains(&route));
         let row = row.unwrap_or_else(|| panic!("docs/api.md does not name {route}"));
-        let role = match least {
-            9001 => "viewer",
-            9002 => "approver",
-            9003 => "operator",
-            _ => "admin",
-        };
+        let role = role(least);
         assert!(row.contains(&format!("| {role} |")), "{row}");
     }
+}
+
+#[test]
+fn the_openapi_document_has_each_route_with_the_role_that_it_takes_and_no_other() {
+    let document: Value = serde_json::from_str(openapi::text()).unwrap();
+    let mut described = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let path = path.replace("{plugin}", "{key}");
+            let role = operation["security"][0]["token"][0].as_str().unwrap();
+            described.insert(format!("{} {path}", method.to_uppercase()), role);
+            assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+            assert!(operation["summary"].is_string(), "{method} {path}");
+        }
+    }
+    let there: BTreeMap<String, &str> = every_named_route()
+        .iter()
+        .map(|(method, path, least)| {
+            let path = route(path, ["{run}", "{step}", "{key}", "{name}", "{scope}"]);
+            (format!("{method} {path}"), role(*least))
+        })
+        .collect();
+    assert_eq!(described, there);
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+/// Everything that is referred to is there, and every schema can be compiled: what makes clients of it can read it.
+#[test]
+fn every_schema_of_the_openapi_document_compiles() {
+    let document: Value = serde_json::from_str(openapi::text()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert!(schemas.len() > 50, "{}", schemas.len());
+    for name in schemas.keys() {
+        let schema = json!({
+            "$ref": format!("#/components/schemas/{name}"),
+            "components": document["components"],
+        });
+        jsonschema::draft202012::new(&schema).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_for_who_may_read_and_for_nobody_else() {
+    for (header, expected) in [
+        (Some("Bearer token-9001"), 200),
+        (Some("Bearer wrong"), 401),
+        (None, 401),
+    ] {
+        let response = ask_over_network("GET", "/openapi.json", &Value::Null, header).await;
+        let (status, document) = answer(response).await;
+        assert_eq!(status, expected, "{header:?}");
+        assert_eq!(document["openapi"] == "3.1.0", expected == 200, "{header:?}");
+    }
+}
+
+#[test]
+fn the_openapi_document_that_is_checked_in_is_the_one_that_is_served() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    if std::env::var_os("STANCH_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, openapi::text()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == openapi::text(),
+        "docs/openapi.json is old: STANCH_UPDATE_DOCS=1 cargo test --workspace --lib openapi writes it anew"
+    );
 }

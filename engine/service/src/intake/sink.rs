@@ -17,7 +17,7 @@ pub trait AlertSink: Send + Sync + 'static {
 }
 
 /// What became of some alerts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Accepted {
     /// How many were recorded.
     pub alerts: usize,

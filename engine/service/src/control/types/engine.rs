@@ -14,7 +14,7 @@ pub use stanch_journal::{AuditEntry, AuditPage};
 pub use stanch_run::ledger::Pause;
 
 /// What the engine is doing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Status {
     /// The engine's version.
     pub version: String,
@@ -52,7 +52,7 @@ pub struct Status {
 }
 
 /// How a cluster is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ClusterView {
     /// Its name in stanch.toml.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct ClusterView {
 }
 
 /// How the journal is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoreHealth {
     /// Whether it can be written.
     pub writable: bool,
@@ -78,7 +78,7 @@ pub struct StoreHealth {
 }
 
 /// What became of a reload or a rollback.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reloaded {
     /// The generation that is loaded now.
     pub generation: u64,
@@ -89,7 +89,7 @@ pub struct Reloaded {
 }
 
 /// For each runbook, what an alert meets in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// The alert's name.
     pub alert: String,
@@ -100,7 +100,7 @@ pub struct Explanation {
 }
 
 /// What an alert meets in one runbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunbookExplanation {
     /// The runbook's name.
     pub runbook: String,
@@ -113,7 +113,7 @@ pub struct RunbookExplanation {
 }
 
 /// One condition of a trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConditionView {
     /// As the runbook writes it.
     pub condition: String,
@@ -124,7 +124,7 @@ pub struct ConditionView {
 }
 
 /// An installed plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PluginView {
     /// The operator's key.
     pub key: PluginKey,
@@ -149,11 +149,12 @@ pub struct PluginView {
 }
 
 /// The smallest grant for what a plugin asked of the gate in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggested {
     /// The operator's key.
     pub plugin: PluginKey,
     /// The grant.
+    #[schema(value_type = Object)]
     pub grant: GrantSpec,
     /// What a person has to fill in or know about it, one sentence each.
     pub notes: BTreeSet<String>,
@@ -162,7 +163,7 @@ pub struct Suggested {
 }
 
 /// What a dry run found: a run in shadow that was not recorded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DryRun {
     /// The run as it would be, with every plan that could be made.
     pub run: RunView,

@@ -5,7 +5,8 @@ use stanch_contract::{AlertStatus, Digest, RunId, Timestamp};
 use stanch_runbook::model::{Mode, Severity};
 
 /// Which alerts to list; newest first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsFilter {
     /// What became of them: a `fate` of [`TakenIn`].
@@ -20,7 +21,7 @@ pub struct AlertsFilter {
 }
 
 /// An alert that was taken in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TakenIn {
     /// Its number; later ones have greater ones.
     pub id: u64,
@@ -44,7 +45,7 @@ pub struct TakenIn {
 }
 
 /// A loaded runbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunbookView {
     /// Its name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct RunbookView {
 }
 
 /// A loaded runbook, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunbookPage {
     /// What the list shows.
     #[serde(flatten)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use stanch_contract::Timestamp;
 
 /// Which runs are looked at.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ReportFilter {
     /// Those that were open within this many milliseconds before now; 30 days where nothing is said.
@@ -16,7 +17,7 @@ pub struct ReportFilter {
 }
 
 /// The runs of a time, runbook by runbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Report {
     /// From when on.
     pub since: Timestamp,
@@ -29,7 +30,7 @@ pub struct Report {
 }
 
 /// The runs of one runbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Readiness {
     /// Its name.
     pub runbook: String,
@@ -46,7 +47,7 @@ pub struct Readiness {
 }
 
 /// Runs in shadow: nothing was asked or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Shadowed {
     /// How many.
     pub runs: u32,
@@ -61,7 +62,7 @@ pub struct Shadowed {
 }
 
 /// Runs that were not in shadow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Acted {
     /// How many.
     pub runs: u32,
@@ -76,7 +77,7 @@ pub struct Acted {
 }
 
 /// Questions about changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Answers {
     /// Answered with yes, by as many as were needed.
     pub yes: u32,
@@ -97,7 +98,7 @@ pub struct Answers {
 }
 
 /// What a runbook may be given next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ready {
     /// Not more than it has.

@@ -9,7 +9,8 @@ use stanch_contract::{Alert, Digest, RunId, StepId, Verdict};
 pub use stanch_run::ledger::PauseScope;
 
 /// Which runs to list; newest first.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RunFilter {
     /// Of this runbook only.
@@ -30,7 +31,7 @@ pub struct RunFilter {
 }
 
 /// Starts a run by hand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     /// The runbook's name.
@@ -44,7 +45,7 @@ pub struct StartRun {
 }
 
 /// Yes or no to a question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
     /// Whether it may be done.
@@ -60,7 +61,7 @@ pub struct Decide {
 }
 
 /// A person's answer to a check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerCheck {
     /// Yes, no or unknown.
@@ -68,7 +69,7 @@ pub struct AnswerCheck {
 }
 
 /// What a person says of a step done by hand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ByHand {
     /// Whether it was done.
@@ -76,7 +77,7 @@ pub struct ByHand {
 }
 
 /// A person settles a doubt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settle {
     /// Whether the action took effect.
@@ -86,7 +87,7 @@ pub struct Settle {
 }
 
 /// Puts back what a run changed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UndoRun {
     /// Only what this step changed; absent: everything, newest first.
@@ -95,7 +96,7 @@ pub struct UndoRun {
 }
 
 /// Ends a run.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRun {
     /// What becomes of what was changed: put back or left. Must be said where something was changed.
@@ -107,17 +108,18 @@ pub struct CancelRun {
 }
 
 /// Stops changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
-    /// Which changes.
+    /// Which changes: `all`, `runbook:NAME`, `plugin:KEY`, `namespace:NAME`.
+    #[schema(value_type = String)]
     pub scope: PauseScope,
     /// Why: everybody who looks will read it.
     pub reason: String,
 }
 
 /// Asks which alerts an intake would make of a body. Nothing is taken in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadAlerts {
     /// The intake's path.
@@ -127,7 +129,7 @@ pub struct ReadAlerts {
 }
 
 /// Asks which runbooks an alert would start, and why not the others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum ExplainRequest {
     /// This alert.
@@ -137,7 +139,7 @@ pub enum ExplainRequest {
 }
 
 /// Asks for a dry run: checks and plans for real, with the gate closed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// The runbook's name.
@@ -151,7 +153,8 @@ pub struct PlanRequest {
 }
 
 /// Which part of the audit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct AuditPart {
     /// Entries after this number.
@@ -163,7 +166,7 @@ pub struct AuditPart {
 }
 
 /// Goes back to an earlier generation.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
     /// Which one; absent: the one before this.

@@ -14,7 +14,7 @@ use stanch_sandbox::LogLevel;
 pub use stanch_run::{BatchView, Ending, Phase, RampView};
 
 /// One line of the list of runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunSummary {
     /// Its id.
     pub id: RunId,
@@ -45,7 +45,7 @@ pub struct RunSummary {
 }
 
 /// One alert of the run's episode.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertView {
     /// Its name.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct AlertView {
 }
 
 /// Who answers or does it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkerView {
     /// A plugin.
@@ -72,7 +72,7 @@ pub enum WorkerView {
 }
 
 /// How far a check has come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum CheckState {
     /// What it needs has no answer yet.
@@ -108,7 +108,7 @@ impl CheckState {
 }
 
 /// One question of the checklist.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CheckView {
     /// Its id.
     pub id: StepId,
@@ -128,7 +128,7 @@ pub struct CheckView {
 }
 
 /// How far a step has come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum StepState {
     /// Its turn has not come.
@@ -241,7 +241,7 @@ impl StepState {
 }
 
 /// What a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKindView {
     /// It looks only.
@@ -253,7 +253,7 @@ pub enum StepKindView {
 }
 
 /// One action of a plan and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ActionView {
     /// What the host would send.
     #[serde(flatten)]
@@ -265,7 +265,7 @@ pub struct ActionView {
 }
 
 /// A checked plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PlanView {
     /// What a decision is about.
     pub digest: PlanDigest,
@@ -288,7 +288,7 @@ pub struct PlanView {
 }
 
 /// When a change is put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UndoPromise {
     /// The plugin knows the way back.
     pub possible: bool,
@@ -299,7 +299,7 @@ pub struct UndoPromise {
 }
 
 /// An open question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuestionView {
     /// In the runbook's words.
     pub ask: String,
@@ -324,7 +324,7 @@ pub struct QuestionView {
 }
 
 /// A decision that counted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DecisionView {
     /// Who.
     pub by: String,
@@ -341,7 +341,7 @@ pub struct DecisionView {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StepView {
     /// Its id.
     pub id: StepId,
@@ -392,7 +392,7 @@ pub struct StepView {
 }
 
 /// How far recovery is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecoveryView {
     /// Since when it waits.
     pub since: Timestamp,
@@ -407,7 +407,7 @@ pub struct RecoveryView {
 }
 
 /// One call out of the sandbox, as the gate recorded it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallView {
     /// When.
     pub at: Timestamp,
@@ -428,7 +428,7 @@ pub struct CallView {
 }
 
 /// One line that a plugin logged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogView {
     /// When the call ended that it was logged in.
     pub at: Timestamp,
@@ -443,7 +443,7 @@ pub struct LogView {
 }
 
 /// What an entry of the timeline is about, for its mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tone {
     /// It is told.
@@ -457,7 +457,7 @@ pub enum Tone {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
@@ -474,7 +474,7 @@ pub struct TimelineEntry {
 }
 
 /// A page to open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LinkView {
     /// What it shows.
     pub title: String,
@@ -483,7 +483,7 @@ pub struct LinkView {
 }
 
 /// What a run was pinned to when it started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PinsView {
     /// The generation that was loaded.
     pub generation: u64,
@@ -494,7 +494,7 @@ pub struct PinsView {
 }
 
 /// A run, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunView {
     /// What the list shows.
     #[serde(flatten)]
