@@ -239,6 +239,8 @@ async fn every_page_can_be_used_by_everybody_and_text_from_outside_stays_text() 
         ("/r/disk-full".into(), "runbook", "main", "find /scratch"),
         ("/a".into(), "alerts", "main", "opened a run"),
         ("/plugins".into(), "plugins", "main", "disk-cleanup"),
+        ("/report".into(), "report", "main", "1 run: 1 open"),
+        ("/audit".into(), "audit", "main", "logged in"),
         ("/runs/nothing".into(), "problem", "main", "No run's id"),
     ] {
         browser.open(&site.url(&path)).unwrap();

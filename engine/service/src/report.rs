@@ -17,6 +17,7 @@ pub(crate) mod samples;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod trust;
 pub mod words;
 
 pub use page::{Page, Piece, Style};

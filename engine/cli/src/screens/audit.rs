@@ -1,7 +1,7 @@
 //! Entries of the audit, a line each.
 
-use stanch_service::audit::Entry;
-use stanch_service::control::types::{AuditEntry, Tone};
+use stanch_service::audit::Told;
+use stanch_service::control::types::AuditEntry;
 use stanch_service::report::{Page, Piece, Style, words};
 
 /// The entries, oldest first.
@@ -12,10 +12,7 @@ pub fn audit(entries: &[AuditEntry], width: usize) -> Page {
         return page;
     }
     let rows = entries.iter().map(|entry| {
-        let (who, what, tone) = match Entry::of(&entry.is) {
-            Some(known) => told(&known),
-            None => (String::new(), entry.is.to_string(), Tone::Attention),
-        };
+        let Told { who, what, tone } = Told::of(entry);
         vec![
             Piece::new(entry.no.to_string(), Style::Faint),
             Piece::plain(words::date(entry.at)),
@@ -25,142 +22,4 @@ pub fn audit(entries: &[AuditEntry], width: usize) -> Page {
     });
     page.table(&["", "when", "who", "what"], rows.collect());
     page
-}
-
-/// Who, what, and how it is to be taken.
-fn told(entry: &Entry) -> (String, String, Tone) {
-    let because = |why: &str| {
-        if why.is_empty() {
-            String::new()
-        } else {
-            format!(": {why}")
-        }
-    };
-    let at = |via: &str| match via {
-        "" | "socket" => String::new(),
-        via => format!(" ({via})"),
-    };
-    let about = |step: &Option<_>| {
-        step.as_ref()
-            .map_or_else(String::new, |step: &stanch_contract::StepId| format!(" {step}"))
-    };
-    match entry {
-        Entry::Decision {
-            run,
-            step,
-            yes,
-            by,
-            via,
-            plan,
-            reason,
-            alone,
-            ..
-        } => {
-            let word = if *yes { "yes" } else { "no" };
-            let plan = plan.map_or_else(String::new, |plan| format!(", plan {}", plan.short()));
-            let (alone, tone) = if *alone {
-                (", alone", Tone::Bad)
-            } else {
-                ("", Tone::Plain)
-            };
-            let what = format!(
-                "{word} to {step} of run {run}{plan}{alone}{}{}",
-                at(via),
-                because(reason)
-            );
-            (by.clone(), what, tone)
-        }
-        Entry::NotTaken {
-            run,
-            step,
-            yes,
-            by,
-            via,
-            why,
-        } => {
-            let word = if *yes { "yes" } else { "no" };
-            let what = format!(
-                "{word} to{} of run {run}{} does not count: {why}",
-                about(step),
-                at(via)
-            );
-            (by.clone(), what, Tone::Attention)
-        }
-        Entry::Unanswered { run, step, .. } => (
-            String::new(),
-            format!("nobody answered about {step} of run {run} in time"),
-            Tone::Attention,
-        ),
-        Entry::Order {
-            run,
-            step,
-            what,
-            by,
-            detail,
-        } => (
-            by.clone(),
-            format!("{what}{} of run {run}{}", about(step), because(detail)),
-            Tone::Plain,
-        ),
-        Entry::Loaded {
-            generation, changes, ..
-        } => {
-            let what = match changes.as_slice() {
-                [] => format!("generation {generation} was loaded at the start"),
-                changes => format!("generation {generation} was loaded: {}", changes.join(", ")),
-            };
-            (String::new(), what, Tone::Plain)
-        }
-        Entry::Reload {
-            by,
-            via,
-            generation,
-            back,
-        } => {
-            let word = if *back { "rollback" } else { "reload" };
-            (
-                by.clone(),
-                format!("{word}{}: generation {generation}", at(via)),
-                Tone::Plain,
-            )
-        }
-        Entry::Grant { plugin, gone, new } => {
-            let lines = |sign: &str, lines: &[String]| {
-                lines
-                    .iter()
-                    .map(|line| format!(" {sign}[{line}]"))
-                    .collect::<String>()
-            };
-            let what = format!(
-                "plugin `{plugin}` may touch something else:{}{}",
-                lines("-", gone),
-                lines("+", new)
-            );
-            (String::new(), what, Tone::Attention)
-        }
-        Entry::Pause {
-            scope,
-            by,
-            via,
-            reason,
-        } => (
-            by.clone(),
-            format!("pause {scope}{}{}", at(via), because(reason)),
-            Tone::Attention,
-        ),
-        Entry::Resume { scope, by, via } => (by.clone(), format!("resume {scope}{}", at(via)), Tone::Plain),
-        Entry::LogIn { by, via, from } => (
-            by.clone(),
-            format!("logged in{} from {from}", at(via)),
-            Tone::Plain,
-        ),
-        Entry::Refused { via, times } => {
-            let what = format!(
-                "who asked could not prove who they are{}, {}",
-                at(via),
-                words::count(*times, "time")
-            );
-            (String::new(), what, Tone::Attention)
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! How far each runbook can be trusted.
 
-use stanch_service::control::types::{Acted, Answers, Readiness, Ready, Report, Shadowed, Tone};
+use stanch_service::control::types::{Readiness, Report, Tone};
 use stanch_service::report::{Page, Piece, Style, words};
 
 /// Where what is said of a runbook begins.
@@ -27,82 +27,18 @@ pub fn report(report: &Report, width: usize) -> Page {
 
 fn of(page: &mut Page, readiness: &Readiness) {
     page.heading(&readiness.runbook);
-    let (word, tone) = match readiness.ready {
-        Ready::NotYet => ("not yet", Tone::Attention),
-        Ready::ForAsk => ("ready to ask", Tone::Good),
-        Ready::ForAuto => ("ready to go on without asking", Tone::Good),
-    };
-    let said = format!("{word}: {}", readiness.why);
+    let (said, tone) = readiness.verdict();
     page.text(2, &said, Style::State(tone));
-    let mut line = |label: &str, text: Option<String>| {
-        if let Some(text) = text {
-            page.beside(2, Piece::new(label, Style::Faint), COLUMN, &text, Style::Plain);
-        }
-    };
-    line("in shadow", shadowed(readiness.shadow));
-    line("acted", acted(readiness.acted));
-    line("asked", answered(readiness.answers));
-}
-
-fn shadowed(shadow: Shadowed) -> Option<String> {
-    let rest = [
-        (shadow.planned, "would have changed something"),
-        (shadow.held, "held by a guardrail"),
-        (shadow.failed, "failed"),
-        (shadow.resolved, "resolved without it"),
-    ];
-    listed(shadow.runs, "run", &rest)
-}
-
-fn acted(acted: Acted) -> Option<String> {
-    let rest = [
-        (acted.healed, "healed"),
-        (acted.resolved_itself, "resolved by itself"),
-        (acted.failed, "with a step that failed"),
-        (acted.open, "open"),
-    ];
-    listed(acted.runs, "run", &rest)
-}
-
-fn answered(answers: Answers) -> Option<String> {
-    let all = answers.yes + answers.no + answers.unanswered + answers.overtaken;
-    let rest = [
-        (answers.yes, "yes"),
-        (answers.alone, "of them by one alone"),
-        (answers.no, "no"),
-        (answers.unanswered, "not answered"),
-        (answers.overtaken, "resolved before an answer"),
-    ];
-    let mut text = listed(all, "question", &rest)?;
-    if let (Some(half), Some(slowest)) = (answers.half_within, answers.slowest) {
-        let (half, slowest) = (words::length(half), words::length(slowest));
-        text.push_str(&format!(
-            "; half answered within {half}, the slowest in {slowest}"
-        ));
+    for (label, text) in readiness.counts() {
+        page.beside(2, Piece::new(label, Style::Faint), COLUMN, &text, Style::Plain);
     }
-    Some(text)
-}
-
-/// How many, and of which kinds there are any.
-fn listed(all: u32, one: &str, rest: &[(u32, &str)]) -> Option<String> {
-    if all == 0 {
-        return None;
-    }
-    let mut text = words::count(u64::from(all), one);
-    let kinds: Vec<String> = rest
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, kind)| format!("{count} {kind}"))
-        .collect();
-    if !kinds.is_empty() {
-        text.push_str(&format!(": {}", kinds.join(", ")));
-    }
-    Some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use stanch_contract::Timestamp;
+
+    use stanch_service::control::types::{Acted, Answers, Ready, Shadowed};
 
     use super::*;
 

@@ -7,6 +7,7 @@
 mod failures;
 mod loads;
 mod runs;
+mod told;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use stanch_journal::audit::{Broken, Chain};
 pub use self::failures::Failures;
 pub use self::loads::{Loads, Swap};
 pub(crate) use self::runs::of_run;
+pub use self::told::Told;
 use crate::clock;
 
 /// What an entry says. The words are stable: programs may rely on them.

@@ -157,6 +157,7 @@ impl Control for Live {
             &RunFilter {
                 waiting: true,
                 open: true,
+                limit: Some(1_000),
                 ..RunFilter::default()
             },
         )

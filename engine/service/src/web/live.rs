@@ -12,6 +12,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use maud::Markup;
 use stanch_run::{Phase, Role};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::visitor::{Visitor, status};
 use super::{Web, frame, now, run};
@@ -29,7 +30,9 @@ pub(super) async fn now(State(web): State<Web>, who: Visitor) -> Response {
     follow(
         web.clone(),
         web.control.any_change(),
-        move |web, who| Box::pin(async move { now::parts(&web, &who).await.map(|parts| (parts, false)) }),
+        move |web, who, since| {
+            Box::pin(async move { Ok((now::parts(&web, &who, since).await?, false)) })
+        },
         who,
     )
     .await
@@ -51,7 +54,7 @@ pub(super) async fn run(State(web): State<Web>, Path(id): Path<String>, who: Vis
     follow(
         web,
         changes,
-        move |web, who| {
+        move |web, who, _| {
             let id = id.clone();
             Box::pin(async move {
                 let view = web.control.run_for(&who, &id).await?;
@@ -68,11 +71,12 @@ pub(super) async fn run(State(web): State<Web>, Path(id): Path<String>, who: Vis
 
 type Look = futures_util::future::BoxFuture<'static, Answer<(Markup, bool)>>;
 
-/// The page as `look` finds it, at first and after each of `changes`; over once `look` says that it is the last.
+/// The page as `look` finds it, at first and after each of `changes`; over once `look` says that it is the last. `look` is
+/// told since when something may have changed.
 async fn follow(
     web: Web,
     changes: BoxStream<'static, ()>,
-    look: impl Fn(Web, Arc<Visitor>) -> Look + Send + Sync + 'static,
+    look: impl Fn(Web, Arc<Visitor>, Instant) -> Look + Send + Sync + 'static,
     who: Visitor,
 ) -> Response {
     if let Err(problem) = must_be(&who, Role::Viewer, "read") {
@@ -108,20 +112,25 @@ struct Following<L> {
     over: bool,
 }
 
-impl<L: Fn(Web, Arc<Visitor>) -> Look> Following<L> {
+impl<L: Fn(Web, Arc<Visitor>, Instant) -> Look> Following<L> {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         while !self.over {
+            let mut since = Instant::now();
             if self.last.is_some() {
                 match tokio::time::timeout(ANYHOW, self.changes.next()).await {
                     Ok(None) => return None,
-                    Ok(Some(())) => tokio::time::sleep(CLOSELY).await,
+                    Ok(Some(())) => {
+                        since = Instant::now();
+                        tokio::time::sleep(CLOSELY).await;
+                    }
+                    // What another saw while this one waited is new enough.
                     Err(_) => {}
                 }
             }
             // Whose session has ended sees nothing more, and whose role changed what that role sees.
             let who = Arc::new(self.who.again(&self.web)?);
             self.who = who.clone();
-            let event = match (self.look)(self.web.clone(), who).await {
+            let event = match (self.look)(self.web.clone(), who, since).await {
                 Ok((parts, over)) => {
                     self.over = over;
                     let shown = parts.into_string();

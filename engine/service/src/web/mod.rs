@@ -11,6 +11,7 @@
 mod acts;
 mod alerts;
 mod assets;
+mod audit;
 mod chart;
 mod frame;
 mod live;
@@ -18,6 +19,7 @@ mod login;
 mod now;
 mod plugins;
 mod problems;
+mod report;
 mod run;
 mod runbooks;
 mod session;
@@ -37,8 +39,9 @@ use self::session::Sessions;
 use crate::control::Control;
 
 /// The first parts of the paths that pages have, which no intake may have.
-pub(crate) const PLACES: [&str; 12] = [
-    "", "a", "assets", "live", "login", "logout", "pause", "plugins", "problems", "r", "resume", "runs",
+pub(crate) const PLACES: [&str; 14] = [
+    "", "a", "assets", "audit", "live", "login", "logout", "pause", "plugins", "problems", "r", "report", "resume",
+    "runs",
 ];
 
 /// What the pages share.
@@ -50,6 +53,8 @@ struct Web {
     secure: bool,
     /// Places for those who keep a page open.
     viewers: Arc<Semaphore>,
+    /// What *Now* shows.
+    seen: now::LastSeen,
     /// Ends the streams, so that the server can end.
     ending: CancellationToken,
 }
@@ -66,6 +71,7 @@ pub(crate) fn router(
         sessions: Arc::new(Sessions::default()),
         secure,
         viewers,
+        seen: now::LastSeen::default(),
         ending,
     };
     Router::new()
@@ -91,6 +97,8 @@ pub(crate) fn router(
         .route("/a", get(alerts::list))
         .route("/a/{fingerprint}", get(alerts::explain))
         .route("/plugins", get(plugins::list))
+        .route("/report", get(report::page))
+        .route("/audit", get(audit::list))
         .route("/problems", get(problems::list))
         .route("/problems/{code}", get(problems::page))
         .route("/assets/{file}", get(assets::serve))

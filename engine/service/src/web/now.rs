@@ -1,11 +1,15 @@
 //! *Now*: what waits for a person, what is open, how the engine is, and the kill switch. And the list of all runs.
 
+use std::sync::Arc;
+
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use stanch_contract::{RunId, Timestamp};
 use stanch_run::Role;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::Web;
 use super::frame::{self, Frame, Tab, csrf};
@@ -30,7 +34,7 @@ pub(super) async fn page(State(web): State<Web>, who: Visitor) -> Response {
         who: Some(&who),
         live: Some("/live".into()),
     };
-    match parts(&web, &who).await {
+    match parts(&web, &who, Instant::now()).await {
         Ok(parts) => frame.around(&parts),
         Err(problem) => frame::problem(Some(&who), &problem),
     }
@@ -42,9 +46,34 @@ struct Asking {
     question: Option<QuestionView>,
 }
 
-/// The parts of the page that change.
-pub(super) async fn parts(web: &Web, who: &Visitor) -> Answer<Markup> {
-    must_be(who, Role::Viewer, "read")?;
+/// What is going on, as it was at a time. It says nothing that only some may see.
+struct Seen {
+    /// It was not read before this.
+    at: Instant,
+    status: Status,
+    asking: Vec<Asking>,
+    going: Vec<RunSummary>,
+}
+
+/// What was seen last, for everybody who has the page open: with each change all of them look, and it is read once.
+#[derive(Clone, Default)]
+pub(super) struct LastSeen(Arc<Mutex<Option<Arc<Seen>>>>);
+
+impl LastSeen {
+    /// What is going on now, or was at some time since `since`.
+    async fn since(&self, web: &Web, since: Instant) -> Answer<Arc<Seen>> {
+        let mut last = self.0.lock().await;
+        if let Some(seen) = last.as_ref().filter(|seen| seen.at >= since) {
+            return Ok(Arc::clone(seen));
+        }
+        let seen = Arc::new(look(web).await?);
+        *last = Some(Arc::clone(&seen));
+        Ok(seen)
+    }
+}
+
+async fn look(web: &Web) -> Answer<Seen> {
+    let at = Instant::now();
     let status = web.control.status().await?;
     let open = web
         .control
@@ -56,8 +85,8 @@ pub(super) async fn parts(web: &Web, who: &Visitor) -> Answer<Markup> {
         .await?;
     let (waiting, going): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.needs_person);
     let mut asking = Vec::new();
-    for (at, run) in waiting.into_iter().enumerate() {
-        let question = if at < LOOKED_AT {
+    for (place, run) in waiting.into_iter().enumerate() {
+        let question = if place < LOOKED_AT {
             // A run that closed in between asks nothing.
             let view = web.control.run(&run.id).await.ok();
             view.and_then(|view| view.asked().map(|(_, question)| question.clone()))
@@ -66,15 +95,30 @@ pub(super) async fn parts(web: &Web, who: &Visitor) -> Answer<Markup> {
         };
         asking.push(Asking { run, question });
     }
+    Ok(Seen {
+        at,
+        status,
+        asking,
+        going,
+    })
+}
+
+/// The parts of the page that change, as of now or of some time since `since`.
+pub(super) async fn parts(web: &Web, who: &Visitor, since: Instant) -> Answer<Markup> {
+    must_be(who, Role::Viewer, "read")?;
+    let seen = web.seen.since(web, since).await?;
+    let Seen {
+        status, asking, going, ..
+    } = seen.as_ref();
     let for_me = |asking: &Asking| match &asking.question {
         Some(question) => may_not(question, who).is_none(),
         None => who.role >= Role::Approver,
     };
-    let (mine, others): (Vec<_>, Vec<_>) = asking.into_iter().partition(for_me);
+    let (mine, others): (Vec<_>, Vec<_>) = asking.iter().partition(|asking| for_me(asking));
     let now = clock::now();
     Ok(html! {
         h1.vh { "Now" }
-        (paused(&status, who))
+        (paused(status, who))
         (section("mine", "Waits for you", &mine, now))
         (section("others", "Waits for somebody else", &others, now))
         section id="open" aria-labelledby="o" {
@@ -84,15 +128,15 @@ pub(super) async fn parts(web: &Web, who: &Visitor) -> Answer<Markup> {
                     @if mine.is_empty() && others.is_empty() { "No run is open. Nothing waits for anybody." } @else { "Nothing else is open." }
                 }
             } @else {
-                ul.runs { @for run in &going { (line(run, now)) } }
+                ul.runs { @for run in going { (line(run, now)) } }
             }
         }
-        (health(&status))
-        (kill_switch(&status, who))
+        (health(status, who))
+        (kill_switch(status, who))
     })
 }
 
-fn section(id: &str, title: &str, asking: &[Asking], now: Timestamp) -> Markup {
+fn section(id: &str, title: &str, asking: &[&Asking], now: Timestamp) -> Markup {
     html! {
         @if !asking.is_empty() {
             section id=(id) aria-labelledby={ "h-" (id) } {
@@ -174,7 +218,7 @@ fn paused(status: &Status, who: &Visitor) -> Markup {
     }
 }
 
-fn health(status: &Status) -> Markup {
+fn health(status: &Status, who: &Visitor) -> Markup {
     html! {
         section.health id="health" aria-label="How the engine is" {
             p {
@@ -185,6 +229,7 @@ fn health(status: &Status) -> Markup {
                 ", generation " (status.generation)
                 @if let Some(held) = status.held { " (rolled back to " (held) ")" }
                 ", journal " (words::bytes(status.store.bytes))
+                @if who.role >= Role::Operator { " · " a href="/audit" { "Audit" } }
             }
             @if let Some(problem) = &status.store.problem { p.bad { "Journal: " (problem) } }
             @for cluster in &status.clusters {

@@ -26,6 +26,7 @@ pub(super) async fn list(State(web): State<Web>, who: Visitor) -> Response {
     let parts = html! {
         section aria-labelledby="t" {
             h1 id="t" { "Runbooks" }
+            p.tools { a.button.small href="/report" { "How far each can be trusted" } }
             @if runbooks.is_empty() { p.card.faint { "No runbook is loaded." } }
             @else {
                 ul.runs {
@@ -70,7 +71,10 @@ pub(super) async fn page(State(web): State<Web>, Path(name): Path<String>, who: 
         article.card.prose { (of_markdown(&runbook.page)) }
         section.card aria-labelledby="m" {
             h2 id="m" { "This runbook" }
-            p.tools { a.button.small href={ "/runs?runbook=" (runbook.summary.name) } { "Its runs" } }
+            p.tools {
+                a.button.small href={ "/runs?runbook=" (runbook.summary.name) } { "Its runs" }
+                a.button.small href={ "/report?runbook=" (runbook.summary.name) } { "How far it can be trusted" }
+            }
             p.small.faint { "Read from " span.mono { (runbook.path) } }
             details {
                 summary { "Every setting and where it comes from" }

@@ -100,7 +100,7 @@ async fn csrf(pages: &Router, cookie: &str) -> String {
     after.split('"').next().unwrap().to_owned()
 }
 
-const LOOKS: [&str; 10] = [
+const LOOKS: [&str; 11] = [
     "/",
     "/runs",
     "/runs/r1",
@@ -111,6 +111,7 @@ const LOOKS: [&str; 10] = [
     "/a",
     "/a/f1",
     "/plugins",
+    "/report?days=7",
 ];
 
 /// A form: where it is sent, what it says, and the least user who may.
@@ -180,6 +181,18 @@ async fn each_page_is_reached_by_who_is_logged_in() {
             answer.text
         );
     }
+}
+
+#[tokio::test]
+async fn the_audit_is_for_those_who_run_the_engine() {
+    let pages = pages();
+    for (token, status) in [("vera's", 403), ("anna's", 403), ("oleg's", 500)] {
+        let cookie = logged_in(&pages, token).await;
+        let answer = ask(&pages, "GET", "/audit", &[("cookie", &cookie)], &[]).await;
+        assert_eq!(answer.status, status, "{token}: {}", answer.text);
+        assert_eq!(answer.text.contains("Reached by"), status == 500, "{token}");
+    }
+    assert_eq!(ask(&pages, "GET", "/audit", &[], &[]).await.status, 303);
 }
 
 #[tokio::test]
