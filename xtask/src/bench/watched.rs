@@ -108,7 +108,10 @@ impl Viewers {
                     page.follow(&path, &[("cookie", &cookie)], |line| {
                         if line.starts_with("data:") {
                             pages.fetch_add(1, Ordering::Relaxed);
-                            drop(told.take().map(|shown| shown.send(())));
+                            if let Some(shown) = told.take() {
+                                // Who counts them may have given up.
+                                shown.send(()).ok();
+                            }
                         }
                         gone.load(Ordering::Relaxed).then_some(())
                     })

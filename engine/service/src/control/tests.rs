@@ -14,6 +14,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use stanch_run::Ending;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
@@ -518,6 +519,19 @@ fn the_openapi_document_has_each_route_with_the_role_that_it_takes_and_no_other(
     assert_eq!(document["openapi"], "3.1.0");
 }
 
+#[test]
+fn the_openapi_document_has_the_words_that_are_sent() {
+    let document: Value = serde_json::from_str(openapi::text()).unwrap();
+    let words = |name: &str| document["components"]["schemas"][name]["enum"].clone();
+    assert_eq!(words("Code"), json!(Code::ALL));
+    assert!(
+        words("Ending")
+            .as_array()
+            .unwrap()
+            .contains(&json!(Ending::Healed))
+    );
+}
+
 /// Everything that is referred to is there, and every schema can be compiled: what makes clients of it can read it.
 #[test]
 fn every_schema_of_the_openapi_document_compiles() {
@@ -548,6 +562,10 @@ async fn the_openapi_document_is_for_who_may_read_and_for_nobody_else() {
 }
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the document is written anew where that is asked for"
+)]
 fn the_openapi_document_that_is_checked_in_is_the_one_that_is_served() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     if std::env::var_os("STANCH_UPDATE_DOCS").is_some() {

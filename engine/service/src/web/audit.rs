@@ -36,10 +36,7 @@ pub(super) async fn list(State(web): State<Web>, wanted: Asked<Wanted>, who: Vis
         Ok(page) => page,
         Err(problem) => return frame::problem(Some(&who), &problem),
     };
-    let older = page
-        .entries
-        .first()
-        .filter(|first| first.no > page.first.no + 1);
+    let older = page.entries.first().filter(|first| first.no > page.first.no + 1);
     let parts = html! {
         section.top aria-labelledby="t" {
             h1 id="t" { "Audit" }

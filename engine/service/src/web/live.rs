@@ -30,9 +30,7 @@ pub(super) async fn now(State(web): State<Web>, who: Visitor) -> Response {
     follow(
         web.clone(),
         web.control.any_change(),
-        move |web, who, since| {
-            Box::pin(async move { Ok((now::parts(&web, &who, since).await?, false)) })
-        },
+        move |web, who, since| Box::pin(async move { Ok((now::parts(&web, &who, since).await?, false)) }),
         who,
     )
     .await

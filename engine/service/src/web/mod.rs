@@ -40,8 +40,8 @@ use crate::control::Control;
 
 /// The first parts of the paths that pages have, which no intake may have.
 pub(crate) const PLACES: [&str; 14] = [
-    "", "a", "assets", "audit", "live", "login", "logout", "pause", "plugins", "problems", "r", "report", "resume",
-    "runs",
+    "", "a", "assets", "audit", "live", "login", "logout", "pause", "plugins", "problems", "r", "report",
+    "resume", "runs",
 ];
 
 /// What the pages share.

@@ -108,7 +108,10 @@ pub(super) async fn parts(web: &Web, who: &Visitor, since: Instant) -> Answer<Ma
     must_be(who, Role::Viewer, "read")?;
     let seen = web.seen.since(web, since).await?;
     let Seen {
-        status, asking, going, ..
+        status,
+        asking,
+        going,
+        ..
     } = seen.as_ref();
     let for_me = |asking: &Asking| match &asking.question {
         Some(question) => may_not(question, who).is_none(),

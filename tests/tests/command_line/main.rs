@@ -8,6 +8,8 @@
     reason = "a test stops there"
 )]
 
+mod openapi;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
