@@ -25,7 +25,20 @@ pub(crate) fn all(install: bool) -> Result<(), TaskError> {
     step("play the demo", || demo::all(&binaries, &plugins))?;
     step("wait for the parts of tests", || parts.done())?;
     step("cargo test", || {
-        run(cargo().args(["test", "--workspace", "--locked"]))
+        run(cargo()
+            .args(["test", "--workspace", "--locked"])
+            .env(THREADS, threads()))
+    })
+}
+
+/// What the test harness reads its number of threads from.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// What somebody asks for, or twice as many as there are processors: most of the longer tests wait for a real part.
+fn threads() -> String {
+    std::env::var(THREADS).unwrap_or_else(|_| {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        (2 * processors).to_string()
     })
 }
 
