@@ -38,6 +38,7 @@ use self::types::{
 
 use crate::config::Settings;
 use crate::intake::Accepted;
+use crate::oidc::Provider;
 
 pub(crate) use self::live::grants_of;
 pub use self::live::{Live, Pulse};
@@ -70,6 +71,11 @@ pub type Answer<T> = Result<T, Problem>;
 pub trait Control: Send + Sync + 'static {
     /// The settings of the loaded generation.
     fn settings(&self) -> Arc<Settings>;
+
+    /// The provider of `[oidc]`; absent where nobody asks one.
+    fn provider(&self) -> Option<Arc<Provider>> {
+        None
+    }
 
     /// What the engine is doing.
     async fn status(&self) -> Answer<Status>;

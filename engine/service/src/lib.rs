@@ -10,6 +10,7 @@ pub mod doctor;
 mod door;
 pub mod executor;
 pub mod intake;
+pub mod oidc;
 pub mod rbac;
 pub mod rehearsal;
 pub mod reload;

@@ -32,6 +32,7 @@ use crate::door::tls::{Tls, TlsError};
 use crate::executor::{self, Engine, Observer, StartError};
 use crate::intake::reconcile::Reconciler;
 use crate::intake::{self, AlertSink, Front, Health, expects};
+use crate::oidc::Provider;
 use crate::reload::{self, LoadError, Reloader, Watch};
 use crate::secrets::Secrets;
 use crate::telemetry::Metrics;
@@ -220,9 +221,16 @@ async fn start_on(
         facilities: facilities.clone(),
         secrets: secrets.clone(),
     };
+    let provider = Provider::new(facilities.clone(), secrets.clone()).map_err(ServeError::Http)?;
+    let provider = Arc::new(provider);
     let front = Front::new(reloader.current().clone(), secrets, metrics, health.clone(), sink);
     let heard = front.heard().clone();
-    let live = Arc::new(Live::new(engine.clone(), reloader.clone(), pulse));
+    let live = Arc::new(Live::new(
+        engine.clone(),
+        reloader.clone(),
+        pulse,
+        provider.clone(),
+    ));
     let followers = control::followers();
     let router = intake::router(Arc::new(front))
         .merge(control::network(live.clone(), followers.clone(), ending.clone()))
@@ -239,6 +247,7 @@ async fn start_on(
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
         tokio::spawn(probe(reloader.clone(), probed, ending.clone())),
+        tokio::spawn(until(look(provider, reloader.clone()), ending.clone())),
     ];
     if let Some(tls) = tls {
         doors.push(tokio::spawn(tls.watch(ending.clone())));
@@ -401,6 +410,13 @@ async fn until(work: impl Future<Output = ()>, ending: CancellationToken) {
         () = work => {}
         () = ending.cancelled() => {}
     }
+}
+
+/// Looks now and then at the provider that says who people are.
+async fn look(provider: Arc<Provider>, reloader: Arc<Reloader>) {
+    provider
+        .watch(|| reloader.current().load().settings.clone())
+        .await;
 }
 
 /// Tells the engine each time that something else is loaded.

@@ -66,6 +66,7 @@ fn an_empty_file_has_every_default() {
     );
     assert!(settings.intakes.is_empty() && settings.users.is_empty() && settings.plugins.is_empty());
     assert_eq!((settings.break_glass, &settings.slack), (None, &None));
+    assert_eq!(settings.oidc, None);
     assert_eq!(
         (settings.approvals.channels.len(), settings.approvals.next_after),
         (0, Span::from_secs(180))
@@ -177,6 +178,26 @@ fn a_whole_file_says_what_it_says() {
         (slack.signing.as_deref(), &slack.app_token),
         (Some("slack_signing"), &None)
     );
+    let oidc = settings.oidc.as_ref().unwrap();
+    assert_eq!(
+        (oidc.name.as_str(), oidc.client_secret.as_deref(), oidc.session),
+        ("login.example", Some("webhook"), Span::from_secs(8 * 3_600))
+    );
+    assert_eq!(oidc.scopes, ["email", "groups"]);
+    let rules: Vec<_> = oidc
+        .rules
+        .iter()
+        .map(|rule| (rule.group.as_str(), rule.role, rule.groups.join(" ")))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("oncall", Role::Approver, "sre inference".to_owned()),
+            ("staff", Role::Viewer, "staff".to_owned())
+        ]
+    );
+    assert_eq!(settings.user_by_oidc("max@example.com").unwrap().name, "max");
+    assert!(settings.user_by_oidc("dana").is_none());
     assert_eq!(settings.guardrails.storm.within, Span::from_secs(30));
     assert_eq!(
         settings

@@ -172,7 +172,15 @@ fn head(stream: &mut impl BufRead) -> std::io::Result<(String, BTreeMap<String, 
         let Some((name, value)) = line.trim().split_once(':') else {
             return Ok((first, headers));
         };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        let (name, value) = (name.to_ascii_lowercase(), value.trim());
+        // The one header that may come several times and is not a list: a line for each.
+        match headers.get_mut(&name) {
+            Some(before) if name == "set-cookie" => {
+                before.push('\n');
+                before.push_str(value);
+            }
+            _ => drop(headers.insert(name, value.to_owned())),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy, toxiproxy, a browser.
+//! Real parts for tests: a Kubernetes control plane, Prometheus, Alertmanager, Caddy, toxiproxy, a provider of OpenID
+//! Connect, a browser.
 //!
 //! Each is started on free ports of loopback, in a folder of its own, and is ready when it is returned. It ends with its
 //! value, and with the test's process whatever ends that. What the parts said is in their folder, which stays where a test
@@ -15,6 +16,7 @@ mod caddy;
 mod control_plane;
 mod door;
 mod metrics;
+pub mod oidc;
 mod people;
 mod place;
 mod process;
@@ -30,6 +32,7 @@ pub use caddy::Caddy;
 pub use control_plane::{ControlPlane, shared};
 pub use door::Door;
 pub use metrics::Metrics;
+pub use oidc::OidcProvider;
 pub use people::User;
 pub use place::Place;
 pub use process::Process;

@@ -1,15 +1,12 @@
 //! `[approvals]` and `[slack]`: where questions are put, and who decides alone.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
 use stanch_contract::Span;
 use stanch_runbook::reading::{Fields, Got, Problems, did_you_mean};
 use url::{Host, Url};
 
 use super::people::ROLES;
 use super::settings::{Approvals, BreakGlass, Channel, Role, Slack};
-use super::values::Names;
+use super::values::{self, Names};
 
 /// How long nobody reacts before the next channel is asked too, unless set.
 const NEXT_AFTER: Span = Span::from_secs(180);
@@ -117,25 +114,7 @@ pub(super) fn slack(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Prob
     let api = fields.text("api", problems);
     let addresses = fields.texts("addresses", problems).unwrap_or_default();
     fields.finish(problems);
-    let address = |text: &str| {
-        text.parse::<IpNet>()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-            .ok()
-    };
-    let networks = addresses.iter().filter_map(|written| {
-        let network = address(written.value);
-        if network.is_none() {
-            let message = format!("`{}` is no network", written.value);
-            problems.add(
-                &written.at,
-                message,
-                "not a network",
-                "write one such as `10.2.0.0/16`".to_owned(),
-            );
-        }
-        network
-    });
-    let networks = networks.collect();
+    let networks = values::networks(&addresses, problems);
     let api = match api {
         Some(written) => match fit(written.value) {
             Some(url) => url,

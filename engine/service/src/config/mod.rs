@@ -11,6 +11,7 @@ mod guardrails;
 mod intake_map;
 mod intake_watch;
 mod intakes;
+pub(crate) mod oidc;
 mod parse;
 mod people;
 mod plugins;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stanch_contract::Digest;
 
-use super::settings::{Role, User};
+use super::settings::{Oidc, Role, User};
 use stanch_runbook::reading::{Fields, Problems};
 
 pub(super) const ROLES: [(&str, Role); 4] = [
@@ -15,7 +15,12 @@ pub(super) const ROLES: [(&str, Role); 4] = [
     ("admin", Role::Admin),
 ];
 
-pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Vec<Arc<User>> {
+pub(super) fn users(
+    top: &mut Fields<'_, '_>,
+    provider: Option<&Oidc>,
+    problems: &mut Problems<'_>,
+) -> Vec<Arc<User>> {
+    let has_provider = top.has("oidc");
     let mut users: Vec<Arc<User>> = Vec::new();
     for node in top.tables("users", "users", problems) {
         let Some(mut fields) = Fields::of(node, "`[[users]]`", problems) else {
@@ -30,6 +35,7 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
         }
         let role = fields.word("role", &ROLES, problems);
         let slack = fields.text("slack", problems);
+        let oidc = fields.text("oidc", problems);
         let at = fields.at().clone();
         fields.finish(problems);
         let digest = token
@@ -49,12 +55,12 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
                 }
             });
         let Some(name) = name else { continue };
-        if token.is_none() && os_user.is_none() && slack.is_none() {
-            let help = "add the `token_sha256` that `stanch user token` prints, an `os_user`, or the member's id in `slack`".to_owned();
+        if token.is_none() && os_user.is_none() && slack.is_none() && oidc.is_none() {
+            let help = "add the `token_sha256` that `stanch user token` prints, an `os_user`, the member's id in `slack`, or what `oidc.person` says of them in `oidc`".to_owned();
             problems.add(
                 &at,
                 format!("nobody can prove to be `{}`", name.value),
-                "no `token_sha256`, no `os_user`, no `slack`",
+                "no `token_sha256`, no `os_user`, no `slack`, no `oidc`",
                 help,
             );
         }
@@ -105,12 +111,35 @@ pub(super) fn users(top: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Ve
                 problems,
             );
         }
+        // The provider's addresses are compared in small letters.
+        let claim = oidc.as_ref().map(|oidc| match provider {
+            Some(provider) if provider.person == "email" => oidc.value.to_lowercase(),
+            _ => oidc.value.to_owned(),
+        });
+        if let (Some(oidc), Some(claim)) = (&oidc, &claim) {
+            if !has_provider {
+                let help = "add `[oidc]` with the provider, or leave `oidc` out".to_owned();
+                problems.add(
+                    &oidc.at,
+                    "no provider says who that is",
+                    "there is no `[oidc]`",
+                    help,
+                );
+            }
+            unlike(
+                "`oidc`",
+                &|other| other.oidc.as_deref() == Some(claim),
+                &oidc.at,
+                problems,
+            );
+        }
         let Some(role) = role else { continue };
         users.push(Arc::new(User {
             name: name.value.to_owned(),
             token: digest,
             os_user: os_user.map(|os_user| os_user.value.to_owned()),
             slack: slack.map(|slack| slack.value.to_owned()),
+            oidc: claim,
             groups: groups
                 .iter()
                 .map(|group| group.value.to_owned())

@@ -48,6 +48,8 @@ pub struct Settings {
     pub intakes: Vec<Arc<Intake>>,
     /// `[[users]]`.
     pub users: Vec<Arc<User>>,
+    /// `[oidc]`: the provider that says who people are; absent: nobody does but their tokens.
+    pub oidc: Option<Oidc>,
     /// `[approvals]`: where questions are put.
     pub approvals: Approvals,
     /// `[slack]`.
@@ -189,10 +191,52 @@ pub struct User {
     pub os_user: Option<String>,
     /// The member's id in Slack; without it no decision comes from there.
     pub slack: Option<String>,
+    /// What the claim `oidc.person` says of this user.
+    pub oidc: Option<String>,
     /// `group:NAME` in a runbook's `from`.
     pub groups: Vec<String>,
     /// What the user may do.
     pub role: Role,
+}
+
+/// `[oidc]`: a provider of OpenID Connect that says who people are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// The provider, letter by letter as its tokens name it.
+    pub issuer: String,
+    /// What people call it on the log-in page. The issuer's host unless set.
+    pub name: String,
+    /// What the provider calls the engine.
+    pub client_id: String,
+    /// The secret that the engine proves itself with; absent: by PKCE alone, as a public client.
+    pub client_secret: Option<String>,
+    /// Where the provider sends people back to: the whole address, registered there like this.
+    pub redirect: String,
+    /// Asked for besides `openid`.
+    pub scopes: Vec<String>,
+    /// The claim that says who somebody is.
+    pub person: String,
+    /// The claim that says in which groups they are; absent: groups are nothing.
+    pub groups: Option<String>,
+    /// Whom tokens for the API are made for; absent: the API takes none of the provider's.
+    pub audience: Option<String>,
+    /// How long somebody stays logged in. Half a day unless set, and at most.
+    pub session: Span,
+    /// Networks that the provider may be in, beyond the public internet.
+    pub addresses: Vec<IpNet>,
+    /// What its groups are worth.
+    pub rules: Vec<OidcRule>,
+}
+
+/// One of `[[oidc.rules]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcRule {
+    /// A group of the provider, letter by letter.
+    pub group: String,
+    /// What who is in it may do.
+    pub role: Role,
+    /// In which groups they are here. That of the provider unless set.
+    pub groups: Vec<String>,
 }
 
 /// `[approvals]`: where questions are put.
@@ -246,6 +290,11 @@ impl Settings {
         self.users
             .iter()
             .find(|user| user.slack.as_deref() == Some(member))
+    }
+
+    /// The user that the provider calls so.
+    pub fn user_by_oidc(&self, claim: &str) -> Option<&Arc<User>> {
+        self.users.iter().find(|user| user.oidc.as_deref() == Some(claim))
     }
 
     /// The user that this user of the operating system is on the control socket.

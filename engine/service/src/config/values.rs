@@ -1,8 +1,10 @@
 //! Values that several sections have: paths relative to the file, JSON without secrets, references to secrets.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use stanch_runbook::reading::{At, Data, Got, Node, Problems, did_you_mean, wrong_type};
@@ -13,6 +15,29 @@ const SECRET: &str = "${secret:";
 /// A path of the file, relative to the file's folder.
 pub(super) fn path(base: &Path, written: &str) -> PathBuf {
     base.join(written)
+}
+
+/// The networks of `addresses`; a single address is a network of one. What is none is told.
+pub(super) fn networks(addresses: &[Got<&str>], problems: &mut Problems<'_>) -> Vec<IpNet> {
+    let network = |text: &str| {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .ok()
+    };
+    let networks = addresses.iter().filter_map(|written| {
+        let network = network(written.value);
+        if network.is_none() {
+            let message = format!("`{}` is no network", written.value);
+            problems.add(
+                &written.at,
+                message,
+                "not a network",
+                "write one such as `10.2.0.0/16`".to_owned(),
+            );
+        }
+        network
+    });
+    networks.collect()
 }
 
 /// The value of `node` as a JSON object without secrets in it.
@@ -34,7 +59,7 @@ fn no_secrets(node: &Node<'_>, what: &str, problems: &mut Problems<'_>) {
             &node.at,
             format!("{what} cannot use a secret"),
             "would be readable",
-            "secrets go into `auth` of an intake, into `[slack]`, and into `headers` and `sign` of a grant, only".to_owned(),
+            "secrets go into `auth` of an intake, into `[slack]` and `[oidc]`, and into `headers` and `sign` of a grant, only".to_owned(),
         ),
         Data::List(items) => items.iter().for_each(|item| no_secrets(item, what, problems)),
         Data::Table(table) => table

@@ -1,6 +1,7 @@
 //! Who is asking, and how far their role reaches.
 //!
-//! The rule, in this order: the user whose token came along; else the `[[users]]` entry with the peer's `os_user`; else
+//! The rule, in this order: who the provider of `[oidc]` says it is, where a token of its making came along; the user whose token
+//! came along; else the `[[users]]` entry with the peer's `os_user`; else
 //! the socket's owner, as `os:NAME`, admin, in no group; anybody else is refused. A token that nobody has is refused and
 //! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
 //! Over the network there is no peer that counts: a token, or nobody.

@@ -17,6 +17,7 @@ use super::actor::{by_token, recognise};
 use super::routes::{Door, Shared};
 use super::types::{Code, Problem};
 use crate::door;
+use crate::oidc::Provider;
 
 /// The account at the other end; absent where the kernel did not say.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,7 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
         let via = shared.door.word();
-        let who = caller(parts, shared);
+        let who = caller(parts, shared).await;
         if who
             .as_ref()
             .is_err_and(|problem| problem.code == Code::NotAuthenticated)
@@ -55,9 +56,14 @@ impl FromRequestParts<Shared> for Caller {
     }
 }
 
-fn caller(parts: &Parts, shared: &Shared) -> Result<Actor, Problem> {
+async fn caller(parts: &Parts, shared: &Shared) -> Result<Actor, Problem> {
     let token = parts.headers.get(header::AUTHORIZATION).map(bearer).transpose()?;
     let settings = shared.control.settings();
+    if let Some(token) = token.filter(|token| Provider::makes(token))
+        && let Some(provider) = shared.control.provider()
+    {
+        return provider.by_bearer(&settings, token).await;
+    }
     let owner = match &shared.door {
         Door::Socket(owner) => owner,
         Door::Network(_) => {

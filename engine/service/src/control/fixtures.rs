@@ -24,6 +24,7 @@ pub(crate) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&st
         token: token.map(|token| Digest::of(token.as_bytes())),
         os_user: Some(os_user.into()),
         slack: None,
+        oidc: None,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         role,
     })

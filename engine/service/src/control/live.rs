@@ -41,6 +41,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::executor::Engine;
 use crate::intake::{self, AlertSink as _};
+use crate::oidc::Provider;
 use crate::reload::Reloader;
 use crate::report::compose::run_view;
 
@@ -54,17 +55,19 @@ pub struct Live {
     pulse: Pulse,
     started_at: Timestamp,
     failures: Failures,
+    provider: Arc<Provider>,
 }
 
 impl Live {
-    /// Of this engine and this reloader. `pulse` tells of what changes.
-    pub fn new(engine: Engine, reloader: Arc<Reloader>, pulse: Pulse) -> Self {
+    /// Of this engine and this reloader. `pulse` tells of what changes, `provider` says who people are.
+    pub fn new(engine: Engine, reloader: Arc<Reloader>, pulse: Pulse, provider: Arc<Provider>) -> Self {
         Self {
             engine,
             reloader,
             pulse,
             started_at: clock::now(),
             failures: Failures::default(),
+            provider,
         }
     }
 
@@ -147,6 +150,10 @@ struct StoredAlert {
 impl Control for Live {
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.engine.current().load().settings)
+    }
+
+    fn provider(&self) -> Option<Arc<Provider>> {
+        Some(self.provider.clone())
     }
 
     async fn status(&self) -> Answer<Status> {

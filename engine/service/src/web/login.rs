@@ -1,17 +1,19 @@
-//! Logging in and out: the token that `stanch user token` printed opens a session.
+//! Logging in and out: the token that `stanch user token` printed opens a session, or what a provider says ([`super::provider`]).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use serde::Deserialize;
+use stanch_contract::Span;
+use stanch_run::Actor;
 
 use super::Web;
 use super::frame::{self, Frame, Tab};
-use super::session::LASTS;
+use super::session::{LASTS, Proof};
 use super::visitor::{Asked, Fields, PAGE, Sent, cookie, from_elsewhere, held};
 use crate::clock;
 use crate::control::actor::{by_token, of_user};
@@ -25,16 +27,18 @@ pub(super) struct Next {
 }
 
 /// The form.
-pub(super) async fn page(query: Asked<Next>) -> Response {
+pub(super) async fn page(State(web): State<Web>, query: Asked<Next>) -> Response {
     let next = query.ok().and_then(|Query(next)| next.next);
-    form(StatusCode::OK, next.as_deref(), None)
+    form(&web, StatusCode::OK, next.as_deref(), None)
 }
 
-fn form(status: StatusCode, next: Option<&str>, wrong: Option<&str>) -> Response {
+/// The form, and the way to the provider where there is one.
+pub(super) fn form(web: &Web, status: StatusCode, next: Option<&str>, wrong: Option<&str>) -> Response {
     let parts = html! {
         section.card.login aria-labelledby="t" {
             h1 id="t" { "Log in" }
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+            (super::provider::way(web, next))
             form method="post" action="/login" {
                 @if let Some(next) = next { input type="hidden" name="next" value=(next); }
                 label for="token" { "Your token" }
@@ -56,8 +60,14 @@ fn form(status: StatusCode, next: Option<&str>, wrong: Option<&str>) -> Response
     response
 }
 
+impl Next {
+    pub(super) fn into_inner(self) -> Option<String> {
+        self.next
+    }
+}
+
 /// Only to a page of ours: a path, and not one that a browser takes for another host.
-fn within(next: Option<&str>) -> &str {
+pub(super) fn within(next: Option<&str>) -> &str {
     match next {
         Some(next)
             if next.starts_with('/')
@@ -79,26 +89,14 @@ pub(super) async fn enter(State(web): State<Web>, request: Request) -> Response 
         );
         return frame::problem(None, &problem);
     }
-    let peer = request.extensions().get::<ConnectInfo<Option<SocketAddr>>>();
-    let address = peer
-        .and_then(|ConnectInfo(peer)| peer.as_ref())
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+    let address = address(request.extensions());
     let fields = match Fields::read(request).await {
         Ok(fields) => fields,
         Err(problem) => return frame::problem(None, &problem),
     };
     let (next, now) = (fields.text("next"), clock::now());
     if let Some(left) = web.sessions.must_wait(address, now) {
-        let wrong = format!(
-            "Too many wrong tokens from here. Try again in {}.",
-            words::length(left.as_millis())
-        );
-        let mut response = form(StatusCode::TOO_MANY_REQUESTS, next, Some(&wrong));
-        let seconds = (left.as_millis() / 1_000 + 1).to_string();
-        if let Ok(seconds) = HeaderValue::from_str(&seconds) {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-        }
-        return response;
+        return wait(&web, next, left);
     }
     let settings = web.control.settings();
     let token = fields.text("token").unwrap_or_default();
@@ -111,21 +109,76 @@ pub(super) async fn enter(State(web): State<Web>, request: Request) -> Response 
         tracing::warn!(%address, "a wrong token on the log-in page");
         web.control.refused(PAGE);
         let wrong = "This is nobody's token. It may have been replaced.";
-        return form(StatusCode::UNAUTHORIZED, next, Some(wrong));
+        return form(&web, StatusCode::UNAUTHORIZED, next, Some(wrong));
     };
+    let Some(proof) = Proof::token(user) else {
+        return frame::problem(None, &Problem::new(Code::Internal, "the user has no token"));
+    };
+    let entering = Entering {
+        who: of_user(user).on(PAGE),
+        proof,
+        lasts: LASTS,
+        address,
+    };
+    opened(&web, entering, next).await
+}
+
+/// Somebody who proved who they are.
+pub(super) struct Entering {
+    pub(super) who: Actor,
+    pub(super) proof: Proof,
+    pub(super) lasts: Span,
+    pub(super) address: IpAddr,
+}
+
+/// Lets somebody in: in the audit first, then with a session.
+pub(super) async fn opened(web: &Web, entering: Entering, next: Option<&str>) -> Response {
+    let Entering {
+        who,
+        proof,
+        lasts,
+        address,
+    } = entering;
     web.sessions.succeeded(address);
-    let who = of_user(user).on(PAGE);
     if let Err(problem) = web.control.logged_in(&who, &address.to_string()).await {
         return frame::problem(None, &problem);
     }
-    match web.sessions.open(user, now) {
+    match web.sessions.open(proof, lasts, clock::now()) {
         Ok(held) => {
-            tracing::info!(user = user.name, %address, "logged in");
-            let seconds = LASTS.as_millis() / 1_000;
-            with_cookie(Redirect::to(within(next)), &web, &held, seconds)
+            tracing::info!(user = who.name, %address, "logged in");
+            let mut response = Redirect::to(within(next)).into_response();
+            hold(
+                &mut response,
+                cookie(web.secure),
+                &held,
+                lasts.as_millis() / 1_000,
+                web.secure,
+            );
+            response
         }
         Err(why) => frame::problem(None, &Problem::new(Code::Internal, why)),
     }
+}
+
+/// The address that a request comes from.
+pub(super) fn address(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<Option<SocketAddr>>>();
+    peer.and_then(|ConnectInfo(peer)| peer.as_ref())
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
+}
+
+/// This address tried too often.
+pub(super) fn wait(web: &Web, next: Option<&str>, left: Span) -> Response {
+    let wrong = format!(
+        "Too many log-ins failed from here. Try again in {}.",
+        words::length(left.as_millis())
+    );
+    let mut response = form(web, StatusCode::TOO_MANY_REQUESTS, next, Some(&wrong));
+    let seconds = (left.as_millis() / 1_000 + 1).to_string();
+    if let Ok(seconds) = HeaderValue::from_str(&seconds) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 /// Ends the session.
@@ -134,18 +187,18 @@ pub(super) async fn leave(State(web): State<Web>, headers: axum::http::HeaderMap
         web.sessions.close(held);
     }
     tracing::info!(user = sent.who.name, "logged out");
-    with_cookie(Redirect::to("/login"), &web, "", 0)
+    let mut response = Redirect::to("/login").into_response();
+    hold(&mut response, cookie(web.secure), "", 0, web.secure);
+    response
 }
 
-fn with_cookie(to: Redirect, web: &Web, held: &str, seconds: i64) -> Response {
-    let secure = if web.secure { "; Secure" } else { "" };
-    let name = cookie(web.secure);
+/// Has the browser hold something for so long; for none, no longer.
+pub(super) fn hold(response: &mut Response, name: &str, held: &str, seconds: i64, secure: bool) {
+    let secure = if secure { "; Secure" } else { "" };
     let value = format!("{name}={held}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
-    let mut response = to.into_response();
     if let Ok(value) = HeaderValue::from_str(&value) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
+        response.headers_mut().append(header::SET_COOKIE, value);
     }
-    response
 }
 
 #[cfg(test)]

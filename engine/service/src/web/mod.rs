@@ -5,7 +5,7 @@
 //! built by whoever runs the engine, and nothing comes from elsewhere. Every page can be read and every decision be made
 //! without script: it only keeps a page that is open up to date ([`live`]).
 //!
-//! Who looks is the user whose token opened the session ([`session`]). What may be done is decided where it is for the API:
+//! Who looks is who opened the session, with a token or by the provider of `[oidc]` ([`session`], [`provider`]). What may be done is decided where it is for the API:
 //! by role here, by the run there. A page only leaves out what would be refused.
 
 mod acts;
@@ -19,6 +19,7 @@ mod login;
 mod now;
 mod plugins;
 mod problems;
+mod provider;
 mod report;
 mod run;
 mod runbooks;
@@ -43,6 +44,9 @@ pub(crate) const PLACES: [&str; 14] = [
     "", "a", "assets", "audit", "live", "login", "logout", "pause", "plugins", "problems", "r", "report",
     "resume", "runs",
 ];
+
+/// Where the provider of `[oidc]` sends people back to.
+pub(crate) const CALLBACK: &str = "/login/callback";
 
 /// What the pages share.
 #[derive(Clone)]
@@ -78,6 +82,8 @@ pub(crate) fn router(
         .route("/", get(now::page))
         .route("/live", get(live::now))
         .route("/login", get(login::page).post(login::enter))
+        .route("/login/provider", get(provider::go))
+        .route(CALLBACK, get(provider::back))
         .route("/logout", post(login::leave))
         .route("/runs", get(now::all))
         .route("/runs/{run}", get(run::page))

@@ -1,17 +1,21 @@
 //! Who has logged in: sessions, kept by the engine.
 //!
-//! A browser holds 256 random bits, the engine their SHA-256 and the user's name. A session counts as long as the user is in
-//! stanch.toml with the same token, and for half a day at most: a revoked token ends what was opened with it at once. They
-//! are in memory only, so a restart of the engine logs everybody out; nothing that matters is lost with them.
+//! A browser holds 256 random bits, the engine their SHA-256 and what the session was opened with. It counts for half a day at most,
+//! and as long as stanch.toml has that user with the same token, or knows whom the provider named: a revoked token ends what was
+//! opened with it at once, and so does a rule that is gone. They are in memory only, so a restart of the engine logs everybody out;
+//! nothing that matters is lost with them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stanch_contract::{Digest, Span, Timestamp};
+use stanch_run::Actor;
 
 use crate::config::Settings;
 use crate::config::settings::User;
+use crate::control::actor::of_user;
+use crate::oidc::person::{Claimed, who};
 
 /// How long somebody stays logged in.
 pub(super) const LASTS: Span = Span::from_secs(12 * 3_600);
@@ -24,12 +28,45 @@ pub(super) const WINDOW: Span = Span::from_secs(5 * 60);
 /// Addresses that are remembered; the one that is forgotten first makes room.
 const ADDRESSES: usize = 4_096;
 
+/// What somebody logged in with.
+#[derive(Debug, Clone)]
+pub(super) enum Proof {
+    /// The token of a user of stanch.toml.
+    Token {
+        /// The user's name.
+        user: String,
+        /// Of the token, as stanch.toml has it.
+        token: Digest,
+    },
+    /// What the provider of `[oidc]` says.
+    Provider(Claimed),
+}
+
+impl Proof {
+    /// The token of this user; absent where there is none.
+    pub(super) fn token(user: &User) -> Option<Self> {
+        Some(Self::Token {
+            user: user.name.clone(),
+            token: user.token?,
+        })
+    }
+
+    /// Who that is now; nobody where it counts no more.
+    fn who(&self, settings: &Settings) -> Option<Actor> {
+        match self {
+            Self::Token { user, token } => {
+                let user = settings.users.iter().find(|known| known.name == *user)?;
+                (user.token == Some(*token)).then(|| of_user(user))
+            }
+            Self::Provider(claimed) => who(settings, claimed).ok(),
+        }
+    }
+}
+
 /// One who has logged in.
 #[derive(Debug, Clone)]
 struct Session {
-    user: String,
-    /// The user's token, as stanch.toml has it.
-    token: Digest,
+    proof: Proof,
     /// What each form of this session carries.
     csrf: String,
     until: Timestamp,
@@ -55,7 +92,7 @@ pub(super) struct Sessions(Mutex<Inner>);
 /// Whose session it is, and what its forms carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
-    pub(super) user: String,
+    pub(super) who: Actor,
     pub(super) csrf: String,
 }
 
@@ -64,18 +101,16 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session for this user: what the browser is to hold.
+    /// A session for who proved that, for so long: what the browser is to hold.
     ///
     /// # Errors
-    /// Where the operating system has no randomness, or the user no token.
-    pub(super) fn open(&self, user: &User, now: Timestamp) -> Result<String, String> {
-        let token = user.token.ok_or("the user has no token")?;
+    /// Where the operating system has no randomness.
+    pub(super) fn open(&self, proof: Proof, lasts: Span, now: Timestamp) -> Result<String, String> {
         let (held, csrf) = (random()?, random()?);
         let session = Session {
-            user: user.name.clone(),
-            token,
+            proof,
             csrf,
-            until: now.plus(LASTS),
+            until: now.plus(lasts.min(LASTS)),
         };
         let mut inner = self.lock();
         inner.sessions.retain(|_, session| session.until > now);
@@ -95,13 +130,13 @@ impl Sessions {
         let key = Digest::of(held.as_bytes());
         let mut inner = self.lock();
         let session = inner.sessions.get(&key)?;
-        let user = settings.users.iter().find(|user| user.name == session.user);
-        if session.until <= now || user.and_then(|user| user.token) != Some(session.token) {
+        let who = session.proof.who(settings).filter(|_| session.until > now);
+        let Some(who) = who else {
             inner.sessions.remove(&key);
             return None;
-        }
+        };
         Some(Known {
-            user: session.user.clone(),
+            who,
             csrf: session.csrf.clone(),
         })
     }
@@ -175,7 +210,9 @@ mod tests {
         ];
         for (then, at, counts) in table {
             let sessions = Sessions::default();
-            let held = sessions.open(&with.users[0], NOW).unwrap();
+            let held = sessions
+                .open(Proof::token(&with.users[0]).unwrap(), LASTS, NOW)
+                .unwrap();
             assert_eq!(
                 sessions.find(&held, &then, at).is_some(),
                 counts,
@@ -191,10 +228,12 @@ mod tests {
     fn another_value_the_csrf_token_and_a_closed_session_open_nothing() {
         let settings = settings(vec![user("dana", Some("t"), "dana", &[], Role::Approver)]);
         let sessions = Sessions::default();
-        let held = sessions.open(&settings.users[0], NOW).unwrap();
+        let held = sessions
+            .open(Proof::token(&settings.users[0]).unwrap(), LASTS, NOW)
+            .unwrap();
         let known = sessions.find(&held, &settings, NOW).unwrap();
         assert_eq!(
-            (known.user.as_str(), known.csrf.len(), held.len()),
+            (known.who.name.as_str(), known.csrf.len(), held.len()),
             ("dana", 64, 64)
         );
         for wrong in ["", "t", "0", known.csrf.as_str(), &held[..63]] {
@@ -227,10 +266,16 @@ mod tests {
     fn sessions_and_addresses_are_bounded() {
         let settings = settings(vec![user("dana", Some("t"), "dana", &[], Role::Approver)]);
         let sessions = Sessions::default();
-        let first = sessions.open(&settings.users[0], NOW).unwrap();
+        let first = sessions
+            .open(Proof::token(&settings.users[0]).unwrap(), LASTS, NOW)
+            .unwrap();
         for at in 1..=MOST {
             sessions
-                .open(&settings.users[0], Timestamp(NOW.0 + at as i64))
+                .open(
+                    Proof::token(&settings.users[0]).unwrap(),
+                    LASTS,
+                    Timestamp(NOW.0 + at as i64),
+                )
                 .unwrap();
         }
         assert_eq!(sessions.find(&first, &settings, NOW), None);

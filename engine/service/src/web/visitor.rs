@@ -18,7 +18,6 @@ use url::form_urlencoded;
 use super::{Web, frame};
 use crate::clock;
 use crate::control::Answer;
-use crate::control::actor::of_user;
 use crate::control::types::{Code, Problem};
 use crate::door;
 
@@ -37,11 +36,9 @@ pub(super) struct Visitor {
 impl Visitor {
     /// Whose session it is that a browser holds this of.
     fn of(held: &str, web: &Web) -> Option<Self> {
-        let settings = web.control.settings();
-        let known = web.sessions.find(held, &settings, clock::now())?;
-        let user = settings.users.iter().find(|user| user.name == known.user)?;
+        let known = web.sessions.find(held, &web.control.settings(), clock::now())?;
         Some(Self {
-            actor: of_user(user).on(PAGE),
+            actor: known.who.on(PAGE),
             held: held.to_owned(),
             csrf: known.csrf,
         })
@@ -78,13 +75,18 @@ pub(super) fn cookie(secure: bool) -> &'static str {
 
 /// What the browser holds.
 pub(super) fn held(headers: &HeaderMap, secure: bool) -> Option<&str> {
+    held_as(headers, cookie(secure))
+}
+
+/// What the browser holds under this name.
+pub(super) fn held_as<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == cookie(secure))
+        .find(|(known, _)| *known == name)
         .map(|(_, value)| value)
 }
 

@@ -102,6 +102,12 @@ pub(crate) fn npm(to: &Path, tell: Tell<'_>) -> Result<(), BuildError> {
     tell::run(&mut npm, tell)
 }
 
+/// What runs the packages in this `node_modules`: the Node that was got with them, else the system's.
+pub fn node(modules: &Path) -> PathBuf {
+    let own = modules.join(".bin/node");
+    if own.is_file() { own } else { PathBuf::from("node") }
+}
+
 fn program(folder: &Path, name: &str, text: &str) -> Result<(), BuildError> {
     let path = folder.join(name);
     fs::create_dir_all(folder).map_err(failed(folder))?;

@@ -8,12 +8,14 @@ mod cache;
 mod debian;
 mod go;
 mod languages;
+mod oidc;
 mod python;
 mod slack;
 mod tell;
 
 use std::path::{Path, PathBuf};
 
+pub use languages::node;
 pub use tell::Tell;
 
 /// Why a part could not be got.
@@ -93,11 +95,13 @@ pub enum Part {
     Axe,
     /// Slack's own SDK and its framework for apps, which sign and judge what Slack would send: a folder of Python's packages.
     SlackSdk,
+    /// A provider of OpenID Connect: a folder of Node's packages.
+    OidcProvider,
 }
 
 impl Part {
     /// All of them; what takes longest is first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ControlPlane,
         Self::Caddy,
         Self::Toxiproxy,
@@ -110,6 +114,7 @@ impl Part {
         Self::Chromium,
         Self::Chromedriver,
         Self::Axe,
+        Self::OidcProvider,
     ];
 
     /// For people.
@@ -127,6 +132,7 @@ impl Part {
             Self::ScriptTools => "componentize-qjs, esbuild and TypeScript",
             Self::Axe => "axe-core",
             Self::SlackSdk => "Slack's SDK for Python",
+            Self::OidcProvider => "a provider of OpenID Connect",
         }
     }
 
@@ -140,7 +146,7 @@ impl Part {
                 "from Debian's package"
             }
             Self::Go | Self::PythonTools | Self::SlackSdk => "from Python's registry",
-            Self::ScriptTools | Self::Axe => "from npm's registry",
+            Self::ScriptTools | Self::Axe | Self::OidcProvider => "from npm's registry",
         }
     }
 
@@ -159,6 +165,7 @@ impl Part {
             Self::ScriptTools => languages::script_tools(&cache::folder()),
             Self::Axe => axe::found(&cache::folder()),
             Self::SlackSdk => slack::sdk(&cache::folder()),
+            Self::OidcProvider => oidc::found(&cache::folder()),
         }
     }
 
@@ -181,6 +188,7 @@ impl Part {
             Self::ScriptTools => languages::get_script_tools(&cache::folder(), tell),
             Self::Axe => axe::get(&cache::folder(), tell),
             Self::SlackSdk => slack::get_sdk(&cache::folder(), tell),
+            Self::OidcProvider => oidc::get(&cache::folder(), tell),
         }
     }
 }
