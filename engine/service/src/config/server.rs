@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use stanch_contract::{ByteSize, Span};
-use url::Url;
+use stanch_contract::{ByteSize, Span, text};
+use url::{Host, Url};
 
 use super::settings::{Intake, Server, Store, TlsFiles};
 use super::values;
@@ -32,6 +32,7 @@ pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Probl
         tls_upstream: false,
         tls: None,
         public: None,
+        frame_ancestors: Vec::new(),
     };
     let mut listen_at = At::start();
     if let Some(mut fields) = top
@@ -70,6 +71,19 @@ pub(super) fn server(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Probl
                 ),
             }
         }
+        for origin in fields.texts("frame_ancestors", problems).unwrap_or_default() {
+            if is_origin(origin.value) {
+                server.frame_ancestors.push(origin.value.to_owned());
+            } else {
+                problems.add(
+                    &origin.at,
+                    format!("`frame_ancestors` cannot have `{}`", text::clean_line_to(origin.value, 80)),
+                    "not the origin of a page",
+                    "write scheme, host and port exactly, as in `https://desk.example` or, on this machine, `http://127.0.0.1:8080`"
+                        .to_owned(),
+                );
+            }
+        }
         fields.finish(problems);
     }
     Got {
@@ -89,6 +103,24 @@ fn public(written: &str) -> Option<String> {
         && url.username().is_empty()
         && url.password().is_none();
     fit.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether this is one origin and nothing more: it goes into a header as it is, where a star would be a pattern and a semicolon the
+/// end. A page that came in the clear may be anybody's, so that is for this machine alone.
+fn is_origin(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/[]".contains(&byte);
+    if !text.bytes().all(fits) {
+        return false;
+    }
+    let Ok(url) = Url::parse(text) else { return false };
+    let here = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    (url.scheme() == "https" || (url.scheme() == "http" && here))
+        && url.origin().ascii_serialization() == text
 }
 
 /// Who can be reached from elsewhere proves who sends, and does not do so in the clear.

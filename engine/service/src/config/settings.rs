@@ -103,6 +103,8 @@ pub struct Server {
     pub tls: Option<TlsFiles>,
     /// Where people's browsers reach the engine, without a slash at the end; absent: messages lead to no page.
     pub public: Option<String>,
+    /// Pages elsewhere that may show the engine's own in a frame: origins, as `https://desk.example`. None unless set.
+    pub frame_ancestors: Vec<String>,
 }
 
 impl Server {

@@ -1,5 +1,6 @@
 //! What is around every page: head, bar, and the headers that keep a browser from doing anything else with it.
 
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -7,11 +8,34 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets::{SCRIPT, STYLE};
 use super::visitor::{Visitor, status};
 use crate::clock;
+use crate::config::settings::Server;
 use crate::control::types::Problem;
 
-/// Only our own files, no script in a page, no frame around it, no form to elsewhere.
+/// Only our own files, no script in a page, no form to elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+                      form-action 'self'; base-uri 'none'; frame-ancestors";
+
+/// What every answer says to the browser. No page elsewhere shows one of ours in a frame, where somebody could be led to click on what
+/// they do not see, but for those that the operator names.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    policy: HeaderValue,
+    framed: bool,
+}
+
+impl Guard {
+    pub(super) fn of(server: &Server) -> Self {
+        let ancestors = server.frame_ancestors.join(" ");
+        let with = |ancestors: &str| HeaderValue::from_str(&format!("{POLICY} {ancestors}"));
+        match with(&ancestors) {
+            Ok(policy) if !ancestors.is_empty() => Self { policy, framed: true },
+            _ => Self {
+                policy: with("'none'").unwrap_or(HeaderValue::from_static("default-src 'none'")),
+                framed: false,
+            },
+        }
+    }
+}
 
 /// The pages that the bar leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,16 +158,19 @@ fn capital(text: &str) -> String {
 }
 
 /// What every answer says to the browser, if it does not say otherwise itself.
-pub(super) async fn guarded(mut response: Response) -> Response {
+pub(super) async fn guarded(State(guard): State<Guard>, mut response: Response) -> Response {
     let fallen = response.status() == StatusCode::NOT_FOUND;
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, guard.policy);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
-        (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    // It has no way to name anybody.
+    if !guard.framed {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
     // What is shown is for the one who looked: nobody in between keeps it.
     if fallen || !headers.contains_key(header::CACHE_CONTROL) {

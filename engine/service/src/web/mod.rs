@@ -31,7 +31,7 @@ mod visitor;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::map_response_with_state;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,8 @@ pub(crate) fn router(
     viewers: Arc<Semaphore>,
     ending: CancellationToken,
 ) -> Router {
-    let secure = control.settings().server.is_secure();
+    let settings = control.settings();
+    let (secure, guard) = (settings.server.is_secure(), frame::Guard::of(&settings.server));
     let web = Web {
         control,
         sessions: Arc::new(Sessions::default()),
@@ -108,6 +109,6 @@ pub(crate) fn router(
         .route("/problems", get(problems::list))
         .route("/problems/{code}", get(problems::page))
         .route("/assets/{file}", get(assets::serve))
-        .layer(map_response(frame::guarded))
+        .layer(map_response_with_state(guard, frame::guarded))
         .with_state(web)
 }

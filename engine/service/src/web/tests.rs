@@ -360,6 +360,28 @@ async fn the_cookie_is_for_this_host_and_no_script_and_behind_a_proxy_with_tls_o
 }
 
 #[tokio::test]
+async fn no_page_elsewhere_shows_one_in_a_frame_but_those_that_the_operator_names() {
+    let of = |answer: &Answer, name: header::HeaderName| {
+        answer
+            .headers
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let closed = ask(&pages(), "GET", "/login", &[], &[]).await;
+    let policy = of(&closed, header::CONTENT_SECURITY_POLICY).unwrap();
+    assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
+    assert_eq!(of(&closed, header::X_FRAME_OPTIONS).as_deref(), Some("DENY"));
+
+    let mut framed = people();
+    framed.server.frame_ancestors = vec!["https://desk.example".into(), "http://127.0.0.1:8080".into()];
+    let open = ask(&pages_of(framed), "GET", "/login", &[], &[]).await;
+    let named = of(&open, header::CONTENT_SECURITY_POLICY).unwrap();
+    let rest = policy.strip_suffix("'none'").unwrap();
+    assert_eq!(named, format!("{rest}https://desk.example http://127.0.0.1:8080"));
+    assert_eq!(of(&open, header::X_FRAME_OPTIONS), None);
+}
+
+#[tokio::test]
 async fn anybody_reads_what_a_problem_means() {
     let pages = pages();
     for path in ["/problems", "/problems/plan-changed"] {
