@@ -1,5 +1,5 @@
 //! From alert to healed, in a small city on loopback: something breaks, the city says so, and the engine mends it, with a person
-//! deciding on a page (`--once`: with this program deciding, in the terminal).
+//! deciding on the engine's own page beside the city's (`--once`: with this program deciding, in the terminal).
 //!
 //! The engine is the real one: the release's plugins, as `stanch serve` starts it, the command line as a person uses it. The city
 //! is a process of its own (`xtask/city`) whose services the plugins call as they would any other. Only waits are shortened,
@@ -24,6 +24,7 @@ use crate::engine::{Binaries, Build};
 use crate::plugins;
 use crate::shell::{TaskError, Workspace, root};
 use city::City;
+use page::Page;
 pub(crate) use scenario::Scenario;
 
 /// What the intake is told, and what pages are signed with.
@@ -41,7 +42,12 @@ struct Demo {
 }
 
 impl Demo {
-    fn begin(binaries: &Binaries, plugins: &std::path::Path) -> Result<Self, TaskError> {
+    /// The page at this address may have the engine's in a frame.
+    fn begin(
+        binaries: &Binaries,
+        plugins: &std::path::Path,
+        page: Option<SocketAddr>,
+    ) -> Result<Self, TaskError> {
         let io = |what: &'static str| move |why: std::io::Error| TaskError::Other(format!("{what}: {why}"));
         let scratch = Scratch::new("demo").map_err(io("the demo's folder"))?;
         let pages = Sink::open("{}").map_err(io("the place that pages go to"))?;
@@ -65,6 +71,11 @@ impl Demo {
         );
         let toxic = include_str!("demo/toxic-loop.toml");
         let toxic = toxic.replace("http://KEYS/", &format!("http://{}/", city.place("keys")));
+        let hangs = include_str!("demo/hanged-gpu.toml");
+        let hangs = hangs.replace("http://WORKERS/", &format!("http://{}/", city.place("workers")));
+        scratch
+            .write("kubeconfig.yaml", settings::kubeconfig(&city))
+            .map_err(io("the kubeconfig"))?;
         let samples =
             (0..1_000).map(|at| format!("Write letter number {at} to our customers, in short sentences.\n"));
         scratch
@@ -78,13 +89,20 @@ impl Demo {
             ("high-latency", latency),
             ("provider-outage", provider),
             ("toxic-loop", toxic),
+            ("hanged-gpu", hangs),
         ];
         for (name, text) in runbooks {
             scratch
                 .write(&format!("runbooks/{name}.toml"), text)
                 .map_err(io("the runbook"))?;
         }
-        let settings = settings::operators(plugins, &city, scratch.path(), listens, pages.address);
+        let around = settings::Around {
+            folder: scratch.path(),
+            listens,
+            pages: pages.address,
+            page,
+        };
+        let settings = settings::operators(plugins, &city, &around);
         scratch
             .write("stanch.toml", settings)
             .map_err(io("stanch.toml"))?;
@@ -119,19 +137,21 @@ impl Demo {
     }
 }
 
-fn begin() -> Result<Demo, TaskError> {
+fn begin(page: Option<SocketAddr>) -> Result<Demo, TaskError> {
     let workspace = Workspace::read()?;
     let binaries = Binaries::build(&workspace, Build::Dev)?;
     let plugins = plugins::build(&workspace, &binaries)?;
-    Demo::begin(&binaries, &plugins)
+    Demo::begin(&binaries, &plugins, page)
 }
 
 /// Opens the page, and stays until somebody presses Enter.
 pub(crate) fn show() -> Result<(), TaskError> {
-    let demo = Arc::new(begin()?);
-    let page = page::open(&demo)?;
+    let page = Page::open()?;
+    let demo = Arc::new(begin(Some(page.address))?);
+    page.show(&demo);
     say(&format!(
-        "The city is at http://{page}. Break something there. Enter ends all of it."
+        "The city is at http://{}. Break something there. Enter ends all of it.",
+        page.address
     ));
     std::io::stdin()
         .read_line(&mut String::new())
@@ -142,13 +162,13 @@ pub(crate) fn show() -> Result<(), TaskError> {
 /// Plays these in the terminal, one after the other; how the runs end is how this ends.
 pub(crate) fn once(word: &str) -> Result<(), TaskError> {
     let scenarios = Scenario::named(word)?;
-    let demo = begin()?;
+    let demo = begin(None)?;
     played(&demo, &scenarios)
 }
 
 /// The same, with what is built already.
 pub(crate) fn all(binaries: &Binaries, plugins: &std::path::Path) -> Result<(), TaskError> {
-    played(&Demo::begin(binaries, plugins)?, &Scenario::ALL)
+    played(&Demo::begin(binaries, plugins, None)?, &Scenario::ALL)
 }
 
 fn played(demo: &Demo, scenarios: &[Scenario]) -> Result<(), TaskError> {

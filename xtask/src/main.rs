@@ -18,7 +18,7 @@ const USAGE: &str = "\
 cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, recycle, crates,
                                plugins
 cargo xtask demo               open a small city that breaks at the press of a button, beside the engine that mends it
-cargo xtask demo --once WHAT   play one thing that breaks in the terminal: latency, provider, toxic,
+cargo xtask demo --once WHAT   play one thing that breaks in the terminal: latency, provider, toxic, pod,
                                disk-full, all
 cargo xtask parts              get the real parts that tests start: a Kubernetes control plane and others
 cargo xtask plugins            build the plugins and write their manifests into them

@@ -41,8 +41,19 @@ pub fn notification(name: &str, labels: &[(&str, &str)], firing: bool, now: &str
 /// # Errors
 /// Where `date` is not there.
 pub fn now() -> std::io::Result<String> {
+    later(0)
+}
+
+/// So many seconds from now, in the same form.
+///
+/// # Errors
+/// As [`now`].
+pub fn later(seconds: u64) -> std::io::Result<String> {
     let mut date = Command::new("date");
-    let said = date.args(["--utc", "+%Y-%m-%dT%H:%M:%S.%3NZ"]).output()?;
+    let from_now = format!("--date=+{seconds} seconds");
+    let said = date
+        .args(["--utc", &from_now, "+%Y-%m-%dT%H:%M:%S.%3NZ"])
+        .output()?;
     Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
 

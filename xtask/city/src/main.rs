@@ -1,6 +1,6 @@
 //! The demo's city: two regions of an AI service behind a router, an assistant that a provider's model answers for, users who never
-//! stop asking, a flag, a status page, a chat behind a WAF with its keys and one who abuses it, a folder of scratch files, and who
-//! watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
+//! stop asking, a flag, a status page, a chat behind a WAF with its keys and one who abuses it, workers in pods, a folder of scratch
+//! files, and who watches all that. Ordinary HTTP services on loopback, in a process of their own; nothing of the engine is in it.
 //!
 //! `stanch-city ENGINE FOLDER` tells the engine at that address of its alerts, with the token in `ALERTMANAGER_TOKEN`. It says in
 //! one line of JSON where everything is, and ends when its standard input does.
@@ -8,6 +8,7 @@
 mod folder;
 mod keeper;
 mod mallory;
+mod pods;
 mod region;
 mod router;
 mod users;
@@ -28,6 +29,7 @@ use stanch_outside::http::{Message, Server};
 
 use keeper::Keeper;
 use mallory::Mallory;
+use pods::Pods;
 use region::Region;
 use router::Router;
 use users::Noticed;
@@ -76,9 +78,11 @@ struct City {
     keys: Keys,
     waf: Waf,
     mallory: Mallory,
+    pods: Pods,
+    completed: Noticed,
     folder: PathBuf,
     keeper: Arc<Keeper>,
-    fires: [(&'static str, Arc<AtomicBool>); 3],
+    fires: [(&'static str, Arc<AtomicBool>); 4],
 }
 
 impl City {
@@ -98,7 +102,10 @@ impl City {
         let waf = Waf::open(keys.chat)?;
         let mallory = Mallory::at(waf.address);
         let searched = Noticed::of(4, assistant.address, "/v1/search");
+        let pods = Pods::open()?;
+        let completed = Noticed::of(4, pods.front, "/v1/complete");
         let (slow, full, watched) = (noticed.clone(), folder.to_owned(), assistant.clone());
+        let workers = pods.clone();
         let rules = [
             Rule {
                 alert: "HighLatency_Cluster_B",
@@ -124,6 +131,16 @@ impl City {
                 // In fallback it is asked nothing, so that here too a quiet alert proves nothing.
                 is_bad: Box::new(move || watched.provider_fails()),
             },
+            Rule {
+                alert: "GPUWorkerHangs",
+                labels: &[
+                    ("namespace", "inference"),
+                    ("app", "llm"),
+                    ("pod", pods::HANGS),
+                    ("severity", "high"),
+                ],
+                is_bad: Box::new(move || workers.is_zombie()),
+            },
         ];
         let places = json!({
             "eu": eu.address.to_string(),
@@ -137,6 +154,9 @@ impl City {
             "page": page.address.to_string(),
             "keys": keys.address.to_string(),
             "waf": waf.admin.to_string(),
+            "workers": pods.front.to_string(),
+            "cluster": pods.api.to_string(),
+            "cluster_token": pods::TOKEN,
         });
         let fires = rules.map(|rule| (rule.alert, watch::by(rule, engine, token.to_owned())));
         let city = Self {
@@ -151,6 +171,8 @@ impl City {
             keys,
             waf,
             mallory,
+            pods,
+            completed,
             folder: folder.to_owned(),
             keeper: Arc::clone(keeper),
             fires,
@@ -182,6 +204,7 @@ impl City {
                 self.mallory.begins();
                 return (200, mallory::PROMPT.to_owned());
             }
+            ("POST", "/break/pod") => self.pods.hang(),
             ("POST", "/break/disk-full") => {
                 if let Err(why) = folder::filled(&self.folder) {
                     return (500, why.to_string());
@@ -213,9 +236,18 @@ impl City {
             .fires
             .iter()
             .filter(|(_, fires)| fires.load(Ordering::SeqCst));
+        let pods: Vec<Value> = self
+            .pods
+            .seen()
+            .into_iter()
+            .map(|pod| {
+                json!({ "name": pod.name, "ready": pod.ready, "hangs": pod.hangs, "answered": pod.answered })
+            })
+            .collect();
         json!({
             "regions": regions,
-            "dropped": self.noticed.failed(),
+            "pods": pods,
+            "dropped": self.noticed.failed() + self.completed.failed(),
             "provider_down": self.provider.is_down(),
             "local_only": self.flag.body().get("value"),
             "searches_failed": self.searched.failed_of_late(),

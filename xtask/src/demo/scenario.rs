@@ -11,13 +11,21 @@ pub(crate) enum Scenario {
     Provider,
     /// A prompt gets past the filters, and somebody repeats it.
     Toxic,
+    /// A worker in a pod takes requests and answers none.
+    Pod,
     /// Scratch files fill a folder.
     DiskFull,
 }
 
 impl Scenario {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Latency, Self::Provider, Self::Toxic, Self::DiskFull];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Latency,
+        Self::Provider,
+        Self::Toxic,
+        Self::Pod,
+        Self::DiskFull,
+    ];
 
     /// Those that a word means; none where there is no such.
     pub(crate) fn named(word: &str) -> Result<Vec<Self>, TaskError> {
@@ -39,6 +47,7 @@ impl Scenario {
             Self::Latency => "latency",
             Self::Provider => "provider",
             Self::Toxic => "toxic",
+            Self::Pod => "pod",
             Self::DiskFull => "disk-full",
         }
     }
@@ -49,6 +58,7 @@ impl Scenario {
             Self::Latency => "high-latency",
             Self::Provider => "provider-outage",
             Self::Toxic => "toxic-loop",
+            Self::Pod => "hanged-gpu",
             Self::DiskFull => "disk-full",
         }
     }
@@ -59,6 +69,7 @@ impl Scenario {
             Self::Latency => &["break/latency", "mend/latency"],
             Self::Provider => &["break/provider", "mend/provider"],
             Self::Toxic => &["break/toxic"],
+            Self::Pod => &["break/pod"],
             Self::DiskFull => &["break/disk-full"],
         }
     }
@@ -84,6 +95,9 @@ impl Scenario {
             }
             Self::Toxic => {
                 "Mallory repeats a prompt that gets past the filters. Mira, of Trust & Safety, reports it; only she is shown it."
+            }
+            Self::Pod => {
+                "A worker in a pod takes requests and answers none. Its users wait, and the city says GPUWorkerHangs."
             }
             Self::DiskFull => "Scratch files fill a folder, and the city says DiskFull.",
         }
