@@ -16,6 +16,24 @@ pub enum Role {
     Admin,
 }
 
+/// How far a role goes, where it does not go everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// What they may do there.
+    pub role: Role,
+    /// In the runbooks of these teams; absent: in all, and with the engine as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<String>>,
+}
+
+impl Bound {
+    fn reaches(&self, team: &str) -> bool {
+        self.teams
+            .as_ref()
+            .is_none_or(|teams| teams.iter().any(|own| own == team))
+    }
+}
+
 /// A person, or the socket's owner as `os:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
@@ -26,6 +44,9 @@ pub struct Actor {
     pub groups: Vec<String>,
     /// The most they may do.
     pub role: Role,
+    /// Where they may do what; the role is for everywhere where this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<Bound>,
     /// Where they say it: `socket`, `api`, `web`, `slack:#incidents`; empty where nobody asked.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub via: String,
@@ -36,6 +57,29 @@ impl Actor {
     pub fn on(mut self, via: &str) -> Self {
         via.clone_into(&mut self.via);
         self
+    }
+
+    /// The same person as far as their role goes in the runbooks of this team; nobody where it does not go there.
+    pub fn within(&self, team: &str) -> Option<Self> {
+        if self.bounds.is_empty() {
+            return Some(self.clone());
+        }
+        let there = self.bounds.iter().filter(|bound| bound.reaches(team));
+        let role = there.map(|bound| bound.role).max()?;
+        Some(Self {
+            role,
+            bounds: Vec::new(),
+            ..self.clone()
+        })
+    }
+
+    /// What they may do with what is of no team: the engine as a whole.
+    pub fn everywhere(&self) -> Option<Role> {
+        if self.bounds.is_empty() {
+            return Some(self.role);
+        }
+        let all = self.bounds.iter().filter(|bound| bound.teams.is_none());
+        all.map(|bound| bound.role).max()
     }
 
     /// Whether this person is one of `from`: names, or `group:NAME`. Where `from` is empty: whoever has role approver or
@@ -62,8 +106,48 @@ mod tests {
             name: name.into(),
             groups: groups.iter().map(ToString::to_string).collect(),
             role,
+            bounds: vec![],
             via: String::new(),
         }
+    }
+
+    #[test]
+    fn a_role_goes_as_far_as_its_bounds_and_the_highest_that_reaches_counts() {
+        let bound = |role, teams: Option<&[&str]>| Bound {
+            role,
+            teams: teams.map(|teams| teams.iter().map(ToString::to_string).collect()),
+        };
+        let mut dana = person("dana", &["sre"], Role::Operator);
+        assert_eq!(
+            (dana.within("web"), dana.everywhere()),
+            (Some(dana.clone()), Some(Role::Operator))
+        );
+        dana.bounds = vec![
+            bound(Role::Operator, Some(&["web", "mail"])),
+            bound(Role::Approver, Some(&["web", "db"])),
+        ];
+        let within = |dana: &Actor, team: &str| dana.within(team).map(|dana| dana.role);
+        for (team, role) in [
+            ("web", Some(Role::Operator)),
+            ("mail", Some(Role::Operator)),
+            ("db", Some(Role::Approver)),
+            ("webb", None),
+            ("", None),
+        ] {
+            assert_eq!(within(&dana, team), role, "{team}");
+        }
+        assert_eq!(dana.everywhere(), None);
+        dana.bounds.push(bound(Role::Viewer, None));
+        assert_eq!(
+            (within(&dana, "webb"), within(&dana, "")),
+            (Some(Role::Viewer), Some(Role::Viewer))
+        );
+        assert_eq!(dana.everywhere(), Some(Role::Viewer));
+        let there = dana.within("db").unwrap();
+        assert_eq!(
+            (there.name.as_str(), there.groups.len(), there.bounds.len()),
+            ("dana", 1, 0)
+        );
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub fn followers() -> Arc<Semaphore> {
 /// What an operation gives: what was asked for, or why not.
 pub type Answer<T> = Result<T, Problem>;
 
-/// What the engine does for people. The roles were checked before; who may decide a question (`from`, never the one who
-/// asked for the run) is checked here, because it depends on the run.
+/// What the engine does for people. That a role is high enough somewhere was checked before; that it goes as far as this runbook's team,
+/// and who may decide a question (`from`, never the one who asked for the run), is checked here, because it depends on the run.
 ///
 /// An operation that changes a run returns once that is durable.
 #[async_trait]
@@ -77,20 +77,21 @@ pub trait Control: Send + Sync + 'static {
         None
     }
 
-    /// What the engine is doing.
-    async fn status(&self) -> Answer<Status>;
-    /// Runs, newest first.
-    async fn runs(&self, filter: &RunFilter) -> Answer<Vec<RunSummary>>;
-    /// The run that a text means: its id, or a beginning or end of it that no other run has.
-    async fn find_run(&self, text: &str) -> Answer<RunId>;
-    /// A run, whole.
-    async fn run(&self, run: &RunId) -> Answer<RunView>;
-    /// The same, as this person may see it: with what only a few may see, for who is one of them.
-    async fn run_for(&self, _who: &Actor, run: &RunId) -> Answer<RunView> {
-        self.run(run).await
+    /// This person as far as their role goes in a runbook; nobody where it does not go there.
+    fn within(&self, who: &Actor, _runbook: &str) -> Option<Actor> {
+        Some(who.clone())
     }
+
+    /// What the engine is doing, as far as this person's role goes, as in all that is asked below.
+    async fn status(&self, who: &Actor) -> Answer<Status>;
+    /// Runs, newest first.
+    async fn runs(&self, who: &Actor, filter: &RunFilter) -> Answer<Vec<RunSummary>>;
+    /// The run that a text means: its id, or a beginning or end of it that no other run has.
+    async fn find_run(&self, who: &Actor, text: &str) -> Answer<RunId>;
+    /// A run, whole; with what only a few may see, for who is one of them.
+    async fn run(&self, who: &Actor, run: &RunId) -> Answer<RunView>;
     /// What the runs of each runbook say of how far it can be trusted.
-    async fn report(&self, filter: &ReportFilter) -> Answer<Report>;
+    async fn report(&self, who: &Actor, filter: &ReportFilter) -> Answer<Report>;
     /// Says each time that a run changed; ends when it is closed. Changes that follow closely may be told once.
     async fn changes(&self, run: &RunId) -> Answer<BoxStream<'static, ()>>;
     /// Says each time that something changed that lists show: a run, a pause, what is loaded. Never ends by itself.
@@ -120,17 +121,17 @@ pub trait Control: Send + Sync + 'static {
     /// Which alerts an intake would make of a body.
     async fn read(&self, request: ReadAlerts) -> Answer<Vec<Alert>>;
     /// Which runbooks an alert would start, and why not the others.
-    async fn explain(&self, request: ExplainRequest) -> Answer<Explanation>;
+    async fn explain(&self, who: &Actor, request: ExplainRequest) -> Answer<Explanation>;
     /// A dry run.
     async fn plan(&self, actor: &Actor, request: PlanRequest) -> Answer<DryRun>;
     /// Alerts that came in and what became of them, newest first.
-    async fn taken_in(&self, filter: &AlertsFilter) -> Answer<Vec<TakenIn>>;
+    async fn taken_in(&self, who: &Actor, filter: &AlertsFilter) -> Answer<Vec<TakenIn>>;
     /// The loaded runbooks.
-    async fn runbooks(&self) -> Answer<Vec<RunbookView>>;
+    async fn runbooks(&self, who: &Actor) -> Answer<Vec<RunbookView>>;
     /// A loaded runbook, whole.
-    async fn runbook(&self, name: &str) -> Answer<RunbookPage>;
+    async fn runbook(&self, who: &Actor, name: &str) -> Answer<RunbookPage>;
     /// The installed plugins.
-    async fn plugins(&self) -> Answer<Vec<PluginView>>;
+    async fn plugins(&self, who: &Actor) -> Answer<Vec<PluginView>>;
     /// The smallest grant for what a plugin asked of the gate in a run.
     async fn suggested(&self, run: &RunId, plugin: &PluginKey) -> Answer<Suggested>;
 
@@ -140,7 +141,7 @@ pub trait Control: Send + Sync + 'static {
     async fn rollback(&self, actor: &Actor, request: RollbackRequest) -> Answer<Reloaded>;
 
     /// A part of the audit.
-    async fn audit(&self, part: AuditPart) -> Answer<AuditPage>;
+    async fn audit(&self, who: &Actor, part: AuditPart) -> Answer<AuditPage>;
     /// Somebody could not prove at this door who they are.
     fn refused(&self, _via: &str) {}
     /// Somebody logs in on a page, from this address: kept before they are let in.

@@ -22,6 +22,8 @@ use self::workspace::{How, button, judged, press, pressed};
 /// The member's id of dana, who is an approver in group sre; of eli, who is in no group; of nobody that stanch.toml knows.
 const DANA: &str = "U0DANA";
 const ELI: &str = "U0ELI";
+/// Of group sre, and with a role for another team's runbooks.
+const ZOE: &str = "U0ZOE";
 const STRANGER: &str = "U0STRANGER";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +92,41 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
         "{audit}"
     );
     stage.tell(&["audit", "verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_clicks_in_slack_reaches_as_far_as_their_teams() {
+    let stage = Stage::new("from = [\"group:sre\"]", "").await;
+    let run = stage.alert("firing");
+    let question = stage.question();
+    for word in ["Yes", "Show plan"] {
+        let before = stage.slack.whispers().len();
+        press(
+            &stage.url,
+            ZOE,
+            &question,
+            &button(&question, word),
+            How::default(),
+        );
+        let whisper = until("what only they see", || {
+            stage.slack.whispers().get(before).cloned()
+        });
+        assert_eq!(whisper.user, ZOE);
+        assert!(
+            whisper.text.contains("which the role of") && !whisper.text.contains("old-1.log"),
+            "{whisper:?}"
+        );
+    }
+    assert_eq!(stage.files(), 3, "nothing was done");
+    // The same group, and a role that is for all.
+    press(
+        &stage.url,
+        DANA,
+        &question,
+        &button(&question, "Yes"),
+        How::default(),
+    );
+    stage.step_is(&run, "done");
 }
 
 #[tokio::test(flavor = "multi_thread")]

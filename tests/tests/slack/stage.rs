@@ -178,6 +178,7 @@ impl Stage {
             scratch.write(&format!("plugins/{plugin}.wasm"), bytes).unwrap();
         }
         scratch.write("files/new.log", "new").unwrap();
+        fs::create_dir(scratch.path().join("others")).unwrap();
         scratch.write("slack-token", TOKEN).unwrap();
         scratch.write("slack-signing", SIGNING).unwrap();
         scratch.write("slack-app", APP_TOKEN).unwrap();
@@ -361,7 +362,8 @@ fn settings(
     [
         format!("[server]\nlisten = \"{listens}\"\n[store]\npath = \"data\"\nreserve = \"1MiB\"\n"),
         "[[intake]]\nkind = \"alertmanager\"\npath = \"/alerts/alertmanager\"\n".to_owned(),
-        "[[runbooks]]\npath = \"runbooks\"\nplugins = [\"*\"]\nmax_mode = \"auto\"\n".to_owned(),
+        "[[runbooks]]\npath = \"runbooks\"\nteam = \"platform\"\nplugins = [\"*\"]\nmax_mode = \"auto\"\n".to_owned(),
+        "[[runbooks]]\npath = \"others\"\nteam = \"web\"\n".to_owned(),
         "[secrets]\nslack_token = { file = \"slack-token\" }\nslack_signing = { file = \"slack-signing\" }\nslack_app = { file = \"slack-app\" }\n".to_owned(),
         format!(
             "[slack]\ntoken = \"${{secret:slack_token}}\"\n{way}\napi = \"{api}\"\n\
@@ -371,6 +373,7 @@ fn settings(
         user("dana", "U0DANA", "\"sre\""),
         user("kim", "U0KIM", "\"sre\""),
         user("eli", "U0ELI", ""),
+        user("zoe", "U0ZOE", "\"sre\"") + "teams = [\"web\"]\n",
         grant("disk-usage", "read"),
         grant("disk-cleanup", "change"),
         format!(

@@ -110,6 +110,7 @@ pub(crate) fn person(name: &str) -> Actor {
         name: name.into(),
         groups: Vec::new(),
         role: Role::Admin,
+        bounds: Vec::new(),
         via: String::new(),
     }
 }

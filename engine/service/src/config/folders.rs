@@ -8,7 +8,32 @@ use stanch_runbook::model::Mode;
 
 use super::settings::{Folder, PluginFilter};
 use super::values;
-use stanch_runbook::reading::{Fields, Problems};
+use stanch_runbook::reading::{Fields, Problems, did_you_mean};
+
+/// `teams` of somebody: to whose runbooks their role is bounded. Each is one of `[[runbooks]]`.
+pub(super) fn teams(
+    fields: &mut Fields<'_, '_>,
+    folders: &[Folder],
+    problems: &mut Problems<'_>,
+) -> Option<Vec<String>> {
+    let written = fields.texts("teams", problems)?;
+    let known = || {
+        folders
+            .iter()
+            .map(|folder| folder.team.as_str())
+            .filter(|team| !team.is_empty())
+    };
+    for team in &written {
+        if !known().any(|known| known == team.value) {
+            let help = did_you_mean(team.value, known());
+            let help = help
+                .unwrap_or_else(|| format!("write `team = \"{}\"` at the team's [[runbooks]]", team.value));
+            let message = format!("no folder of runbooks is the team `{}`'s", team.value);
+            problems.add(&team.at, message, "not a team", help);
+        }
+    }
+    Some(written.iter().map(|team| team.value.to_owned()).collect())
+}
 
 pub(super) fn folders(top: &mut Fields<'_, '_>, base: &Path, problems: &mut Problems<'_>) -> Vec<Folder> {
     let mut folders = Vec::new();

@@ -4,8 +4,9 @@ use stanch_contract::Span;
 use stanch_runbook::reading::{Fields, Got, Problems};
 use url::{Host, Url};
 
+use super::folders;
 use super::people::ROLES;
-use super::settings::{Oidc, OidcRule};
+use super::settings::{Folder, Oidc, OidcRule};
 use super::values::{self, Names};
 use crate::web::CALLBACK;
 
@@ -14,7 +15,12 @@ const SESSION: Span = Span::from_secs(12 * 3_600);
 /// Asked for unless set: what `email` and `preferred_username` need with most providers.
 const SCOPES: [&str; 2] = ["email", "profile"];
 
-pub(super) fn oidc(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Problems<'_>) -> Option<Oidc> {
+pub(super) fn oidc(
+    top: &mut Fields<'_, '_>,
+    names: &Names,
+    folders: &[Folder],
+    problems: &mut Problems<'_>,
+) -> Option<Oidc> {
     let mut fields = top
         .node("oidc")
         .and_then(|node| Fields::of(node, "`[oidc]`", problems))?;
@@ -59,7 +65,7 @@ pub(super) fn oidc(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Probl
     );
     let addresses = fields.texts("addresses", problems).unwrap_or_default();
     let addresses = values::networks(&addresses, problems);
-    let rules = rules(&mut fields, groups.is_some(), problems);
+    let rules = rules(&mut fields, groups.is_some(), folders, problems);
     fields.finish(problems);
     let issuer = issuer?.value.to_owned();
     // A secret that cannot be read is no reason to go on without one.
@@ -82,7 +88,12 @@ pub(super) fn oidc(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Probl
     })
 }
 
-fn rules(fields: &mut Fields<'_, '_>, has_groups: bool, problems: &mut Problems<'_>) -> Vec<OidcRule> {
+fn rules(
+    fields: &mut Fields<'_, '_>,
+    has_groups: bool,
+    folders: &[Folder],
+    problems: &mut Problems<'_>,
+) -> Vec<OidcRule> {
     let mut rules = Vec::new();
     for node in fields.tables("rules", "oidc.rules", problems) {
         let Some(mut fields) = Fields::of(node, "`[[oidc.rules]]`", problems) else {
@@ -93,6 +104,7 @@ fn rules(fields: &mut Fields<'_, '_>, has_groups: bool, problems: &mut Problems<
             fields.missing("role", "role = \"approver\"", problems);
         }
         let role = fields.word("role", &ROLES, problems);
+        let teams = folders::teams(&mut fields, folders, problems);
         let groups = fields.texts("groups", problems);
         let at = fields.at().clone();
         fields.finish(problems);
@@ -112,6 +124,7 @@ fn rules(fields: &mut Fields<'_, '_>, has_groups: bool, problems: &mut Problems<
         rules.push(OidcRule {
             group: group.value.to_owned(),
             role: role.value,
+            teams,
             groups: groups.map_or_else(
                 || vec![group.value.to_owned()],
                 |groups| groups.iter().map(|group| group.value.to_owned()).collect(),

@@ -7,7 +7,9 @@ use stanch_contract::{Digest, PluginKey};
 
 use super::settings::Settings;
 use super::values::Names;
-use super::{approvals, clusters, folders, guardrails, intakes, oidc, people, plugins, secrets, server, values};
+use super::{
+    approvals, clusters, folders, guardrails, intakes, oidc, people, plugins, secrets, server, values,
+};
 use stanch_runbook::LoadErrors;
 use stanch_runbook::reading::{self, At, Fields, Problems};
 
@@ -36,8 +38,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, LoadErrors> {
     let plugins = plugins::plugins(&mut top, base, &names, &known, &mut problems);
     let installed: Vec<&str> = plugins.keys().map(PluginKey::as_str).collect();
     let intakes = intakes::intakes(&mut top, &names, &installed, &mut problems);
-    let oidc = oidc::oidc(&mut top, &names, &mut problems);
-    let users = people::users(&mut top, oidc.as_ref(), &mut problems);
+    let oidc = oidc::oidc(&mut top, &names, &folders, &mut problems);
+    let users = people::users(&mut top, oidc.as_ref(), &folders, &mut problems);
     let has_slack = top.has("slack");
     let slack = approvals::slack(&mut top, &names, &mut problems);
     let (approvals, break_glass) = approvals::approvals(&mut top, has_slack, &installed, &mut problems);

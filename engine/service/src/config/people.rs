@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use stanch_contract::Digest;
 
-use super::settings::{Oidc, Role, User};
+use super::folders;
+use super::settings::{Folder, Oidc, Role, User};
 use stanch_runbook::reading::{Fields, Problems};
 
 pub(super) const ROLES: [(&str, Role); 4] = [
@@ -18,6 +19,7 @@ pub(super) const ROLES: [(&str, Role); 4] = [
 pub(super) fn users(
     top: &mut Fields<'_, '_>,
     provider: Option<&Oidc>,
+    folders: &[Folder],
     problems: &mut Problems<'_>,
 ) -> Vec<Arc<User>> {
     let has_provider = top.has("oidc");
@@ -34,6 +36,28 @@ pub(super) fn users(
             fields.missing("role", "role = \"approver\"", problems);
         }
         let role = fields.word("role", &ROLES, problems);
+        let teams = folders::teams(&mut fields, folders, problems);
+        let elsewhere = fields.word("elsewhere", &ROLES, problems);
+        if let Some(elsewhere) = &elsewhere {
+            if teams.is_none() {
+                let help =
+                    "add `teams = [\"…\"]`, or leave `elsewhere` out: the role is for everywhere".to_owned();
+                problems.add(
+                    &elsewhere.at,
+                    "`elsewhere` than where is not said",
+                    "there are no `teams`",
+                    help,
+                );
+            } else if role.as_ref().is_some_and(|role| elsewhere.value >= role.value) {
+                let help = "write a lower role, or leave `teams` and `elsewhere` out".to_owned();
+                problems.add(
+                    &elsewhere.at,
+                    "`elsewhere` is not less than `role`",
+                    "bounds nothing",
+                    help,
+                );
+            }
+        }
         let slack = fields.text("slack", problems);
         let oidc = fields.text("oidc", problems);
         let at = fields.at().clone();
@@ -147,6 +171,8 @@ pub(super) fn users(
                 .into_iter()
                 .collect(),
             role: role.value,
+            teams,
+            elsewhere: elsewhere.map(|role| role.value),
         }));
     }
     users

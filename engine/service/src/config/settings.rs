@@ -199,6 +199,10 @@ pub struct User {
     pub groups: Vec<String>,
     /// What the user may do.
     pub role: Role,
+    /// In the runbooks of which teams; absent: everywhere.
+    pub teams: Option<Vec<String>>,
+    /// What they may do in all others, and with the engine as a whole; absent: nothing.
+    pub elsewhere: Option<Role>,
 }
 
 /// `[oidc]`: a provider of OpenID Connect that says who people are.
@@ -237,6 +241,8 @@ pub struct OidcRule {
     pub group: String,
     /// What who is in it may do.
     pub role: Role,
+    /// In the runbooks of which teams; absent: everywhere.
+    pub teams: Option<Vec<String>>,
     /// In which groups they are here. That of the provider unless set.
     pub groups: Vec<String>,
 }

@@ -6,11 +6,12 @@
 //! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
 //! Over the network there is no peer that counts: a token, or nobody.
 
-use stanch_run::{Actor, Role};
+use stanch_run::{Actor, Bound, Role};
 
 use super::types::{Code, Problem};
 use crate::config::Settings;
 use crate::config::settings::{self, User};
+use crate::executor::reach::word;
 
 /// Refuses unless the actor's role reaches.
 ///
@@ -27,6 +28,25 @@ pub fn must_be(actor: &Actor, least: Role, what: &str) -> Result<(), Problem> {
     )
     .hint(format!(
         "ask somebody with role {least}, or have `role` raised in this user's [[users]] entry"
+    )))
+}
+
+/// Refuses unless the actor's role reaches everywhere: for what is of no team, such as a reload.
+///
+/// # Errors
+/// [`Code::Forbidden`], with the role that is needed.
+pub fn must_be_everywhere(actor: &Actor, least: Role, what: &str) -> Result<(), Problem> {
+    must_be(actor, least, what)?;
+    if actor.everywhere().is_some_and(|role| role >= least) {
+        return Ok(());
+    }
+    let (name, least) = (&actor.name, word(least));
+    Err(Problem::new(
+        Code::Forbidden,
+        format!("the role of `{name}` is for some teams' runbooks; to {what} takes role {least} for all"),
+    )
+    .hint(format!(
+        "ask somebody with role {least} whose entry or rule in stanch.toml has no `teams`"
     )))
 }
 
@@ -83,6 +103,7 @@ pub fn recognise(
             name: format!("os:{}", owner.label()),
             role: Role::Admin,
             groups: Vec::new(),
+            bounds: Vec::new(),
             via: String::new(),
         });
     }
@@ -109,16 +130,21 @@ pub fn of_user(user: &User) -> Actor {
         name: user.name.clone(),
         role: role_of(user.role),
         groups: user.groups.clone(),
+        bounds: match &user.teams {
+            None => Vec::new(),
+            Some(teams) => {
+                let own = Bound {
+                    role: role_of(user.role),
+                    teams: Some(teams.clone()),
+                };
+                let elsewhere = user.elsewhere.map(|role| Bound {
+                    role: role_of(role),
+                    teams: None,
+                });
+                std::iter::once(own).chain(elsewhere).collect()
+            }
+        },
         via: String::new(),
-    }
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Approver => "approver",
-        Role::Operator => "operator",
-        Role::Admin => "admin",
     }
 }
 
@@ -210,6 +236,7 @@ mod tests {
                 name: "x".into(),
                 role: *role,
                 groups: vec![],
+                bounds: Vec::new(),
                 via: String::new(),
             };
             for (needs, least) in roles.iter().enumerate() {

@@ -27,6 +27,8 @@ pub(crate) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&st
         oidc: None,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         role,
+        teams: None,
+        elsewhere: None,
     })
 }
 
@@ -51,19 +53,19 @@ impl Control for Wall {
     fn settings(&self) -> Arc<Settings> {
         Arc::new(self.0.clone())
     }
-    async fn status(&self) -> Answer<Status> {
+    async fn status(&self, _: &Actor) -> Answer<Status> {
         reached("a reader")
     }
-    async fn runs(&self, _: &RunFilter) -> Answer<Vec<RunSummary>> {
+    async fn runs(&self, _: &Actor, _: &RunFilter) -> Answer<Vec<RunSummary>> {
         reached("a reader")
     }
-    async fn find_run(&self, text: &str) -> Answer<RunId> {
+    async fn find_run(&self, _: &Actor, text: &str) -> Answer<RunId> {
         Ok(RunId::from(text))
     }
-    async fn run(&self, _: &RunId) -> Answer<RunView> {
+    async fn run(&self, _: &Actor, _: &RunId) -> Answer<RunView> {
         reached("a reader")
     }
-    async fn report(&self, _: &ReportFilter) -> Answer<Report> {
+    async fn report(&self, _: &Actor, _: &ReportFilter) -> Answer<Report> {
         reached("a reader")
     }
     async fn changes(&self, _: &RunId) -> Answer<BoxStream<'static, ()>> {
@@ -102,7 +104,7 @@ impl Control for Wall {
     async fn read(&self, _: ReadAlerts) -> Answer<Vec<Alert>> {
         reached("a reader")
     }
-    async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {
+    async fn explain(&self, _: &Actor, _: ExplainRequest) -> Answer<Explanation> {
         reached("a reader")
     }
     async fn plan(&self, actor: &Actor, _: PlanRequest) -> Answer<DryRun> {
@@ -114,16 +116,16 @@ impl Control for Wall {
     fn any_change(&self) -> BoxStream<'static, ()> {
         Box::pin(futures_util::stream::pending())
     }
-    async fn taken_in(&self, _: &AlertsFilter) -> Answer<Vec<TakenIn>> {
+    async fn taken_in(&self, _: &Actor, _: &AlertsFilter) -> Answer<Vec<TakenIn>> {
         reached("a reader")
     }
-    async fn runbooks(&self) -> Answer<Vec<RunbookView>> {
+    async fn runbooks(&self, _: &Actor) -> Answer<Vec<RunbookView>> {
         reached("a reader")
     }
-    async fn runbook(&self, _: &str) -> Answer<RunbookPage> {
+    async fn runbook(&self, _: &Actor, _: &str) -> Answer<RunbookPage> {
         reached("a reader")
     }
-    async fn plugins(&self) -> Answer<Vec<PluginView>> {
+    async fn plugins(&self, _: &Actor) -> Answer<Vec<PluginView>> {
         reached("a reader")
     }
     async fn suggested(&self, _: &RunId, _: &PluginKey) -> Answer<Suggested> {
@@ -135,7 +137,7 @@ impl Control for Wall {
     async fn rollback(&self, actor: &Actor, _: RollbackRequest) -> Answer<Reloaded> {
         reached(&actor.name)
     }
-    async fn audit(&self, _: AuditPart) -> Answer<AuditPage> {
+    async fn audit(&self, _: &Actor, _: AuditPart) -> Answer<AuditPage> {
         reached("a reader")
     }
 }

@@ -7,6 +7,7 @@ mod glass;
 mod listing;
 mod loaded;
 mod plugins;
+mod reach;
 mod refusals;
 mod report;
 mod suggested;
@@ -18,8 +19,8 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::Deserialize;
 use stanch_contract::{Alert, PlanDigest, PluginKey, RunId, StepId, Timestamp, text};
 use stanch_journal::{AlertFilter, Disk};
-use stanch_run::Actor;
 use stanch_run::words::OnCancel;
+use stanch_run::{Actor, Role};
 use stanch_sandbox::kubernetes::ClusterState;
 use tokio::sync::watch;
 
@@ -27,7 +28,9 @@ use self::listing::{find, list};
 use self::loaded::{runbook, runbooks, taken_in};
 pub(crate) use self::plugins::grants_of;
 use self::plugins::plugins;
-use self::refusals::{dry_run, journal, not_durable, not_started, refused};
+use self::reach::Reach;
+use self::refusals::{dry_run, journal, not_durable, not_started, not_theirs, refused};
+use super::actor::must_be_everywhere;
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, ClusterView, Code,
     ConditionView, Decide, DryRun, ExplainRequest, Explanation, PauseRequest, PauseScope, PlanRequest,
@@ -47,6 +50,9 @@ use crate::report::compose::run_view;
 
 /// What the control socket says of alerts that came in through it.
 const INTAKE: &str = "control socket";
+
+/// What a viewer does, in a refusal.
+const LOOK: &str = "look";
 
 /// The running engine, for the routes.
 pub struct Live {
@@ -86,6 +92,17 @@ impl Live {
         let (state, events) =
             whole.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run `{run}`")))?;
         Ok(run_view(&state, &events, clock::now()))
+    }
+
+    /// A pause of a runbook is its team's; any other holds up others too.
+    fn may_pause(&self, actor: &Actor, scope: &PauseScope, what: &str) -> Answer<()> {
+        match scope {
+            PauseScope::Runbook(name) => {
+                let there = self.engine.in_runbook(actor, name, Role::Operator, what);
+                there.map(drop).map_err(|why| not_theirs(&why))
+            }
+            _ => must_be_everywhere(actor, Role::Operator, what),
+        }
     }
 
     async fn alert(&self, fingerprint: String) -> Answer<Alert> {
@@ -156,11 +173,16 @@ impl Control for Live {
         Some(self.provider.clone())
     }
 
-    async fn status(&self) -> Answer<Status> {
+    fn within(&self, who: &Actor, runbook: &str) -> Option<Actor> {
+        self.engine.in_runbook(who, runbook, Role::Viewer, LOOK).ok()
+    }
+
+    async fn status(&self, who: &Actor) -> Answer<Status> {
+        let reach = Reach::of(&self.engine, who);
         let snapshot = self.engine.current().load();
         let (health, counters) = (self.engine.store().health(), self.engine.store().counters());
         let waiting = list(
-            &self.engine,
+            &reach,
             &RunFilter {
                 waiting: true,
                 open: true,
@@ -181,9 +203,15 @@ impl Control for Live {
             generation: snapshot.generation,
             held: snapshot.held,
             loaded_at: snapshot.built,
-            runbooks: u32::try_from(snapshot.runbooks.len()).unwrap_or(u32::MAX),
+            runbooks: u32::try_from(snapshot.runbooks.keys().filter(|name| reach.sees(name)).count())
+                .unwrap_or(u32::MAX),
             plugins: u32::try_from(snapshot.plugins.len()).unwrap_or(u32::MAX),
-            problems: snapshot.problems.clone(),
+            problems: snapshot
+                .problems
+                .iter()
+                .filter(|problem| reach.sees_problem(&snapshot, problem))
+                .cloned()
+                .collect(),
             clusters: self
                 .reloader
                 .clusters()
@@ -195,12 +223,7 @@ impl Control for Live {
             storm: self.engine.storms(),
             open_runs: u32::try_from(self.engine.open_runs()).unwrap_or(u32::MAX),
             waiting_runs: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
-            stuck_runs: self
-                .engine
-                .stuck_runs()
-                .into_iter()
-                .map(|stuck| (stuck.run, stuck.why))
-                .collect(),
+            stuck_runs: reach.stuck().await,
             store: StoreHealth {
                 writable: problem.is_none(),
                 bytes: counters.bytes,
@@ -209,23 +232,25 @@ impl Control for Live {
         })
     }
 
-    async fn runs(&self, filter: &RunFilter) -> Answer<Vec<RunSummary>> {
-        list(&self.engine, filter).await
+    async fn runs(&self, who: &Actor, filter: &RunFilter) -> Answer<Vec<RunSummary>> {
+        list(&Reach::of(&self.engine, who), filter).await
     }
 
-    async fn find_run(&self, text: &str) -> Answer<RunId> {
-        find(&self.engine, text).await
+    async fn find_run(&self, who: &Actor, text: &str) -> Answer<RunId> {
+        let run = find(&self.engine, text).await?;
+        let there = self.engine.in_run(who, &run, Role::Viewer, LOOK).await;
+        there.map(|_| run).map_err(refused)
     }
 
-    async fn run(&self, run: &RunId) -> Answer<RunView> {
-        self.whole(run).await
+    async fn report(&self, who: &Actor, filter: &ReportFilter) -> Answer<Report> {
+        report::report(&Reach::of(&self.engine, who), filter).await
     }
 
-    async fn report(&self, filter: &ReportFilter) -> Answer<Report> {
-        report::report(&self.engine, filter).await
-    }
-
-    async fn run_for(&self, who: &Actor, run: &RunId) -> Answer<RunView> {
+    async fn run(&self, who: &Actor, run: &RunId) -> Answer<RunView> {
+        self.engine
+            .in_run(who, run, Role::Viewer, LOOK)
+            .await
+            .map_err(refused)?;
         let view = self.whole(run).await?;
         let shown = self.engine.shown_to(who, run, view).await;
         shown.map_err(|why| Problem::new(Code::Internal, format!("what is hidden in run `{run}`: {why}")))
@@ -254,7 +279,8 @@ impl Control for Live {
             .map_err(not_started)
     }
 
-    async fn alerts(&self, _: &Actor, alerts: Vec<Alert>) -> Answer<Accepted> {
+    async fn alerts(&self, actor: &Actor, alerts: Vec<Alert>) -> Answer<Accepted> {
+        must_be_everywhere(actor, Role::Operator, "hand in an alert")?;
         self.engine
             .accept(alerts, INTAKE)
             .await
@@ -321,6 +347,7 @@ impl Control for Live {
     }
 
     async fn pause(&self, actor: &Actor, request: PauseRequest) -> Answer<()> {
+        self.may_pause(actor, &request.scope, "pause")?;
         self.engine
             .pause(actor, request.scope, request.reason)
             .await
@@ -330,6 +357,7 @@ impl Control for Live {
     }
 
     async fn resume(&self, actor: &Actor, scope: &PauseScope) -> Answer<()> {
+        self.may_pause(actor, scope, "resume")?;
         self.engine.resume(actor, scope).await.map_err(refused)?;
         self.pulse.beat();
         Ok(())
@@ -364,7 +392,8 @@ impl Control for Live {
         })
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {
+    async fn explain(&self, who: &Actor, request: ExplainRequest) -> Answer<Explanation> {
+        let reach = Reach::of(&self.engine, who);
         let alert = match request {
             ExplainRequest::Alert(alert) => *alert,
             ExplainRequest::Fingerprint(fingerprint) => self.alert(fingerprint).await?,
@@ -373,6 +402,7 @@ impl Control for Live {
             .engine
             .explain(&alert)
             .into_iter()
+            .filter(|explained| reach.sees(&explained.runbook))
             .map(|explained| RunbookExplanation {
                 runbook: explained.runbook,
                 applies: explained.fits,
@@ -397,12 +427,16 @@ impl Control for Live {
         })
     }
 
-    async fn plan(&self, _: &Actor, request: PlanRequest) -> Answer<DryRun> {
+    async fn plan(&self, actor: &Actor, request: PlanRequest) -> Answer<DryRun> {
         let PlanRequest {
             runbook,
             alerts,
             inputs,
         } = request;
+        let there = self
+            .engine
+            .in_runbook(actor, &runbook, Role::Operator, "make a dry run");
+        there.map_err(|why| not_theirs(&why))?;
         let (state, events) = self
             .engine
             .dry_run(&runbook, alerts, inputs)
@@ -413,20 +447,32 @@ impl Control for Live {
         })
     }
 
-    async fn taken_in(&self, filter: &AlertsFilter) -> Answer<Vec<TakenIn>> {
-        taken_in(&self.engine, filter).await
+    async fn taken_in(&self, who: &Actor, filter: &AlertsFilter) -> Answer<Vec<TakenIn>> {
+        taken_in(&Reach::of(&self.engine, who), filter).await
     }
 
-    async fn runbooks(&self) -> Answer<Vec<RunbookView>> {
-        Ok(runbooks(&self.engine.current().load()))
+    async fn runbooks(&self, who: &Actor) -> Answer<Vec<RunbookView>> {
+        let mut all = runbooks(&self.engine.current().load());
+        let reach = Reach::of(&self.engine, who);
+        all.retain(|runbook| reach.sees(&runbook.name));
+        Ok(all)
     }
 
-    async fn runbook(&self, name: &str) -> Answer<RunbookPage> {
-        runbook(&self.engine.current().load(), name)
+    async fn runbook(&self, who: &Actor, name: &str) -> Answer<RunbookPage> {
+        let page = runbook(&self.engine.current().load(), name)?;
+        let there = self.engine.in_runbook(who, name, Role::Viewer, LOOK);
+        there.map(|_| page).map_err(|why| not_theirs(&why))
     }
 
-    async fn plugins(&self) -> Answer<Vec<PluginView>> {
-        Ok(plugins(&self.engine.current().load()))
+    async fn plugins(&self, who: &Actor) -> Answer<Vec<PluginView>> {
+        let snapshot = self.engine.current().load();
+        let reach = Reach::of(&self.engine, who);
+        let mut all = plugins(&snapshot);
+        all.retain(|plugin| reach.sees_plugin(&snapshot, &plugin.key));
+        for plugin in &mut all {
+            plugin.used_by.retain(|runbook| reach.sees(runbook));
+        }
+        Ok(all)
     }
 
     async fn suggested(&self, run: &RunId, plugin: &PluginKey) -> Answer<Suggested> {
@@ -434,6 +480,7 @@ impl Control for Live {
     }
 
     async fn reload(&self, actor: &Actor) -> Answer<Reloaded> {
+        must_be_everywhere(actor, Role::Operator, "reload")?;
         let reloaded = self.reloader.reload().await;
         self.audit_reload(actor, reloaded.generation, false);
         self.pulse.beat();
@@ -441,6 +488,7 @@ impl Control for Live {
     }
 
     async fn rollback(&self, actor: &Actor, request: RollbackRequest) -> Answer<Reloaded> {
+        must_be_everywhere(actor, Role::Operator, "roll back")?;
         let back = self.reloader.rollback(request.generation).await;
         let back = back.map_err(|error| Problem::new(Code::NotFound, error.to_string()))?;
         self.audit_reload(actor, back.generation, true);
@@ -448,7 +496,8 @@ impl Control for Live {
         Ok(back)
     }
 
-    async fn audit(&self, part: AuditPart) -> Answer<AuditPage> {
+    async fn audit(&self, who: &Actor, part: AuditPart) -> Answer<AuditPage> {
+        must_be_everywhere(who, Role::Operator, "read the audit")?;
         let page = self.engine.store().audit(part.after, part.limit).await;
         page.map_err(|error| journal(&error))
     }

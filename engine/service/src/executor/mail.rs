@@ -9,6 +9,8 @@ use stanch_run::words::Withheld;
 use stanch_run::{Input, Refused, State};
 use tokio::sync::{mpsc, oneshot};
 
+use super::reach::NotTheirs;
+
 /// A content that a call left, too large to be part of the events.
 pub(crate) struct Content {
     pub(crate) digest: Digest,
@@ -55,6 +57,9 @@ pub enum Refusal {
     /// The run does not take it.
     #[error(transparent)]
     Run(#[from] Refused),
+    /// Their role does not reach there.
+    #[error(transparent)]
+    NotTheirs(#[from] NotTheirs),
     /// It could not be made durable, so it did not happen.
     #[error("the journal cannot keep it now: {0}")]
     NotDurable(String),

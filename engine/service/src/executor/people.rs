@@ -10,13 +10,14 @@ use stanch_journal::{Append, Write};
 use stanch_run::episode::Route;
 use stanch_run::ledger::{Pause, PauseScope};
 use stanch_run::words::OnCancel;
-use stanch_run::{Actor, Event, Input, Notice, Post, State};
+use stanch_run::{Actor, Event, Input, Notice, Post, Role, State};
 use tokio::sync::{oneshot, watch};
 
 use super::accept::{Opening, before};
 use super::engine::Engine;
 use super::hidden;
 use super::mail::{Letter, Refusal};
+use super::reach::NotTheirs;
 use super::recover::PAUSE;
 use super::task::Home;
 use crate::audit::Entry;
@@ -29,6 +30,9 @@ pub enum StartRefused {
     /// No such runbook is loaded.
     #[error("there is no runbook `{0}`")]
     NoRunbook(String),
+    /// It is not this person's to start.
+    #[error(transparent)]
+    NotTheirs(#[from] NotTheirs),
     /// An input is missing, not known, or not of its type.
     #[error("{0}")]
     Inputs(String),
@@ -73,38 +77,47 @@ impl Engine {
         reason: String,
     ) -> Result<(), Refusal> {
         let said = (by.clone(), step.clone());
-        let input = Input::Decide {
-            by,
-            step,
-            digest,
-            yes,
-            reason,
+        let taken = async {
+            let by = self.in_run(&by, run, Role::Approver, "decide").await?;
+            let input = Input::Decide {
+                by,
+                step,
+                digest,
+                yes,
+                reason,
+            };
+            self.tell(run, input).await
         };
-        let taken = self.tell(run, input).await;
+        let taken = taken.await;
         self.audit_not_taken(run, said, yes, &taken);
         taken
     }
 
-    /// Yes to a question, alone. The caller checked that the operator lets this person.
+    /// Yes to a question, alone, by somebody with at least this role. The caller checked that the operator lets them.
     ///
     /// # Errors
     /// Where there is no such question, the plan is another one, or no reason is given.
     pub async fn break_glass(
         &self,
         by: Actor,
+        least: Role,
         run: &RunId,
         step: Option<StepId>,
         digest: Option<PlanDigest>,
         reason: String,
     ) -> Result<(), Refusal> {
         let said = (by.clone(), step.clone());
-        let input = Input::BreakGlass {
-            by,
-            step,
-            digest,
-            reason,
+        let taken = async {
+            let by = self.in_run(&by, run, least, "decide alone").await?;
+            let input = Input::BreakGlass {
+                by,
+                step,
+                digest,
+                reason,
+            };
+            self.tell(run, input).await
         };
-        let taken = self.tell(run, input).await;
+        let taken = taken.await;
         self.audit_not_taken(run, said, true, &taken);
         taken
     }
@@ -117,7 +130,7 @@ impl Engine {
         yes: bool,
         taken: &Result<(), Refusal>,
     ) {
-        if let Err(Refusal::Run(why)) = taken {
+        if let Err(why @ (Refusal::Run(_) | Refusal::NotTheirs(_))) = taken {
             self.audit().note(Entry::NotTaken {
                 run: run.clone(),
                 step,
@@ -156,6 +169,7 @@ impl Engine {
         check: StepId,
         verdict: Verdict,
     ) -> Result<(), Refusal> {
+        let by = self.in_run(&by, run, Role::Approver, "answer a check").await?;
         self.tell(run, Input::Answer { by, check, verdict }).await
     }
 
@@ -164,6 +178,8 @@ impl Engine {
     /// # Errors
     /// Where no such step waits.
     pub async fn by_hand(&self, by: Actor, run: &RunId, step: StepId, done: bool) -> Result<(), Refusal> {
+        let what = "say what was done by hand";
+        let by = self.in_run(&by, run, Role::Approver, what).await?;
         self.tell(run, Input::ByHand { by, step, done }).await
     }
 
@@ -179,6 +195,7 @@ impl Engine {
         happened: bool,
         go_on: bool,
     ) -> Result<(), Refusal> {
+        let by = self.in_run(&by, run, Role::Operator, "settle a doubt").await?;
         self.tell(
             run,
             Input::Settle {
@@ -196,6 +213,7 @@ impl Engine {
     /// # Errors
     /// Where there is nothing to put back.
     pub async fn undo(&self, by: Actor, run: &RunId, step: Option<StepId>) -> Result<(), Refusal> {
+        let by = self.in_run(&by, run, Role::Operator, "undo").await?;
         let input = Input::Undo { by, step };
         if self.inner.board.lock().members.contains_key(run) {
             return self.tell(run, input).await;
@@ -247,6 +265,7 @@ impl Engine {
         then: OnCancel,
         reason: String,
     ) -> Result<(), Refusal> {
+        let by = self.in_run(&by, run, Role::Operator, "cancel a run").await?;
         self.tell(run, Input::Cancel { by, then, reason }).await
     }
 
@@ -265,6 +284,7 @@ impl Engine {
         let snapshot = self.inner.current.load();
         let loaded = snapshot.runbooks.get(runbook).cloned();
         let loaded = loaded.ok_or_else(|| StartRefused::NoRunbook(runbook.to_owned()))?;
+        self.in_runbook(by, runbook, Role::Operator, "start a run")?;
         let own_key = self
             .key_by_hand(&loaded.runbook, &inputs)
             .map_err(StartRefused::Runs)?;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use stanch_contract::text;
-use stanch_run::Actor;
+use stanch_run::{Actor, Bound};
 
 use crate::config::Settings;
 use crate::config::settings::Oidc;
@@ -139,6 +139,16 @@ pub(crate) fn who(settings: &Settings, claimed: &Claimed) -> Result<Actor, NotKn
         name: name.clone(),
         role: role_of(role),
         groups: groups.into_iter().cloned().collect(),
+        bounds: match rules.iter().any(|rule| rule.teams.is_some()) {
+            false => Vec::new(),
+            true => rules
+                .iter()
+                .map(|rule| Bound {
+                    role: role_of(rule.role),
+                    teams: rule.teams.clone(),
+                })
+                .collect(),
+        },
         via: String::new(),
     })
 }
@@ -276,6 +286,26 @@ mod tests {
                 .map(|(name, role, groups)| (*name, *role, groups.as_slice()));
             assert_eq!(got, expected, "{name} {groups:?}");
         }
+    }
+
+    #[test]
+    fn each_rule_reaches_as_far_as_its_teams() {
+        let folders = "[[runbooks]]\npath = \"a\"\nteam = \"a\"\n[[runbooks]]\npath = \"b\"\nteam = \"b\"\n";
+        let toml = TOML.replace("group = \"leads\"", "group = \"leads\"\n        teams = [\"a\"]");
+        let settings = settings(&format!("{toml}{folders}"));
+        let of = |groups: &[&str]| {
+            let claims = json!({ "preferred_username": "eve", "realm_access": { "roles": groups } });
+            let eve = known(&settings, claims).unwrap();
+            let role = |team: &str| eve.within(team).map(|eve| eve.role);
+            (eve.role, role("a"), role("b"), eve.everywhere())
+        };
+        let (viewer, approver, operator) = (Some(Role::Viewer), Some(Role::Approver), Some(Role::Operator));
+        assert_eq!(of(&["leads"]), (Role::Operator, operator, None, None));
+        assert_eq!(
+            of(&["leads", "everybody"]),
+            (Role::Operator, operator, viewer, viewer)
+        );
+        assert_eq!(of(&["oncall"]), (Role::Approver, approver, approver, approver));
     }
 
     #[test]

@@ -387,6 +387,7 @@ impl<'t> Stage<'t> {
             name: name.to_owned(),
             groups: groups.collect(),
             role: stanch_run::Role::Admin,
+            bounds: Vec::new(),
             via: String::new(),
         }
     }

@@ -24,7 +24,7 @@ fn back(who: &Visitor, run: &str, done: Answer<()>) -> Response {
 
 async fn found(web: &Web, who: &Visitor, least: Role, what: &str, run: &str) -> Answer<RunId> {
     must_be(who, least, what)?;
-    web.control.find_run(run).await
+    web.control.find_run(who, run).await
 }
 
 fn unread(name: &str, value: &str) -> Problem {

@@ -35,7 +35,7 @@ pub(super) async fn list(State(web): State<Web>, wanted: Asked<Wanted>, who: Vis
     };
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.taken_in(&filter).await
+        web.control.taken_in(&who, &filter).await
     };
     let alerts = match found.await {
         Ok(alerts) => alerts,
@@ -102,7 +102,7 @@ pub(super) async fn explain(
     let found: Answer<Explanation> = async {
         must_be(&who, Role::Viewer, "read")?;
         web.control
-            .explain(ExplainRequest::Fingerprint(fingerprint))
+            .explain(&who, ExplainRequest::Fingerprint(fingerprint))
             .await
     }
     .await;

@@ -30,7 +30,7 @@ pub(super) async fn list(State(web): State<Web>, wanted: Asked<Wanted>, who: Vis
     let before = wanted.ok().and_then(|Query(wanted)| wanted.before);
     let found = async {
         must_be(&who, Role::Operator, "read the audit")?;
-        read(&web, before).await
+        read(&web, &who, before).await
     };
     let page = match found.await {
         Ok(page) => page,
@@ -77,22 +77,25 @@ pub(super) async fn list(State(web): State<Web>, wanted: Asked<Wanted>, who: Vis
 }
 
 /// The chain is read from its beginning on: its end says where the newest are.
-async fn read(web: &Web, before: Option<u64>) -> Answer<AuditPage> {
+async fn read(web: &Web, who: &Visitor, before: Option<u64>) -> Answer<AuditPage> {
     let before = match before {
         Some(before) => before,
         None => {
             let end = AuditPart { after: 0, limit: 1 };
-            web.control.audit(end).await?.last.no.saturating_add(1)
+            web.control.audit(who, end).await?.last.no.saturating_add(1)
         }
     };
     let after = before.saturating_sub(SHOWN + 1);
     let limit = usize::try_from(before.saturating_sub(after + 1)).unwrap_or_default();
     let mut page = web
         .control
-        .audit(AuditPart {
-            after,
-            limit: limit.max(1),
-        })
+        .audit(
+            who,
+            AuditPart {
+                after,
+                limit: limit.max(1),
+            },
+        )
         .await?;
     page.entries.retain(|entry| entry.no < before);
     Ok(page)

@@ -39,7 +39,7 @@ pub(super) async fn now(State(web): State<Web>, who: Visitor) -> Response {
 /// A run, until it is closed.
 pub(super) async fn run(State(web): State<Web>, Path(id): Path<String>, who: Visitor) -> Response {
     let changes = async {
-        let id = web.control.find_run(&id).await?;
+        let id = web.control.find_run(&who, &id).await?;
         let changes = web.control.changes(&id).await?;
         Ok((id, changes))
     };
@@ -55,9 +55,10 @@ pub(super) async fn run(State(web): State<Web>, Path(id): Path<String>, who: Vis
         move |web, who, _| {
             let id = id.clone();
             Box::pin(async move {
-                let view = web.control.run_for(&who, &id).await?;
+                let view = web.control.run(&who, &id).await?;
+                let there = who.within(&web, &view.summary.runbook);
                 Ok((
-                    run::parts(&view, &who, &web.control.settings()),
+                    run::parts(&view, &there, &web.control.settings()),
                     view.summary.phase == Phase::Closed,
                 ))
             })

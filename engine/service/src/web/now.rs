@@ -1,13 +1,14 @@
 //! *Now*: what waits for a person, what is open, how the engine is, and the kill switch. And the list of all runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use stanch_contract::{RunId, Timestamp};
-use stanch_run::Role;
+use stanch_run::ledger::PauseScope;
+use stanch_run::{Actor, Bound, Role};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -46,6 +47,9 @@ struct Asking {
     question: Option<QuestionView>,
 }
 
+/// So many reaches of roles are told apart: the sets of teams that people have.
+const MOST_REACHES: usize = 64;
+
 /// What is going on, as it was at a time. It says nothing that only some may see.
 struct Seen {
     /// It was not read before this.
@@ -55,40 +59,69 @@ struct Seen {
     going: Vec<RunSummary>,
 }
 
-/// What was seen last, for everybody who has the page open: with each change all of them look, and it is read once.
+/// What was seen last by those whose role reaches the same.
+type Slot = Arc<Mutex<Option<Arc<Seen>>>>;
+/// For each reach of a role.
+type Slots = Vec<(Vec<Bound>, Slot)>;
+
+/// What was seen last, for everybody who has the page open: with each change all of them look, and it is read once for those whose
+/// role reaches the same.
 #[derive(Clone, Default)]
-pub(super) struct LastSeen(Arc<Mutex<Option<Arc<Seen>>>>);
+pub(super) struct LastSeen(Arc<std::sync::Mutex<Slots>>);
 
 impl LastSeen {
-    /// What is going on now, or was at some time since `since`.
-    async fn since(&self, web: &Web, since: Instant) -> Answer<Arc<Seen>> {
-        let mut last = self.0.lock().await;
+    fn slot(&self, bounds: &[Bound]) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slot)) = slots.iter().find(|(known, _)| known == bounds) {
+            return Arc::clone(slot);
+        }
+        if slots.len() >= MOST_REACHES {
+            slots.remove(0);
+        }
+        let slot = Slot::default();
+        slots.push((bounds.to_vec(), Arc::clone(&slot)));
+        slot
+    }
+
+    /// What is going on now, or was at some time since `since`, as far as this person's role reaches.
+    async fn since(&self, web: &Web, who: &Actor, since: Instant) -> Answer<Arc<Seen>> {
+        let slot = self.slot(&who.bounds);
+        let mut last = slot.lock().await;
         if let Some(seen) = last.as_ref().filter(|seen| seen.at >= since) {
             return Ok(Arc::clone(seen));
         }
-        let seen = Arc::new(look(web).await?);
+        // Read by nobody by name: what only some may see by theirs is not in it.
+        let anybody = Actor {
+            name: String::new(),
+            groups: Vec::new(),
+            ..who.clone()
+        };
+        let seen = Arc::new(look(web, &anybody).await?);
         *last = Some(Arc::clone(&seen));
         Ok(seen)
     }
 }
 
-async fn look(web: &Web) -> Answer<Seen> {
+async fn look(web: &Web, who: &Actor) -> Answer<Seen> {
     let at = Instant::now();
-    let status = web.control.status().await?;
+    let status = web.control.status(who).await?;
     let open = web
         .control
-        .runs(&RunFilter {
-            open: true,
-            limit: Some(SHOWN),
-            ..RunFilter::default()
-        })
+        .runs(
+            who,
+            &RunFilter {
+                open: true,
+                limit: Some(SHOWN),
+                ..RunFilter::default()
+            },
+        )
         .await?;
     let (waiting, going): (Vec<_>, Vec<_>) = open.into_iter().partition(|run| run.needs_person);
     let mut asking = Vec::new();
     for (place, run) in waiting.into_iter().enumerate() {
         let question = if place < LOOKED_AT {
             // A run that closed in between asks nothing.
-            let view = web.control.run(&run.id).await.ok();
+            let view = web.control.run(who, &run.id).await.ok();
             view.and_then(|view| view.asked().map(|(_, question)| question.clone()))
         } else {
             None
@@ -106,16 +139,19 @@ async fn look(web: &Web) -> Answer<Seen> {
 /// The parts of the page that change, as of now or of some time since `since`.
 pub(super) async fn parts(web: &Web, who: &Visitor, since: Instant) -> Answer<Markup> {
     must_be(who, Role::Viewer, "read")?;
-    let seen = web.seen.since(web, since).await?;
+    let seen = web.seen.since(web, who, since).await?;
     let Seen {
         status,
         asking,
         going,
         ..
     } = seen.as_ref();
-    let for_me = |asking: &Asking| match &asking.question {
-        Some(question) => may_not(question, who).is_none(),
-        None => who.role >= Role::Approver,
+    let for_me = |asking: &Asking| {
+        let there = who.within(web, &asking.run.runbook);
+        match &asking.question {
+            Some(question) => may_not(question, &there).is_none(),
+            None => there.role >= Role::Approver,
+        }
     };
     let (mine, others): (Vec<_>, Vec<_>) = asking.iter().partition(|asking| for_me(asking));
     let now = clock::now();
@@ -209,7 +245,7 @@ fn paused(status: &Status, who: &Visitor) -> Markup {
                             b { (pause.scope) } ": " (pause.reason)
                             span.small { " by " (pause.by) " since " (words::clock(pause.at)) }
                         }
-                        @if who.role >= Role::Operator {
+                        @if may_pause(who, &pause.scope) {
                             (csrf(who))
                             input type="hidden" name="scope" value=(pause.scope);
                             button.small type="submit" { "Resume " (pause.scope) }
@@ -232,7 +268,7 @@ fn health(status: &Status, who: &Visitor) -> Markup {
                 ", generation " (status.generation)
                 @if let Some(held) = status.held { " (rolled back to " (held) ")" }
                 ", journal " (words::bytes(status.store.bytes))
-                @if who.role >= Role::Operator { " · " a href="/audit" { "Audit" } }
+                @if may_pause(who, &PauseScope::All) { " · " a href="/audit" { "Audit" } }
             }
             @if let Some(problem) = &status.store.problem { p.bad { "Journal: " (problem) } }
             @for cluster in &status.clusters {
@@ -248,12 +284,19 @@ fn health(status: &Status, who: &Visitor) -> Markup {
     }
 }
 
+/// Whether somebody is offered this pause; whether a runbook is theirs is found out when they do it.
+fn may_pause(who: &Visitor, scope: &PauseScope) -> bool {
+    let role = match scope {
+        PauseScope::Runbook(_) => Some(who.role),
+        _ => who.everywhere(),
+    };
+    role.is_some_and(|role| role >= Role::Operator)
+}
+
 fn kill_switch(status: &Status, who: &Visitor) -> Markup {
-    let all = status
-        .pauses
-        .iter()
-        .any(|pause| pause.scope == stanch_run::ledger::PauseScope::All);
+    let all = status.pauses.iter().any(|pause| pause.scope == PauseScope::All);
     html! {
+        @let everywhere = may_pause(who, &PauseScope::All);
         @if who.role >= Role::Operator && !all {
             section.card id="kill" aria-labelledby="k" {
                 h2 id="k" { "Kill switch" }
@@ -262,8 +305,13 @@ fn kill_switch(status: &Status, who: &Visitor) -> Markup {
                     summary { "Pause changes" }
                     form.stack method="post" action="/pause" {
                         (csrf(who))
-                        label { "What: " code { "all" } ", " code { "runbook:NAME" } ", " code { "plugin:NAME" } " or " code { "namespace:NAME" }
-                            input name="scope" value="all" required autocapitalize="none" spellcheck="false"; }
+                        @if everywhere {
+                            label { "What: " code { "all" } ", " code { "runbook:NAME" } ", " code { "plugin:NAME" } " or " code { "namespace:NAME" }
+                                input name="scope" value="all" required autocapitalize="none" spellcheck="false"; }
+                        } @else {
+                            label { "What: " code { "runbook:NAME" } " of your team"
+                                input name="scope" value="runbook:" required autocapitalize="none" spellcheck="false"; }
+                        }
                         label { "Why: everybody who looks will read it" input name="reason" required maxlength="500"; }
                         button.danger type="submit" { "Pause" }
                     }
@@ -292,7 +340,7 @@ pub(super) async fn all(State(web): State<Web>, wanted: Asked<Wanted>, who: Visi
     };
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.runs(&filter).await
+        web.control.runs(&who, &filter).await
     };
     let runs = match found.await {
         Ok(runs) => runs,

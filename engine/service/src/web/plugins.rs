@@ -16,7 +16,7 @@ use crate::report::words;
 pub(super) async fn list(State(web): State<Web>, who: Visitor) -> Response {
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.plugins().await
+        web.control.plugins(&who).await
     };
     let plugins = match found.await {
         Ok(plugins) => plugins,

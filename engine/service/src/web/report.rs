@@ -39,7 +39,7 @@ pub(super) async fn page(State(web): State<Web>, wanted: Asked<Wanted>, who: Vis
     };
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.report(&filter).await
+        web.control.report(&who, &filter).await
     };
     let report = match found.await {
         Ok(report) => report,

@@ -38,13 +38,14 @@ pub(super) async fn page(State(web): State<Web>, Path(id): Path<String>, who: Vi
         who: Some(&who),
         live: (found.summary.phase != Phase::Closed).then(|| format!("/runs/{id}/live")),
     };
-    frame.around(&parts(&found, &who, &web.control.settings()))
+    let there = who.within(&web, &found.summary.runbook);
+    frame.around(&parts(&found, &there, &web.control.settings()))
 }
 
 async fn look(web: &Web, who: &Visitor, id: &str) -> Answer<RunView> {
     must_be(who, Role::Viewer, "read")?;
-    let run = web.control.find_run(id).await?;
-    web.control.run_for(who, &run).await
+    let run = web.control.find_run(who, id).await?;
+    web.control.run(who, &run).await
 }
 
 /// A run as Markdown, to keep.

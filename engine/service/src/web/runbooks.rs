@@ -17,7 +17,7 @@ use crate::report::words;
 pub(super) async fn list(State(web): State<Web>, who: Visitor) -> Response {
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.runbooks().await
+        web.control.runbooks(&who).await
     };
     let runbooks = match found.await {
         Ok(runbooks) => runbooks,
@@ -61,7 +61,7 @@ pub(super) async fn list(State(web): State<Web>, who: Visitor) -> Response {
 pub(super) async fn page(State(web): State<Web>, Path(name): Path<String>, who: Visitor) -> Response {
     let found = async {
         must_be(&who, Role::Viewer, "read")?;
-        web.control.runbook(&name).await
+        web.control.runbook(&who, &name).await
     };
     let runbook = match found.await {
         Ok(runbook) => runbook,

@@ -454,6 +454,7 @@ fn visitor(name: &str, role: RunRole, groups: &[&str]) -> Visitor {
     Visitor::like(Actor {
         name: name.into(),
         role,
+        bounds: Vec::new(),
         via: PAGE.into(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     })

@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use stanch_run::Actor;
+use stanch_run::{Actor, Role};
 use subtle::ConstantTimeEq as _;
 use url::form_urlencoded;
 
@@ -51,6 +51,21 @@ impl Visitor {
             actor,
             held: String::new(),
             csrf: "c5f".into(),
+        }
+    }
+
+    /// The same visitor with the role that they have in a runbook: what is shown there goes by it.
+    pub(super) fn within(&self, web: &Web, runbook: &str) -> Self {
+        let there = web.control.within(&self.actor, runbook);
+        Self {
+            // Where they have none nothing of it is shown; what is, they may only look at.
+            actor: there.unwrap_or_else(|| Actor {
+                role: Role::Viewer,
+                bounds: Vec::new(),
+                ..self.actor.clone()
+            }),
+            held: self.held.clone(),
+            csrf: self.csrf.clone(),
         }
     }
 

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use stanch_contract::{Digest, RunId, StepId, Verdict, text};
-use stanch_run::Actor;
+use stanch_run::{Actor, Role};
 
 use super::blocks;
 use super::client::{Client, Place};
@@ -135,7 +135,11 @@ impl Workspace {
             .who(click, about, action.action_id == blocks::APPROVE)
             .await?;
         match action.action_id.as_str() {
-            blocks::DETAILS => self.details(click, about).await,
+            blocks::DETAILS => {
+                let there = self.engine.in_run(&by, &about.run, Role::Viewer, "look").await;
+                there.map_err(|why| format!("{why}."))?;
+                self.details(click, about).await
+            }
             // Yes and no are about a plan that somebody saw.
             word @ (blocks::APPROVE | blocks::DENY) if about.plan.is_some() => {
                 let yes = word == blocks::APPROVE;

@@ -1,7 +1,7 @@
 //! Deciding alone: where the operator allows it, with a reason, audited, told to everybody.
 
 use stanch_contract::{PlanDigest, RunId, StepId};
-use stanch_run::Actor;
+use stanch_run::{Actor, Role};
 
 use super::refusals::refused;
 use super::{Answer, Live};
@@ -37,12 +37,14 @@ impl Live {
         step: &StepId,
         request: Decide,
     ) -> Answer<()> {
-        may(self.engine.current().load().settings.break_glass, actor, &request)?;
+        let glass = self.engine.current().load().settings.break_glass;
+        may(glass, actor, &request)?;
+        let least = glass.map_or(Role::Admin, |glass| role_of(glass.role));
         let digest = Some(PlanDigest::from(request.digest));
         let reason = request.reason.unwrap_or_default();
         let decided = self
             .engine
-            .break_glass(actor.clone(), run, Some(step.clone()), digest, reason);
+            .break_glass(actor.clone(), least, run, Some(step.clone()), digest, reason);
         decided.await.map_err(refused)
     }
 }
@@ -50,7 +52,6 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use stanch_contract::Digest;
-    use stanch_run::Role;
 
     use super::*;
     use crate::config::settings;
@@ -79,6 +80,7 @@ mod tests {
                 name: "dana".into(),
                 groups: vec![],
                 role,
+                bounds: Vec::new(),
                 via: String::new(),
             };
             let request = Decide {

@@ -5,6 +5,7 @@ use stanch_journal::{RunFilter as StoreFilter, RunRecord};
 use stanch_run::{Ending, Phase};
 use stanch_runbook::model::Severity;
 
+use super::reach::Reach;
 use super::refusals::journal;
 use crate::control::Answer;
 use crate::control::types::{Code, Problem, RunFilter, RunSummary};
@@ -19,7 +20,7 @@ const PAGES: usize = 20;
 const SHOWN: u32 = 50;
 
 /// The runs that fit, newest first.
-pub(super) async fn list(engine: &Engine, filter: &RunFilter) -> Answer<Vec<RunSummary>> {
+pub(super) async fn list(reach: &Reach<'_>, filter: &RunFilter) -> Answer<Vec<RunSummary>> {
     let most = usize::try_from(filter.limit.unwrap_or(SHOWN).clamp(1, 1_000)).unwrap_or(PAGE);
     // Who waits for a person is open, and the journal cannot be asked for it: all open runs are looked at.
     let only_open = filter.open || filter.waiting;
@@ -27,12 +28,17 @@ pub(super) async fn list(engine: &Engine, filter: &RunFilter) -> Answer<Vec<RunS
         runbook: filter.runbook.clone(),
         open: only_open.then_some(true),
         before: filter.before.clone(),
-        limit: if filter.waiting { PAGE } else { most },
+        limit: if filter.waiting || !reach.sees_all() {
+            PAGE
+        } else {
+            most
+        },
         ..StoreFilter::default()
     };
     let mut found = Vec::new();
     loop {
-        let page = engine
+        let page = reach
+            .engine
             .store()
             .runs(&store)
             .await
@@ -41,6 +47,7 @@ pub(super) async fn list(engine: &Engine, filter: &RunFilter) -> Answer<Vec<RunS
         store.before = Some(last.id.clone());
         found.extend(
             page.iter()
+                .filter(|record| reach.sees_run(record))
                 .map(line)
                 .filter(|run| !filter.waiting || run.needs_person),
         );

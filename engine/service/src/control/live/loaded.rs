@@ -4,30 +4,47 @@ use stanch_journal::{AlertFilter, AlertRecord};
 use stanch_runbook::render;
 
 use super::StoredAlert;
+use super::reach::Reach;
 use super::refusals::journal;
 use crate::control::Answer;
 use crate::control::types::{AlertsFilter, Code, Problem, RunbookPage, RunbookView, TakenIn};
-use crate::executor::Engine;
 use crate::snapshot::{LoadedRunbook, Snapshot};
 
 /// What a list shows where nothing is said.
 const SHOWN: u32 = 50;
+/// Pages of the journal that are looked through for those of somebody whose role is bounded.
+const PAGES: usize = 20;
 
-/// The alerts that fit, newest first.
-pub(super) async fn taken_in(engine: &Engine, filter: &AlertsFilter) -> Answer<Vec<TakenIn>> {
-    let most = filter.limit.unwrap_or(SHOWN).clamp(1, 1_000);
-    let wanted = AlertFilter {
+/// The alerts that fit, newest first. What belongs to no run is of no team: it is shown to those whose role goes everywhere.
+pub(super) async fn taken_in(reach: &Reach<'_>, filter: &AlertsFilter) -> Answer<Vec<TakenIn>> {
+    let most = usize::try_from(filter.limit.unwrap_or(SHOWN).clamp(1, 1_000)).unwrap_or(1_000);
+    let mut wanted = AlertFilter {
         fate: filter.fate.clone(),
         before: filter.before,
-        limit: usize::try_from(most).unwrap_or(1_000),
+        limit: most,
         ..AlertFilter::default()
     };
-    let found = engine
-        .store()
-        .alerts(&wanted)
-        .await
-        .map_err(|error| journal(&error))?;
-    Ok(found.into_iter().map(line).collect())
+    let mut shown = Vec::new();
+    for _ in 0..PAGES {
+        let page = reach
+            .engine
+            .store()
+            .alerts(&wanted)
+            .await
+            .map_err(|error| journal(&error))?;
+        let is_last = page.len() < most;
+        wanted.before = page.last().map(|record| record.id);
+        for record in page {
+            if reach.sees_all() || reach.sees_one_of(&record.runs).await {
+                shown.push(line(record));
+            }
+        }
+        if is_last || shown.len() >= most {
+            break;
+        }
+    }
+    shown.truncate(most);
+    Ok(shown)
 }
 
 /// A record, as the list shows it.

@@ -4,7 +4,7 @@ use stanch_journal::StoreError;
 use stanch_run::Refused;
 
 use crate::control::types::{Code, Problem};
-use crate::executor::{DryRunError, Refusal, StartRefused};
+use crate::executor::{DryRunError, NotTheirs, Refusal, StartRefused};
 use crate::intake::NotDurable;
 
 /// A run does not take it.
@@ -23,6 +23,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
         Refusal::NoRun(_) => {
             Problem::new(Code::WrongState, detail).hint("`stanch runs --open` lists open runs")
         }
+        Refusal::NotTheirs(why) => not_theirs(&why),
         Refusal::NotDurable(_) | Refusal::Stopping => Problem::new(Code::Unavailable, detail),
     }
 }
@@ -32,12 +33,18 @@ pub(super) fn not_started(refused: StartRefused) -> Problem {
     let detail = refused.to_string();
     match refused {
         StartRefused::NoRunbook(_) => no_runbook(detail),
+        StartRefused::NotTheirs(why) => not_theirs(&why),
         StartRefused::Inputs(_) => bad_input(detail),
         StartRefused::Runs(_) => {
             Problem::new(Code::AlreadyOpen, detail).hint("`stanch runs --open` lists open runs")
         }
         StartRefused::NotDurable(_) | StartRefused::Stopping => Problem::new(Code::Unavailable, detail),
     }
+}
+
+/// It is not this person's to see or do.
+pub(super) fn not_theirs(why: &NotTheirs) -> Problem {
+    Problem::new(Code::Forbidden, why.to_string()).hint(why.ask())
 }
 
 /// There was no dry run.

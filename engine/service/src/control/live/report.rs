@@ -3,11 +3,11 @@
 use stanch_contract::{Span, Timestamp};
 use stanch_journal::RunFilter as StoreFilter;
 
+use super::reach::Reach;
 use super::refusals::journal;
 use crate::clock;
 use crate::control::Answer;
 use crate::control::types::{Code, Problem, Report, ReportFilter};
-use crate::executor::Engine;
 use crate::report::ready::Readinesses;
 
 /// Runs in one page of the journal.
@@ -18,8 +18,8 @@ const PAGES: usize = 100;
 const WITHIN: Span = Span::from_secs(30 * 86_400);
 
 /// Folds the runs that were open within the time, one after the other.
-pub(super) async fn report(engine: &Engine, filter: &ReportFilter) -> Answer<Report> {
-    let now = clock::now();
+pub(super) async fn report(reach: &Reach<'_>, filter: &ReportFilter) -> Answer<Report> {
+    let (now, engine) = (clock::now(), reach.engine);
     let within = filter.within.map_or(WITHIN, Span::from_millis);
     let since = Timestamp(now.0.saturating_sub(within.as_millis()));
     let mut store = StoreFilter {
@@ -41,7 +41,7 @@ pub(super) async fn report(engine: &Engine, filter: &ReportFilter) -> Answer<Rep
             break;
         };
         store.before = Some(last.id.clone());
-        for record in &page {
+        for record in page.iter().filter(|record| reach.sees_run(record)) {
             let events = engine.events(&record.id).await.map_err(|why| {
                 Problem::new(
                     Code::Internal,

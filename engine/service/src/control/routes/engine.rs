@@ -25,7 +25,7 @@ use crate::control::{Answer, openapi};
 )]
 pub(super) async fn status(who: Caller, State(shared): State<Shared>) -> Answer<Json<Status>> {
     must_be(&who, Role::Viewer, "read")?;
-    shared.control.status().await.map(Json)
+    shared.control.status(&who).await.map(Json)
 }
 
 /// How far each runbook can be trusted.
@@ -42,7 +42,7 @@ pub(super) async fn report(
 ) -> Answer<Json<Report>> {
     must_be(&who, Role::Viewer, "read")?;
     let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.report(&filter).await.map(Json)
+    shared.control.report(&who, &filter).await.map(Json)
 }
 
 /// Takes in alerts as a sender would.
@@ -76,7 +76,7 @@ pub(super) async fn taken_in(
 ) -> Answer<Json<Vec<TakenIn>>> {
     must_be(&who, Role::Viewer, "read")?;
     let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.taken_in(&filter).await.map(Json)
+    shared.control.taken_in(&who, &filter).await.map(Json)
 }
 
 /// The alerts that an intake would make of a body, which is not taken in.
@@ -103,7 +103,7 @@ pub(super) async fn read(
 )]
 pub(super) async fn runbooks(who: Caller, State(shared): State<Shared>) -> Answer<Json<Vec<RunbookView>>> {
     must_be(&who, Role::Viewer, "read")?;
-    shared.control.runbooks().await.map(Json)
+    shared.control.runbooks(&who).await.map(Json)
 }
 
 /// A runbook: its page and every setting.
@@ -119,7 +119,7 @@ pub(super) async fn runbook(
     Path(name): Path<String>,
 ) -> Answer<Json<RunbookPage>> {
     must_be(&who, Role::Viewer, "read")?;
-    shared.control.runbook(&name).await.map(Json)
+    shared.control.runbook(&who, &name).await.map(Json)
 }
 
 /// What an alert meets in each runbook.
@@ -135,7 +135,7 @@ pub(super) async fn explain(
     Body(request): Body<ExplainRequest>,
 ) -> Answer<Json<Explanation>> {
     must_be(&who, Role::Viewer, "read")?;
-    shared.control.explain(request).await.map(Json)
+    shared.control.explain(&who, request).await.map(Json)
 }
 
 /// A dry run: checks and plans for real, with the gate closed.
@@ -164,7 +164,7 @@ pub(super) async fn plan(
 )]
 pub(super) async fn plugins(who: Caller, State(shared): State<Shared>) -> Answer<Json<Vec<PluginView>>> {
     must_be(&who, Role::Viewer, "read")?;
-    shared.control.plugins().await.map(Json)
+    shared.control.plugins(&who).await.map(Json)
 }
 
 /// One plugin, and what it may do.
@@ -182,7 +182,7 @@ pub(super) async fn plugin(
     must_be(&who, Role::Viewer, "read")?;
     let found = shared
         .control
-        .plugins()
+        .plugins(&who)
         .await?
         .into_iter()
         .find(|plugin| plugin.key.as_str() == key);
@@ -252,7 +252,7 @@ pub(super) async fn audit(
 ) -> Answer<Json<AuditPage>> {
     must_be(&who, Role::Operator, "read the audit")?;
     let Query(part) = part.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.audit(part).await.map(Json)
+    shared.control.audit(&who, part).await.map(Json)
 }
 
 /// Loads runbooks, plugins and stanch.toml again.

@@ -55,7 +55,7 @@ pub(super) async fn list(
 ) -> Answer<Json<Vec<RunSummary>>> {
     must_be(&who, Role::Viewer, "read")?;
     let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.runs(&filter).await.map(Json)
+    shared.control.runs(&who, &filter).await.map(Json)
 }
 
 /// A run, whole.
@@ -71,8 +71,8 @@ pub(super) async fn show(
     Path(run): Path<String>,
 ) -> Answer<Json<RunView>> {
     must_be(&who, Role::Viewer, "read")?;
-    let run = shared.control.find_run(&run).await?;
-    shared.control.run_for(&who, &run).await.map(Json)
+    let run = shared.control.find_run(&who, &run).await?;
+    shared.control.run(&who, &run).await.map(Json)
 }
 
 /// The run each time that it changed, as server-sent events.
@@ -90,7 +90,7 @@ pub(super) async fn follow(
     Path(run): Path<String>,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     must_be(&who, Role::Viewer, "read")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     let place = shared.door.follow()?;
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
@@ -102,7 +102,7 @@ pub(super) async fn follow(
         .chain(stream::once(async {}));
     let views = looks.then(move |()| {
         let (control, run, who) = (Arc::clone(&control), run.clone(), Arc::clone(&who));
-        async move { control.run_for(&who, &run).await }
+        async move { control.run(&who, &run).await }
     });
     // A closed run may still be told of repeats of its alerts; nobody follows for those.
     let views = views.scan(false, |over, view| {
@@ -160,7 +160,7 @@ pub(super) async fn decide(
     Body(request): Body<Decide>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Approver, "decide")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .decide(&who, &run, &step, request)
@@ -183,7 +183,7 @@ pub(super) async fn answer(
     Body(request): Body<AnswerCheck>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Approver, "answer a check")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .answer(&who, &run, &check, request)
@@ -206,7 +206,7 @@ pub(super) async fn by_hand(
     Body(request): Body<ByHand>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Approver, "say what was done by hand")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .by_hand(&who, &run, &step, request)
@@ -229,7 +229,7 @@ pub(super) async fn settle(
     Body(request): Body<Settle>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Operator, "settle a doubt")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .settle(&who, &run, &step, request)
@@ -252,7 +252,7 @@ pub(super) async fn undo(
     Body(request): Body<UndoRun>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Operator, "undo")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .undo(&who, &run, request)
@@ -275,7 +275,7 @@ pub(super) async fn cancel(
     Body(request): Body<CancelRun>,
 ) -> Answer<StatusCode> {
     must_be(&who, Role::Operator, "cancel a run")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared
         .control
         .cancel(&who, &run, request)
@@ -296,6 +296,6 @@ pub(super) async fn suggested(
     Path((run, plugin)): Path<(String, PluginKey)>,
 ) -> Answer<Json<Suggested>> {
     must_be(&who, Role::Viewer, "read")?;
-    let run = shared.control.find_run(&run).await?;
+    let run = shared.control.find_run(&who, &run).await?;
     shared.control.suggested(&run, &plugin).await.map(Json)
 }

@@ -422,6 +422,7 @@ pub(super) fn person(name: &str) -> Actor {
         name: name.into(),
         groups: vec![],
         role: Role::Admin,
+        bounds: Vec::new(),
         via: String::new(),
     }
 }

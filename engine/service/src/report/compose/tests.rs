@@ -258,6 +258,7 @@ impl Driven {
             name: "dana".into(),
             groups: vec!["sre".into()],
             role: Role::Approver,
+            bounds: Vec::new(),
             via: String::new(),
         };
         self.input(Input::Decide {
@@ -437,6 +438,7 @@ fn a_cancelled_run_is_told_with_who_did_it() {
         name: "otto".into(),
         groups: vec![],
         role: Role::Operator,
+        bounds: Vec::new(),
         via: String::new(),
     };
     driven.input(Input::Cancel {
