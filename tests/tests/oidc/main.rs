@@ -319,6 +319,12 @@ fn the_api_takes_tokens_that_the_provider_made_for_it_and_no_others() {
         let detail = problem["detail"].as_str().unwrap_or_default();
         assert!(got == status && detail.contains(says), "{says}: {got} {problem}");
     }
+    // Whether the provider can be used is said before anybody tries.
+    let found = stage.doctor();
+    assert!(
+        found["health"] == "good" && found["found"].as_str().unwrap().contains("2 keys"),
+        "{found}"
+    );
     // Tools go the same way.
     let mut status = stage.engine.command(&[
         "--server",

@@ -112,6 +112,16 @@ role = "viewer"
         )
     }
 
+    /// What `stanch doctor` finds of the provider, whatever else it finds.
+    pub(crate) fn doctor(&self) -> Value {
+        let said = self.engine.command(&["--json", "doctor"]).output().unwrap();
+        let found: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let found = found.as_array().unwrap();
+        let provider = found.iter().find(|finding| finding["area"] == "provider");
+        let provider = provider.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&said.stderr)));
+        provider.clone()
+    }
+
     /// Everything that the engine said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.scratch.path().join("engine.log")).unwrap()

@@ -5,9 +5,11 @@
 
 mod clusters;
 mod escalations;
+mod provider;
 mod servers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stanch_sandbox::gate::{Access, Facilities};
@@ -24,6 +26,8 @@ pub enum Area {
     Files,
     /// `[secrets]`.
     Secrets,
+    /// The provider of `[oidc]`.
+    Provider,
     /// Granted folders.
     Folders,
     /// What `grant.http` and `grant.notify` name.
@@ -42,6 +46,7 @@ impl Area {
         match self {
             Self::Files => "files",
             Self::Secrets => "secrets",
+            Self::Provider => "provider",
             Self::Folders => "folders",
             Self::Servers => "servers",
             Self::Clusters => "clusters",
@@ -98,12 +103,13 @@ impl Finding {
 /// Looks at everything. With `send`, each way to call for help carries a test message.
 pub async fn examine(
     snapshot: &Snapshot,
-    facilities: &Facilities,
-    secrets: &Secrets,
+    facilities: &Arc<Facilities>,
+    secrets: &Arc<Secrets>,
     send: bool,
 ) -> Vec<Finding> {
     let mut found = files(snapshot);
     found.extend(of_secrets(snapshot, secrets));
+    found.extend(provider::examine(snapshot, facilities, secrets).await);
     found.extend(folders(snapshot));
     found.extend(servers::examine(snapshot, &facilities.http).await);
     found.extend(clusters::examine(snapshot, &facilities.clusters).await);
@@ -151,6 +157,13 @@ fn of_secrets(snapshot: &Snapshot, secrets: &Secrets) -> Vec<Finding> {
                 .filter(|intake| intake.auth.as_ref().is_some_and(asks))
                 .map(|intake| format!("the intake `{}`", intake.path)),
         );
+        let oidc = settings
+            .oidc
+            .as_ref()
+            .and_then(|oidc| oidc.client_secret.as_deref());
+        if oidc == Some(name) {
+            by.insert("`[oidc]`".to_owned());
+        }
         by.into_iter().collect::<Vec<_>>().join(", ")
     };
     let names = snapshot.settings.secrets.keys();

@@ -1,7 +1,7 @@
 //! The provider's public keys, and a token's signature held against them.
 
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
-use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +30,17 @@ impl Keys {
         Ok(Self(
             keys.filter_map(|key| serde_json::from_value(key).ok()).collect(),
         ))
+    }
+
+    /// How many of them may sign a token.
+    pub(super) fn usable(&self) -> usize {
+        let signs = |key: &&Jwk| {
+            let way = key.common.public_key_use.as_ref();
+            let kind = DecodingKey::from_jwk(key).map(|key| key.family());
+            matches!(way, None | Some(PublicKeyUse::Signature))
+                && kind.is_ok_and(|kind| kind != AlgorithmFamily::Hmac)
+        };
+        self.0.iter().filter(signs).count()
     }
 
     /// What a token says, where one of these keys signed it. Nothing of what it says is checked.

@@ -307,6 +307,25 @@ impl Provider {
     }
 }
 
+/// How many keys a provider has that may sign tokens, where it can be used.
+///
+/// # Errors
+/// In a sentence, why it cannot.
+pub(crate) async fn examined(
+    oidc: &Oidc,
+    facilities: &Arc<Facilities>,
+    secrets: &Arc<Secrets>,
+) -> Result<usize, String> {
+    let out = Out {
+        facilities: facilities.clone(),
+        secrets: secrets.clone(),
+    };
+    match out.look(oidc).await?.keys.usable() {
+        0 => Err("it has no key that a token may be signed with: RS, PS, ES and EdDSA are".to_owned()),
+        keys => Ok(keys),
+    }
+}
+
 fn refused(detail: String) -> Problem {
     Problem::new(Code::NotAuthenticated, detail).hint("log in again")
 }
