@@ -316,6 +316,13 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
         ("bo", "POST", "/pauses".into(), pause("all"), 403),
         ("ada", "GET", "/audit".into(), none.clone(), 200),
         ("ada", "POST", "/reload".into(), none.clone(), 200),
+        (
+            "pia",
+            "POST",
+            run(&gpu, "/steps/reset/decision"),
+            yes.clone(),
+            403,
+        ),
         // The one whose it is says yes.
         ("pat", "POST", run(&disk, "/steps/clean/decision"), yes, 204),
     ];
@@ -345,7 +352,7 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
     // What did not count is in the audit, with why.
     let audit = site.engine.ask(&["audit", "list"]).unwrap().to_string();
     assert!(
-        audit.contains("which the role of `ina` does not reach"),
+        audit.contains("`pia` has role viewer; to decide takes role approver"),
         "{audit}"
     );
     site.engine.stop().unwrap();
@@ -403,5 +410,51 @@ async fn pages_show_and_offer_what_the_role_reaches_and_nothing_else() {
             "{who} {path}: {body}"
         );
     }
+    site.engine.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_nobody_any_more_is_told_nothing_more_of_a_run_that_they_follow() {
+    let site = Site::start().await;
+    let gpu = site.fire("GpuHangs");
+    let events = |who: &str| {
+        let path = format!("/api/v1/runs/{gpu}/events");
+        let authorization = format!("Bearer {who}");
+        let (mut seen, mut changed) = (Vec::new(), false);
+        let told = Connection::open(site.listens).unwrap().follow(
+            &path,
+            &[("authorization", authorization.as_str())],
+            |line| {
+                let word = line
+                    .trim()
+                    .strip_prefix("event: ")
+                    .or(line.trim().strip_prefix("event:"));
+                let word = word.map(str::trim).map(str::to_owned)?;
+                seen.push(word.clone());
+                if !std::mem::replace(&mut changed, true) {
+                    // Once it is followed, `ina` is taken out of stanch.toml, and the run changes.
+                    let toml = fs::read_to_string(site.scratch.path().join("stanch.toml")).unwrap();
+                    let without = toml.replace(
+                        &hex::encode(Sha256::digest("ina")),
+                        &hex::encode(Sha256::digest("other")),
+                    );
+                    site.scratch.write("stanch.toml", without).unwrap();
+                    assert_eq!(site.api("ada", "POST", "/reload", &Value::Null).0, 200);
+                    let answer = json!({ "verdict": "yes" });
+                    let path = format!("/runs/{gpu}/steps/seen/answer");
+                    assert_eq!(site.api("ada", "POST", &path, &answer).0, 204);
+                }
+                (seen.len() == 9 || word == "problem").then(|| seen.clone())
+            },
+        );
+        told.unwrap()
+    };
+    // Changes of before may be told first.
+    let told = events("ina").unwrap();
+    let (last, before) = told.split_last().unwrap();
+    assert!(
+        last == "problem" && before.iter().all(|word| word == "run") && !before.is_empty(),
+        "{told:?}"
+    );
     site.engine.stop().unwrap();
 }

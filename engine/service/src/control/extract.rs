@@ -40,6 +40,25 @@ impl Deref for Caller {
     }
 }
 
+/// Who is asking, for as long as they are told something: found out anew each time, so that who is nobody any more is told no more.
+pub(super) struct Follower(Parts);
+
+impl Follower {
+    /// Who it is now.
+    pub(super) async fn now(&self, shared: &Shared) -> Result<Actor, Problem> {
+        let who = caller(&self.0, shared).await?;
+        Ok(who.on(shared.door.word()))
+    }
+}
+
+impl FromRequestParts<Shared> for Follower {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        Ok(Self(parts.clone()))
+    }
+}
+
 impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 

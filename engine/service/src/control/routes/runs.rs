@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::Shared;
 use crate::control::Answer;
 use crate::control::actor::must_be;
-use crate::control::extract::{Body, Caller};
+use crate::control::extract::{Body, Caller, Follower};
 use crate::control::types::{
     AnswerCheck, ByHand, CancelRun, Code, Decide, Problem, RunFilter, RunSummary, RunView, Settle, StartRun,
     Suggested, UndoRun,
@@ -86,6 +86,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn follow(
     who: Caller,
+    follower: Follower,
     State(shared): State<Shared>,
     Path(run): Path<String>,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
@@ -94,15 +95,18 @@ pub(super) async fn follow(
     let place = shared.door.follow()?;
     // Subscribed before it is read: a change in between is told.
     let changes = shared.control.changes(&run).await?;
-    let who = Arc::new(who);
-    let control = Arc::clone(&shared.control);
+    let (follower, ending) = (Arc::new(follower), shared.ending.clone());
     // What is told last is that nothing more is: then the run is as the journal has it.
     let looks = stream::once(async {})
         .chain(changes)
         .chain(stream::once(async {}));
     let views = looks.then(move |()| {
-        let (control, run, who) = (Arc::clone(&control), run.clone(), Arc::clone(&who));
-        async move { control.run(&who, &run).await }
+        let (shared, run, follower) = (shared.clone(), run.clone(), Arc::clone(&follower));
+        async move {
+            let who = follower.now(&shared).await?;
+            must_be(&who, Role::Viewer, "read")?;
+            shared.control.run(&who, &run).await
+        }
     });
     // A closed run may still be told of repeats of its alerts; nobody follows for those.
     let views = views.scan(false, |over, view| {
@@ -117,7 +121,7 @@ pub(super) async fn follow(
             let _held = &place;
             Ok(event(view))
         })
-        .take_until(shared.ending.cancelled_owned());
+        .take_until(ending.cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
 }
 
