@@ -215,7 +215,7 @@ async fn start_on(
         ending.clone(),
     ));
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
-    let probed = metrics.clone();
+    let (probed, certified) = (metrics.clone(), metrics.clone());
     let reconciler = Reconciler {
         engine: engine.clone(),
         facilities: facilities.clone(),
@@ -230,6 +230,7 @@ async fn start_on(
         reloader.clone(),
         pulse,
         provider.clone(),
+        tls.clone(),
     ));
     let followers = control::followers();
     let router = intake::router(Arc::new(front))
@@ -250,7 +251,7 @@ async fn start_on(
         tokio::spawn(until(look(provider, reloader.clone()), ending.clone())),
     ];
     if let Some(tls) = tls {
-        doors.push(tokio::spawn(tls.watch(ending.clone())));
+        doors.push(tokio::spawn(tls.watch(certified, ending.clone())));
     }
     tracing::info!(%address, generation = reloader.current().load().generation, runs = engine.open_runs(), "serving");
     Ok(Served {

@@ -103,6 +103,8 @@ pub enum ProblemKind {
     Plugin,
     /// A cluster.
     Cluster,
+    /// The certificate of `server.tls` and its key.
+    Certificate,
 }
 
 impl Snapshot {

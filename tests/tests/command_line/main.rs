@@ -737,4 +737,23 @@ async fn an_engine_with_a_certificate_is_reached_by_tls_by_who_trusts_it_and_not
         "no certificate is in it",
     );
     refused(&by(&["--server", &clear]), 3, "no engine");
+
+    // A certificate that came without its key is said where every file that does not load is; the one in use stays.
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    scratch.write("ca.pem", made.cert.pem()).unwrap();
+    scratch.write("cert.pem", other.cert.pem()).unwrap();
+    let problems = |there: bool| {
+        until("what is wrong with the certificate to be said", || {
+            let output = by(&["--server", &secure, "--ca", "ca.pem"]);
+            let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+            let problems = status["problems"].as_array()?.clone();
+            (problems.is_empty() != there).then_some(problems)
+        })
+    };
+    let said = problems(true);
+    assert_eq!(said[0]["kind"], "certificate", "{said:?}");
+    let message = said[0]["message"].as_str().unwrap();
+    assert!(message.contains("cannot be used together"), "{message}");
+    scratch.write("cert.pem", made.cert.pem()).unwrap();
+    problems(false);
 }

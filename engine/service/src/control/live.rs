@@ -42,6 +42,7 @@ use super::{Answer, Control};
 use crate::audit::{Entry, Failures};
 use crate::clock;
 use crate::config::Settings;
+use crate::door::tls::Tls;
 use crate::executor::Engine;
 use crate::intake::{self, AlertSink as _};
 use crate::oidc::Provider;
@@ -62,11 +63,18 @@ pub struct Live {
     started_at: Timestamp,
     failures: Failures,
     provider: Arc<Provider>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Live {
-    /// Of this engine and this reloader. `pulse` tells of what changes, `provider` says who people are.
-    pub fn new(engine: Engine, reloader: Arc<Reloader>, pulse: Pulse, provider: Arc<Provider>) -> Self {
+    /// Of this engine and this reloader. `pulse` tells of what changes, `provider` says who people are, `tls` is spoken at the door.
+    pub(crate) fn new(
+        engine: Engine,
+        reloader: Arc<Reloader>,
+        pulse: Pulse,
+        provider: Arc<Provider>,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         Self {
             engine,
             reloader,
@@ -74,6 +82,7 @@ impl Live {
             started_at: clock::now(),
             failures: Failures::default(),
             provider,
+            tls,
         }
     }
 
@@ -211,6 +220,7 @@ impl Control for Live {
                 .iter()
                 .filter(|problem| reach.sees_problem(&snapshot, problem))
                 .cloned()
+                .chain(self.tls.as_ref().and_then(|tls| tls.problem()))
                 .collect(),
             clusters: self
                 .reloader

@@ -1,24 +1,28 @@
 //! TLS at the door: a certificate and its key from two files, taken anew where they change.
 //!
 //! The files are read together and looked at every ten seconds, so that a renewed certificate is used without a restart, also where it
-//! is swapped as Kubernetes swaps mounted files. A pair that does not fit leaves the one before in use and is told of, once.
+//! is swapped as Kubernetes swaps mounted files. A pair that does not fit leaves the one before in use; the log says so once, and status and
+//! metrics for as long as it is there ([`Tls::problem`]), as of every other file that does not load.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use stanch_contract::Digest;
+use stanch_contract::{Digest, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::config::settings::TlsFiles;
+use crate::snapshot::{Problem, ProblemKind};
+use crate::telemetry::Metrics;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(10);
@@ -62,8 +66,17 @@ pub enum TlsError {
 pub(crate) struct Tls {
     files: TlsFiles,
     config: ArcSwap<ServerConfig>,
-    /// Of the files that were looked at last.
-    seen: Mutex<Option<Digest>>,
+    state: Mutex<State>,
+}
+
+/// What is known of the files.
+struct State {
+    /// Of those that were looked at last; nothing where they could not be read.
+    seen: Option<Digest>,
+    /// Of the certificate that is in use.
+    used: Digest,
+    /// Why the pair that is there is not: since when, and what is wrong.
+    trouble: Option<(Timestamp, String)>,
 }
 
 impl Tls {
@@ -72,7 +85,11 @@ impl Tls {
         let read = Pair::read(files)?;
         Ok(Self {
             config: ArcSwap::new(read.config(files)?),
-            seen: Mutex::new(Some(read.digest())),
+            state: Mutex::new(State {
+                seen: Some(read.digest()),
+                used: Digest::of(&read.cert),
+                trouble: None,
+            }),
             files: files.clone(),
         })
     }
@@ -82,23 +99,55 @@ impl Tls {
     /// # Errors
     /// Why it does not fit, the first time that it is looked at.
     pub(crate) fn again(&self) -> Result<bool, TlsError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        let looked = self.look(&mut state);
+        match &looked {
+            Ok(true) => state.trouble = None,
+            Ok(false) => {}
+            Err(error) => {
+                let since = state.trouble.take().map_or_else(clock::now, |(since, _)| since);
+                state.trouble = Some((since, error.to_string()));
+            }
+        }
+        looked
+    }
+
+    fn look(&self, state: &mut State) -> Result<bool, TlsError> {
         let read = match Pair::read(&self.files) {
             Ok(read) => read,
-            // Told of once: `None` is what nothing that can be read is.
-            Err(_) if seen.is_none() => return Ok(false),
+            Err(_) if state.seen.is_none() => return Ok(false),
             Err(error) => {
-                *seen = None;
+                state.seen = None;
                 return Err(error);
             }
         };
         let digest = read.digest();
-        if *seen == Some(digest) {
+        if state.seen == Some(digest) {
             return Ok(false);
         }
-        *seen = Some(digest);
+        state.seen = Some(digest);
         self.config.store(read.config(&self.files)?);
+        state.used = Digest::of(&read.cert);
         Ok(true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with the pair that is in the files, while it is; the one in use is another then.
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        let state = self.lock();
+        let (since, why) = state.trouble.as_ref()?;
+        Some(Problem {
+            kind: ProblemKind::Certificate,
+            path: self.files.cert.clone(),
+            name: "server.tls".to_owned(),
+            message: why.clone(),
+            rendered: format!("{why}\n"),
+            kept: Some(state.used),
+            since: *since,
+        })
     }
 
     /// The handshake of a connection.
@@ -110,8 +159,9 @@ impl Tls {
     }
 
     /// Looks at the files until `ending` is cancelled.
-    pub(crate) async fn watch(self: Arc<Self>, ending: CancellationToken) {
+    pub(crate) async fn watch(self: Arc<Self>, metrics: Arc<Metrics>, ending: CancellationToken) {
         loop {
+            metrics.certificate(self.problem().is_none());
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
                 () = ending.cancelled() => return,
@@ -256,9 +306,24 @@ mod tests {
         );
         assert!(!tls.again().unwrap(), "told of once");
         assert!(trusted(&tls, &first.0).await);
+        let problem = tls.problem().unwrap();
+        assert_eq!(
+            (problem.kind, problem.kept),
+            (ProblemKind::Certificate, Some(Digest::of(first.0.as_bytes())))
+        );
+        assert!(problem.message.contains("cannot be used together"), "{problem:?}");
+        // Another that does not fit is still the same trouble; the files may also be gone.
+        written(folder.path(), (&second.0, "no key"));
+        assert!(tls.again().is_err());
+        let worse = tls.problem().unwrap();
+        assert!(
+            worse.message.contains("holds no private key") && worse.since == problem.since,
+            "{worse:?}"
+        );
 
         written(folder.path(), (&second.0, &second.1));
         assert!(tls.again().unwrap());
+        assert_eq!(tls.problem(), None);
         assert!(trusted(&tls, &second.0).await);
         assert!(!trusted(&tls, &first.0).await);
     }

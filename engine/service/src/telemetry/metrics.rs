@@ -472,6 +472,12 @@ impl Metrics {
         self.reloads.get_or_create(&Word { kind: result }).inc();
     }
 
+    /// Whether the certificate of `server.tls` that is in the files is the one in use.
+    pub fn certificate(&self, is_used: bool) {
+        let kind = Word { kind: "certificate" };
+        self.problems.get_or_create(&kind).set(i64::from(!is_used));
+    }
+
     /// What is loaded now.
     pub fn loaded(&self, loaded: &Loaded) {
         self.generation.set(loaded.generation);
