@@ -215,7 +215,7 @@ async fn start_on(
         ending.clone(),
     ));
     let sink: Arc<dyn AlertSink> = Arc::new(engine.clone());
-    let (probed, certified) = (metrics.clone(), metrics.clone());
+    let (probed, certified, looked) = (metrics.clone(), metrics.clone(), metrics.clone());
     let reconciler = Reconciler {
         engine: engine.clone(),
         facilities: facilities.clone(),
@@ -248,7 +248,7 @@ async fn start_on(
         tokio::spawn(follow(engine.clone(), reloader.clone(), ending.clone())),
         tokio::spawn(collect(store, ending.clone())),
         tokio::spawn(probe(reloader.clone(), probed, ending.clone())),
-        tokio::spawn(until(look(provider, reloader.clone()), ending.clone())),
+        tokio::spawn(until(look(provider, reloader.clone(), looked), ending.clone())),
     ];
     if let Some(tls) = tls {
         doors.push(tokio::spawn(tls.watch(certified, ending.clone())));
@@ -414,10 +414,9 @@ async fn until(work: impl Future<Output = ()>, ending: CancellationToken) {
 }
 
 /// Looks now and then at the provider that says who people are.
-async fn look(provider: Arc<Provider>, reloader: Arc<Reloader>) {
-    provider
-        .watch(|| reloader.current().load().settings.clone())
-        .await;
+async fn look(provider: Arc<Provider>, reloader: Arc<Reloader>, metrics: Arc<Metrics>) {
+    let settings = || reloader.current().load().settings.clone();
+    provider.watch(settings, &metrics).await;
 }
 
 /// Tells the engine each time that something else is loaded.

@@ -417,6 +417,14 @@ fn while_the_provider_is_down_tokens_go_on_and_the_page_says_so_and_it_comes_bac
     assert_eq!(stage.api("GET", "/status", "a.b.c", &Value::Null).0, 503);
     assert!(stage.log().contains("is of no use"), "{}", stage.log());
 
+    until("the metric to say so", || {
+        let metrics = Visitor::new(&stage).get("/metrics").body;
+        metrics
+            .contains("stanch_log_in_up{kind=\"oidc\"} 0")
+            .then_some(())
+    })
+    .unwrap();
+
     stage.provider = Some(OidcProvider::start_at(at, &redirect, &people()).unwrap());
     until("the provider to be of use", || {
         (Visitor::new(&stage).get("/login/provider?next=%2Fr").status == 303).then_some(())

@@ -38,6 +38,7 @@ use crate::config::settings::Oidc;
 use crate::control::Answer;
 use crate::control::types::{Code, Problem};
 use crate::secrets::Secrets;
+use crate::telemetry::Metrics;
 
 /// What is known is looked at anew after this long.
 const REFRESH: Span = Span::from_secs(5 * 60);
@@ -291,7 +292,7 @@ impl Provider {
     }
 
     /// Looks at the provider of now where it is time, for as long as somebody waits for this. `settings` gives those of now.
-    pub(crate) async fn watch(&self, settings: impl Fn() -> Arc<Settings>) {
+    pub(crate) async fn watch(&self, settings: impl Fn() -> Arc<Settings>, metrics: &Metrics) {
         loop {
             if let Some(oidc) = &settings().oidc {
                 let due = match self.held(oidc) {
@@ -301,6 +302,7 @@ impl Provider {
                 if due {
                     self.look(oidc, clock::now()).await;
                 }
+                metrics.provider(self.down(oidc).is_none());
             }
             tokio::time::sleep(EVERY).await;
         }

@@ -152,6 +152,7 @@ pub struct Metrics {
     problems: Family<Word, Gauge>,
     loaded: Family<Word, Gauge>,
     clusters: Family<ClusterLabels, Gauge>,
+    providers: Family<Word, Gauge>,
 }
 
 impl fmt::Debug for Metrics {
@@ -203,6 +204,7 @@ impl Metrics {
             problems: Family::default(),
             loaded: Family::default(),
             clusters: Family::default(),
+            providers: Family::default(),
         };
         metrics.register();
         metrics
@@ -343,6 +345,11 @@ impl Metrics {
             "1 where the cluster answered when it was last asked",
             self.clusters.clone(),
         );
+        r.register(
+            "log_in_up",
+            "1 where the provider of log-ins answered the last time, 0 where it did not",
+            self.providers.clone(),
+        );
     }
 
     /// Where the readings come from.
@@ -472,6 +479,12 @@ impl Metrics {
         self.reloads.get_or_create(&Word { kind: result }).inc();
     }
 
+    /// Whether the provider of `[oidc]` answered the last time.
+    pub fn provider(&self, is_up: bool) {
+        let kind = Word { kind: "oidc" };
+        self.providers.get_or_create(&kind).set(i64::from(is_up));
+    }
+
     /// Whether the certificate of `server.tls` that is in the files is the one in use.
     pub fn certificate(&self, is_used: bool) {
         let kind = Word { kind: "certificate" };
@@ -534,6 +547,8 @@ mod tests {
         metrics.run_closed("healed", false, Duration::from_secs(4));
         metrics.clusters([("gone", true)]);
         metrics.clusters([("eu-b", true), ("us-a", false)]);
+        metrics.certificate(false);
+        metrics.provider(false);
         metrics.read_from(Box::new(|| Readings {
             runs_open: 7,
             ..Readings::default()
@@ -550,6 +565,8 @@ mod tests {
             "stanch_runs_open 7",
             "stanch_cluster_up{cluster=\"eu-b\"} 1",
             "stanch_cluster_up{cluster=\"us-a\"} 0",
+            "stanch_load_problems{kind=\"certificate\"} 1",
+            "stanch_log_in_up{kind=\"oidc\"} 0",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
