@@ -518,6 +518,13 @@ do = "Call the vendor"
         loaded("", folder(), Some(true)).unwrap(),
         ["slack:#team", "slack:#team"]
     );
+    let mut source = source("a", &text(own));
+    source.defaults = folder();
+    let page = stanch_runbook::render::page(&load(&source, &catalogue()).unwrap());
+    assert!(
+        page.contains("people hear of it in: slack:#payments, then page:dba, then where"),
+        "{page}"
+    );
     // What a run pinned goes on, whatever stanch.toml has by now.
     assert_eq!(
         loaded(own, json!({}), None).unwrap(),

@@ -329,7 +329,7 @@ async fn whoever_may_not_decide_is_told_so_alone_and_a_second_click_changes_noth
     assert_eq!(stage.run(&run)["steps"][0]["state"], "asked");
     let audit = stage.tell(&["audit", "list"]);
     assert!(
-        audit.contains("slack:U0STRANGER") && audit.contains("does not count"),
+        audit.contains("slack:U0STRANGER") && audit.contains("does not count") && audit.contains(", plan "),
         "{audit}"
     );
 

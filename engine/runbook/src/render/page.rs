@@ -260,6 +260,14 @@ fn steps(page: &mut Page, heading: &str, steps: &[Step]) {
                 );
             }
         }
+        if !step.channels.is_empty() {
+            let channels: Vec<String> = step.channels.iter().map(ToString::to_string).collect();
+            let words = format!(
+                "{}, then where the operator's channels are",
+                channels.join(", then ")
+            );
+            page.point("people hear of it in", words);
+        }
         cluster(page, step.on.as_deref());
         if let Some(by_hand) = &step.by_hand {
             page.point("by hand", by_hand);

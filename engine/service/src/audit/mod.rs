@@ -65,6 +65,9 @@ pub enum Entry {
         by: String,
         /// Where.
         via: String,
+        /// To which plan, where one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Digest>,
         /// Why it does not count.
         why: String,
     },

@@ -78,11 +78,13 @@ fn told(entry: &Entry) -> (String, String, Tone) {
             yes,
             by,
             via,
+            plan,
             why,
         } => {
             let word = if *yes { "yes" } else { "no" };
+            let plan = plan.map_or_else(String::new, |plan| format!(", plan {}", plan.short()));
             let what = format!(
-                "{word} to{} of run {run}{} does not count: {why}",
+                "{word} to{} of run {run}{plan}{} does not count: {why}",
                 about(step),
                 at(via)
             );

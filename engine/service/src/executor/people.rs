@@ -76,7 +76,7 @@ impl Engine {
         yes: bool,
         reason: String,
     ) -> Result<(), Refusal> {
-        let said = (by.clone(), step.clone());
+        let said = (by.clone(), step.clone(), digest);
         let taken = async {
             let by = self.in_run(&by, run, Role::Approver, "decide").await?;
             let input = Input::Decide {
@@ -106,7 +106,7 @@ impl Engine {
         digest: Option<PlanDigest>,
         reason: String,
     ) -> Result<(), Refusal> {
-        let said = (by.clone(), step.clone());
+        let said = (by.clone(), step.clone(), digest);
         let taken = async {
             let by = self.in_run(&by, run, least, "decide alone").await?;
             let input = Input::BreakGlass {
@@ -126,7 +126,7 @@ impl Engine {
     fn audit_not_taken(
         &self,
         run: &RunId,
-        (by, step): (Actor, Option<StepId>),
+        (by, step, plan): (Actor, Option<StepId>, Option<PlanDigest>),
         yes: bool,
         taken: &Result<(), Refusal>,
     ) {
@@ -137,6 +137,7 @@ impl Engine {
                 yes,
                 by: by.name,
                 via: by.via,
+                plan: plan.map(|plan| plan.digest()),
                 why: why.to_string(),
             });
         }

@@ -131,9 +131,12 @@ impl Workspace {
     }
 
     async fn one(&self, click: &Click, action: &Action, about: &About) -> Result<(), String> {
-        let by = self
-            .who(click, about, action.action_id == blocks::APPROVE)
-            .await?;
+        let decides = match action.action_id.as_str() {
+            blocks::APPROVE => Some(true),
+            blocks::DENY => Some(false),
+            _ => None,
+        };
+        let by = self.who(click, about, decides).await?;
         match action.action_id.as_str() {
             blocks::DETAILS => {
                 let there = self.engine.in_run(&by, &about.run, Role::Viewer, "look").await;
@@ -170,19 +173,22 @@ impl Workspace {
         said.await.map_err(|why| format!("This does not count: {why}"))
     }
 
-    /// The person who pressed.
-    async fn who(&self, click: &Click, about: &About, yes: bool) -> Result<Actor, String> {
+    /// The person who pressed. A yes or no of who may not say it is audited, as one on the command line is.
+    async fn who(&self, click: &Click, about: &About, decides: Option<bool>) -> Result<Actor, String> {
         let slack = super::settings(self.engine.current()).map_err(|failure| failure.message)?;
         let settings = self.engine.current().load().settings.clone();
         let refused = |why: String| {
-            self.engine.audit().note(Entry::NotTaken {
-                run: about.run.clone(),
-                step: Some(about.step.clone()),
-                yes,
-                by: format!("slack:{}", text::clean_line_to(&click.user.id, 40)),
-                via: via(click),
-                why: why.clone(),
-            });
+            if let Some(yes) = decides {
+                self.engine.audit().note(Entry::NotTaken {
+                    run: about.run.clone(),
+                    step: Some(about.step.clone()),
+                    yes,
+                    by: format!("slack:{}", text::clean_line_to(&click.user.id, 40)),
+                    via: via(click),
+                    plan: about.plan,
+                    why: why.clone(),
+                });
+            }
             why
         };
         // In a channel that two workspaces share, members of the other have ids that could be anybody's here.
