@@ -14,6 +14,8 @@ use crate::PartError;
 
 /// Of util-linux: sets the signal, then becomes the program.
 const WITH_SIGNAL: &str = "setpriv";
+/// In between: whoever was killed before the signal was set is nobody's parent any more, and nothing is started.
+const STILL_THERE: &str = r#"[ "$PPID" = "$1" ] || exit; shift; exec "$@""#;
 
 /// A running program. It ends with this value.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ impl Process {
             .map_err(failed)?;
         let mut command = Command::new(WITH_SIGNAL);
         command
-            .args(["--pdeathsig", "KILL", "--"])
+            .args(["--pdeathsig", "KILL", "--", "sh", "-c", STILL_THERE, "sh"])
+            .arg(std::process::id().to_string())
             .arg(program)
             .args(arguments);
         command.current_dir(folder);

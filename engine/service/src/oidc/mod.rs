@@ -1,8 +1,8 @@
-//! Who people are by OpenID Connect: a provider of the operator's says it, stanch.toml says what it is worth ([`person`]).
+//! Who people are by OpenID Connect: a provider of the operator's says it, stanch.toml says what it is worth (`person.rs`).
 //!
-//! On the pages somebody is sent to the provider and comes back with a code ([`flow`]); at the API they come with a token that the
-//! provider made for it. Both end in claims that are held against the provider's keys ([`keys`]), for this issuer, audience and time
-//! ([`token`]). The library reads and the engine judges: jsonwebtoken's own checks read the machine's clock, and take several issuers.
+//! On the pages somebody is sent to the provider and comes back with a code (`flow.rs`); at the API they come with a token that the
+//! provider made for it. Both end in claims that are held against the provider's keys (`keys.rs`), for this issuer, audience and time
+//! (`token.rs`). The library reads and the engine judges: jsonwebtoken's own checks read the machine's clock, and take several issuers.
 //! openidconnect would do more of it, with a second cryptography and a client of its own beside the connector that all else leaves by.
 //!
 //! What is known of the provider is looked at anew every few minutes, and once when a token names a key that is not known, never more
