@@ -65,12 +65,16 @@ impl Actor {
             return Some(self.clone());
         }
         let there = self.bounds.iter().filter(|bound| bound.reaches(team));
-        let role = there.map(|bound| bound.role).max()?;
-        Some(Self {
+        there.map(|bound| bound.role).max().map(|role| self.with(role))
+    }
+
+    /// The same person with this role and no bounds: as far as they go in one place.
+    pub fn with(&self, role: Role) -> Self {
+        Self {
             role,
             bounds: Vec::new(),
             ..self.clone()
-        })
+        }
     }
 
     /// What they may do with what is of no team: the engine as a whole.

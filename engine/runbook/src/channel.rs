@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use stanch_contract::PluginKey;
 
-use crate::load::fields::Got;
-use crate::problem::Problems;
+use crate::load::fields::{Got, is_key};
+use crate::problem::{At, Problems};
 
 /// A place where people are asked and told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Channel {
             }
             return Some(Self::Slack { to: to.to_owned() });
         }
-        if !is_key(kind) || to == Some("") {
+        if !is_key(kind, '-') || to == Some("") {
             let help = "write `slack:#NAME`, or a notification plugin's key and whom it tells, such as `page:inference-oncall`".to_owned();
             let message = format!("`{}` is no channel", written.value);
             problems.add(&written.at, message, "not a channel", help);
@@ -69,17 +69,8 @@ impl Channel {
     }
 
     /// Tells that there is no `[slack]` for a channel of Slack.
-    pub fn no_slack(at: &crate::problem::At, problems: &mut Problems<'_>) {
+    pub fn no_slack(at: &At, problems: &mut Problems<'_>) {
         let help = "add a `[slack]` section with its `token` and `signing` secrets: docs/slack.md".to_owned();
         problems.add(at, "Slack is not set up", "there is no `[slack]`", help);
     }
-}
-
-/// Lower-case letters, digits and `-`, a letter first, as keys of plugins are written.
-fn is_key(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_lowercase())
-        && word
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        && word.len() <= 63
 }

@@ -34,7 +34,7 @@ pub use trigger::{Condition, explain, stopped_by};
 /// Reading a TOML file key by key, with every mistake told at its place: what runbooks and the operator's file are read
 /// with.
 pub mod reading {
-    pub use crate::load::fields::{Fields, Got, one_of, text, wrong_type};
+    pub use crate::load::fields::{Fields, Got, is_key, one_of, text, wrong_type};
     pub use crate::load::node::{Data, Entry, Node, Table, parse};
     pub use crate::problem::{At, Problems, did_you_mean};
 }

@@ -307,3 +307,12 @@ pub fn wrong_type<T>(node: &Node<'_>, what: &str, right: &str, problems: &mut Pr
     );
     None
 }
+
+/// Whether `word` is lower-case letters, digits and `separator`, beginning with a letter: how keys are written.
+pub fn is_key(word: &str, separator: char) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
+        && word.len() <= 63
+}

@@ -1,6 +1,6 @@
 //! Entries in words, for the command line and the pages.
 
-use stanch_contract::StepId;
+use stanch_contract::{Digest, StepId};
 use stanch_journal::AuditEntry;
 
 use super::Entry;
@@ -46,6 +46,9 @@ fn told(entry: &Entry) -> (String, String, Tone) {
         step.as_ref()
             .map_or_else(String::new, |step: &StepId| format!(" {step}"))
     };
+    let word = |yes: bool| if yes { "yes" } else { "no" };
+    let planned =
+        |plan: Option<Digest>| plan.map_or_else(String::new, |plan| format!(", plan {}", plan.short()));
     match entry {
         Entry::Decision {
             run,
@@ -58,8 +61,7 @@ fn told(entry: &Entry) -> (String, String, Tone) {
             alone,
             ..
         } => {
-            let word = if *yes { "yes" } else { "no" };
-            let plan = plan.map_or_else(String::new, |plan| format!(", plan {}", plan.short()));
+            let (word, plan) = (word(*yes), planned(*plan));
             let (alone, tone) = if *alone {
                 (", alone", Tone::Bad)
             } else {
@@ -81,8 +83,7 @@ fn told(entry: &Entry) -> (String, String, Tone) {
             plan,
             why,
         } => {
-            let word = if *yes { "yes" } else { "no" };
-            let plan = plan.map_or_else(String::new, |plan| format!(", plan {}", plan.short()));
+            let (word, plan) = (word(*yes), planned(*plan));
             let what = format!(
                 "{word} to{} of run {run}{plan}{} does not count: {why}",
                 about(step),

@@ -213,25 +213,9 @@ fn over(step: &StepView, matter: &Matter, undo: bool) -> Standing {
 /// How a step stands, in a line.
 pub(super) fn over_of_step(step: &StepView) -> (String, Tone) {
     let (word, tone) = words::step(&step.state);
-    let why = reason(step).map_or_else(String::new, |why| format!(" ({why})"));
+    let why = step.state.why().filter(|why| !why.is_empty());
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
     (format!("{word}{why}"), tone)
-}
-
-fn reason(step: &StepView) -> Option<&str> {
-    use crate::control::types::StepState as S;
-    match &step.state {
-        S::Held { why }
-        | S::Locking { why }
-        | S::Paused { why }
-        | S::Retrying { why, .. }
-        | S::Skipped { why }
-        | S::Rejected { why }
-        | S::Failed { why }
-        | S::InDoubt { why, .. }
-        | S::Undone { why }
-        | S::UndoFailed { why } => Some(why.as_str()).filter(|why| !why.is_empty()),
-        _ => None,
-    }
 }
 
 pub(super) fn found(check: &CheckView) -> Option<(String, String)> {

@@ -21,7 +21,7 @@ use super::slack::{SlackChannel, Workspace};
 use super::turn::turn;
 use super::{Card, Channel, Details};
 use crate::clock;
-use crate::config::settings::{Approvals, Channel as Place};
+use crate::config::settings::{Approvals, Channel as Place, Settings};
 use crate::control::types::{CheckState, RunView};
 use crate::executor::Engine;
 use crate::report::compose::run_view;
@@ -157,11 +157,11 @@ impl Desk {
                     continue;
                 }
             };
-            let next = self.look(&state, &events, &mut file);
-            let closed = state.ending().is_some();
-            let shown = !file.again || file.tries > LAST_TRIES;
             let settings = self.engine.current().load().settings.clone();
             let matters = file.matters(&state, &events);
+            let next = self.look(&state, &events, &settings, &matters, &mut file);
+            let closed = state.ending().is_some();
+            let shown = !file.again || file.tries > LAST_TRIES;
             // A notice that nobody can be told of is nothing to wait for.
             let nothing = matters.iter().all(|matter| {
                 let nowhere = places(&state, matter, &settings.approvals).is_empty();
@@ -193,15 +193,20 @@ impl Desk {
     }
 
     /// Begins what is due; gives when it is looked again.
-    fn look(&self, state: &State, events: &[Event], file: &mut File) -> Option<Timestamp> {
-        let matters = file.matters(state, events);
+    fn look(
+        &self,
+        state: &State,
+        events: &[Event],
+        settings: &Settings,
+        matters: &[Matter],
+        file: &mut File,
+    ) -> Option<Timestamp> {
         if matters.is_empty() {
             return None;
         }
-        let settings = self.engine.current().load().settings.clone();
         let view = run_view(state, events, clock::now());
         let mut next = None;
-        for matter in &matters {
+        for matter in matters {
             let Some(card) = Card::of(&view, matter, &settings.server) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use stanch_contract::Span;
 use stanch_runbook::reading::{Fields, Got, Problems, did_you_mean};
-use url::{Host, Url};
+use url::Url;
 
 use super::people::ROLES;
 use super::settings::{Approvals, BreakGlass, Channel, Role, Slack};
@@ -145,12 +145,8 @@ pub(super) fn slack(top: &mut Fields<'_, '_>, names: &Names, problems: &mut Prob
 /// A token goes there: so TLS, or this machine.
 pub(super) fn fit(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
-    let local = match url.host()? {
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-        Host::Domain(_) => false,
-    };
-    let fit = (url.scheme() == "https" || (url.scheme() == "http" && local))
+    let fit = (url.scheme() == "https" || (url.scheme() == "http" && values::is_loopback(&url)))
+        && url.has_host()
         && url.path().ends_with('/')
         && url.query().is_none()
         && url.fragment().is_none()

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use stanch_sandbox::kubernetes::{Access, ClusterSpec};
 
-use super::values::{self, is_key};
-use stanch_runbook::reading::{Data, Fields, Got, Problems, did_you_mean, wrong_type};
+use super::values;
+use stanch_runbook::reading::{Data, Fields, Got, Problems, did_you_mean, is_key, wrong_type};
 
 /// The names of `[clusters]`.
 pub(super) struct Known(BTreeSet<String>);

@@ -2,7 +2,7 @@
 
 use stanch_contract::Span;
 use stanch_runbook::reading::{Fields, Got, Problems};
-use url::{Host, Url};
+use url::Url;
 
 use super::folders;
 use super::people::ROLES;
@@ -154,12 +154,8 @@ fn is_redirect(text: &str) -> bool {
 /// A URL that a secret may go to: so TLS, or this machine.
 pub(crate) fn secure(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let local = match url.host()? {
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-        Host::Domain(name) => name == "localhost",
-    };
-    let fit = (url.scheme() == "https" || (url.scheme() == "http" && local))
+    let fit = values::is_private(&url)
+        && url.has_host()
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();

@@ -12,8 +12,8 @@ use super::clusters::Known;
 use super::grants;
 use super::guardrails::MOST_TARGETS;
 use super::settings::PluginSettings;
-use super::values::{self, Names, is_key};
-use stanch_runbook::reading::{At, Data, Fields, Got, Problems, wrong_type};
+use super::values::{self, Names};
+use stanch_runbook::reading::{At, Data, Fields, Got, Problems, is_key, wrong_type};
 
 pub(super) fn plugins(
     top: &mut Fields<'_, '_>,

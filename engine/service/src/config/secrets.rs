@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::settings::SecretPlace;
-use super::values::{self, is_key};
-use stanch_runbook::reading::{Data, Fields, Problems};
+use super::values;
+use stanch_runbook::reading::{Data, Fields, Problems, is_key};
 
 pub(super) fn secrets(
     top: &mut Fields<'_, '_>,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use stanch_contract::{ByteSize, Span, text};
-use url::{Host, Url};
+use url::Url;
 
 use super::settings::{Intake, Server, Store, TlsFiles};
 use super::values;
@@ -113,14 +113,7 @@ fn is_origin(text: &str) -> bool {
         return false;
     }
     let Ok(url) = Url::parse(text) else { return false };
-    let here = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    (url.scheme() == "https" || (url.scheme() == "http" && here))
-        && url.origin().ascii_serialization() == text
+    values::is_private(&url) && url.origin().ascii_serialization() == text
 }
 
 /// Who can be reached from elsewhere proves who sends, and does not do so in the clear.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
+use url::{Host, Url};
 
 use stanch_runbook::reading::{At, Data, Got, Node, Problems, did_you_mean, wrong_type};
 
@@ -15,6 +16,21 @@ const SECRET: &str = "${secret:";
 /// A path of the file, relative to the file's folder.
 pub(super) fn path(base: &Path, written: &str) -> PathBuf {
     base.join(written)
+}
+
+/// Whether a URL leads to this machine by its address.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+/// Whether nobody on the way hears what goes to a URL: by TLS, or on this machine.
+pub(super) fn is_private(url: &Url) -> bool {
+    let here = is_loopback(url) || url.host_str() == Some("localhost");
+    url.scheme() == "https" || (url.scheme() == "http" && here)
 }
 
 /// The networks of `addresses`; a single address is a network of one. What is none is told.
@@ -129,13 +145,4 @@ impl Names {
         );
         false
     }
-}
-
-/// Whether `word` is lower-case letters, digits and `separator`, beginning with a letter: how keys are written.
-pub(super) fn is_key(word: &str, separator: char) -> bool {
-    word.starts_with(|c: char| c.is_ascii_lowercase())
-        && word
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
-        && word.len() <= 63
 }

@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use axum::body::Bytes;
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -136,6 +137,15 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
             )
         })
     }
+}
+
+/// What a route's address asks for, as axum read it.
+pub(super) type Queried<T> = Result<Query<T>, QueryRejection>;
+
+/// What a route's address asks for. Looked at after the role, so that who may not ask is told that.
+pub(super) fn asked<T>(queried: Queried<T>) -> Result<T, Problem> {
+    let Query(asked) = queried.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
+    Ok(asked)
 }
 
 impl IntoResponse for Problem {

@@ -6,7 +6,7 @@
 mod engine;
 mod runs;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -74,9 +74,9 @@ pub(super) fn router(shared: Shared) -> Router {
 
 /// The routes, and a problem for every other path under `/api/v1`.
 pub(super) fn routes(shared: Shared) -> Router {
-    let api = described()
-        .split_for_parts()
-        .0
+    // Both doors have the same: what each says of itself is made once.
+    static API: LazyLock<Router<Shared>> = LazyLock::new(|| described().split_for_parts().0);
+    let api = Router::clone(&API)
         .fallback(nowhere)
         .layer(from_fn_with_state(shared.clone(), once))
         .layer(map_response(private));

@@ -145,15 +145,15 @@ impl Engine {
 
     /// What became of a post of a question. Nobody waits for it.
     pub(crate) fn posted(&self, run: &RunId, step: StepId, post: Post) {
-        let input = Input::Posted { step, post };
-        if let Some(member) = self.inner.board.lock().members.get(run) {
-            let _ = member.mail.send(Letter::Happened(Box::new(input), Vec::new()));
-        }
+        self.happened(run, Input::Posted { step, post });
     }
 
     /// What became of a post of a notice. Nobody waits for it.
     pub(crate) fn noticed(&self, run: &RunId, notice: Notice, post: Post) {
-        let input = Input::Noticed { notice, post };
+        self.happened(run, Input::Noticed { notice, post });
+    }
+
+    fn happened(&self, run: &RunId, input: Input) {
         if let Some(member) = self.inner.board.lock().members.get(run) {
             let _ = member.mail.send(Letter::Happened(Box::new(input), Vec::new()));
         }

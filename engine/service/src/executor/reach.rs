@@ -95,11 +95,7 @@ impl Engine {
         let loaded = snapshot.runbooks.get(runbook);
         let Some(book) = loaded.map(|loaded| &loaded.runbook) else {
             return match by.everywhere() {
-                Some(role) if role >= least => Ok(Actor {
-                    role,
-                    bounds: Vec::new(),
-                    ..by.clone()
-                }),
+                Some(role) if role >= least => Ok(by.with(role)),
                 _ => refused(Reason::Unloaded {
                     runbook: runbook.to_owned(),
                 }),

@@ -59,11 +59,7 @@ impl Visitor {
         let there = web.control.within(&self.actor, runbook);
         Self {
             // Where they have none nothing of it is shown; what is, they may only look at.
-            actor: there.unwrap_or_else(|| Actor {
-                role: Role::Viewer,
-                bounds: Vec::new(),
-                ..self.actor.clone()
-            }),
+            actor: there.unwrap_or_else(|| self.actor.with(Role::Viewer)),
             held: self.held.clone(),
             csrf: self.csrf.clone(),
         }

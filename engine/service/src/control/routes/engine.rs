@@ -1,7 +1,7 @@
 //! The routes of what is not a run: alerts, what is loaded, and the engine itself.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use stanch_contract::Alert;
@@ -9,7 +9,7 @@ use stanch_run::Role;
 
 use super::Shared;
 use crate::control::actor::must_be;
-use crate::control::extract::{Body, Caller};
+use crate::control::extract::{Body, Caller, Queried, asked};
 use crate::control::types::{
     Accepted, AlertsFilter, AuditPage, AuditPart, Code, DryRun, ExplainRequest, Explanation, PauseRequest,
     PlanRequest, PluginView, Problem, ReadAlerts, Reloaded, Report, ReportFilter, RollbackRequest,
@@ -38,11 +38,10 @@ pub(super) async fn status(who: Caller, State(shared): State<Shared>) -> Answer<
 pub(super) async fn report(
     who: Caller,
     State(shared): State<Shared>,
-    filter: Result<Query<ReportFilter>, axum::extract::rejection::QueryRejection>,
+    filter: Queried<ReportFilter>,
 ) -> Answer<Json<Report>> {
     must_be(&who, Role::Viewer, "read")?;
-    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.report(&who, &filter).await.map(Json)
+    shared.control.report(&who, &asked(filter)?).await.map(Json)
 }
 
 /// Takes in alerts as a sender would.
@@ -72,11 +71,10 @@ pub(super) async fn alerts(
 pub(super) async fn taken_in(
     who: Caller,
     State(shared): State<Shared>,
-    filter: Result<Query<AlertsFilter>, axum::extract::rejection::QueryRejection>,
+    filter: Queried<AlertsFilter>,
 ) -> Answer<Json<Vec<TakenIn>>> {
     must_be(&who, Role::Viewer, "read")?;
-    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.taken_in(&who, &filter).await.map(Json)
+    shared.control.taken_in(&who, &asked(filter)?).await.map(Json)
 }
 
 /// The alerts that an intake would make of a body, which is not taken in.
@@ -248,11 +246,10 @@ pub(super) async fn resume(
 pub(super) async fn audit(
     who: Caller,
     State(shared): State<Shared>,
-    part: Result<Query<AuditPart>, axum::extract::rejection::QueryRejection>,
+    part: Queried<AuditPart>,
 ) -> Answer<Json<AuditPage>> {
     must_be(&who, Role::Operator, "read the audit")?;
-    let Query(part) = part.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.audit(&who, part).await.map(Json)
+    shared.control.audit(&who, asked(part)?).await.map(Json)
 }
 
 /// Loads runbooks, plugins and stanch.toml again.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -17,10 +17,10 @@ use utoipa::IntoParams;
 use super::Shared;
 use crate::control::Answer;
 use crate::control::actor::must_be;
-use crate::control::extract::{Body, Caller, Follower};
+use crate::control::extract::{Body, Caller, Follower, Queried, asked};
 use crate::control::types::{
-    AnswerCheck, ByHand, CancelRun, Code, Decide, Problem, RunFilter, RunSummary, RunView, Settle, StartRun,
-    Suggested, UndoRun,
+    AnswerCheck, ByHand, CancelRun, Decide, RunFilter, RunSummary, RunView, Settle, StartRun, Suggested,
+    UndoRun,
 };
 
 #[derive(IntoParams)]
@@ -51,11 +51,10 @@ struct StepInPath {
 pub(super) async fn list(
     who: Caller,
     State(shared): State<Shared>,
-    filter: Result<Query<RunFilter>, axum::extract::rejection::QueryRejection>,
+    filter: Queried<RunFilter>,
 ) -> Answer<Json<Vec<RunSummary>>> {
     must_be(&who, Role::Viewer, "read")?;
-    let Query(filter) = filter.map_err(|error| Problem::new(Code::BadRequest, error.body_text()))?;
-    shared.control.runs(&who, &filter).await.map(Json)
+    shared.control.runs(&who, &asked(filter)?).await.map(Json)
 }
 
 /// A run, whole.
@@ -132,6 +131,7 @@ fn event(view: Answer<RunView>) -> Event {
     };
     Event::default().event(name).data(data.unwrap_or_default())
 }
+
 /// Starts a run by hand.
 #[utoipa::path(
     post, path = "/runs", tag = "runs", operation_id = "startRun",

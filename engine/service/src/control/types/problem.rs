@@ -3,30 +3,15 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
+// The words are tokens, not literals: a derive does not see into a literal that a macro was given.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $word:tt, $status:literal, $title:literal;)*) => {
         /// What kind of problem. The words are stable: programs may rely on them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $word)] $name,)*
         }
-
-        // By hand: a derive does not see words that a macro gives.
-        impl utoipa::PartialSchema for Code {
-            fn schema() -> RefOr<Schema> {
-                ObjectBuilder::new()
-                    .schema_type(Type::String)
-                    .description(Some("What kind of problem. The words are stable: programs may rely on them."))
-                    .enum_values(Some([$($word),*]))
-                    .build()
-                    .into()
-            }
-        }
-
-        impl utoipa::ToSchema for Code {}
 
         impl Code {
             /// Every code.
