@@ -11,6 +11,7 @@
     reason = "only tests call this, and they must stop here"
 )]
 
+pub mod disk;
 pub mod first;
 mod installed;
 mod languages;

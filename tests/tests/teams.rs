@@ -10,7 +10,6 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -18,7 +17,7 @@ use stanch_outside::http::Connection;
 use stanch_outside::serve::{Engine, Scratch, program};
 use stanch_outside::settings;
 use stanch_parts::until;
-use stanch_tests::{packed, sandbox};
+use stanch_tests::{disk, sandbox};
 
 /// The team `platform`'s: it asks before it removes files.
 const DISK: &str = r#"
@@ -94,21 +93,10 @@ impl Site {
     async fn start() -> Self {
         let scratch = Scratch::new("teams").unwrap();
         let folder = scratch.path();
-        let sandbox = sandbox();
         let listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut toml = settings::engine(listens, "platform", "auto");
         toml += "[[runbooks]]\npath = \"inference\"\nteam = \"inference\"\nplugins = [\"gpu-*\"]\n";
-        for (plugin, access) in [("disk-usage", "read"), ("disk-cleanup", "change")] {
-            let component = folder.join(format!("plugins/{plugin}.wasm"));
-            scratch
-                .write(&format!("plugins/{plugin}.wasm"), packed(&sandbox, plugin).await)
-                .unwrap();
-            toml += &settings::plugin(plugin, &component, "");
-            let files = settings::quoted(&folder.join("files"));
-            toml += &format!(
-                "[[plugins.{plugin}.grant.files]]\npath = {files}\nat = \"scratch\"\naccess = \"{access}\"\n"
-            );
-        }
+        toml += &disk::plugins(&scratch, &sandbox()).await;
         for (name, rest) in PEOPLE {
             let digest = hex::encode(Sha256::digest(name));
             toml += &format!("[[users]]\nname = \"{name}\"\ntoken_sha256 = \"{digest}\"\n{rest}\n");
@@ -117,13 +105,7 @@ impl Site {
         scratch.write("runbooks/disk-full.toml", DISK).unwrap();
         scratch.write("runbooks/broken.toml", "name = 7\n").unwrap();
         scratch.write("inference/hanged-gpu.toml", GPU).unwrap();
-        scratch.write("files/old.log", vec![0; 200_000]).unwrap();
-        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
-        let file = fs::File::options()
-            .write(true)
-            .open(folder.join("files/old.log"))
-            .unwrap();
-        file.set_modified(old).unwrap();
+        disk::old_file(&scratch, "old.log", 200_000);
         let engine = Engine::start(&program("stanch").unwrap(), folder, listens, "unused").unwrap();
         Self {
             engine,
@@ -133,20 +115,9 @@ impl Site {
     }
 
     fn api(&self, who: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let authorization = format!("Bearer {who}");
-        let headers = [("authorization", authorization.as_str())];
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let answer = Connection::open(self.listens)
-            .and_then(|mut engine| engine.send(method, &format!("/api/v1{path}"), &headers, &body))
-            .unwrap();
-        (
-            answer.status,
-            serde_json::from_str(&answer.body).unwrap_or_default(),
-        )
+        let mut engine = Connection::open(self.listens).unwrap();
+        let answer = engine.api(method, path, who, body).unwrap();
+        (answer.status, answer.json())
     }
 
     /// The run that an alert of this name opened.

@@ -11,7 +11,6 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use stanch_outside::serve::{Engine, Scratch, program};
 use stanch_outside::settings;
 use stanch_parts::{Browser, until};
-use stanch_tests::{packed, sandbox};
+use stanch_tests::{disk, sandbox};
 
 /// What a hostile sender writes into a label.
 const EVIL: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>";
@@ -80,20 +79,9 @@ impl Site {
     async fn start() -> Self {
         let scratch = Scratch::new("pages").unwrap();
         let folder = scratch.path();
-        let sandbox = sandbox();
         let listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut toml = settings::engine(listens, "platform", "auto");
-        for (plugin, access) in [("disk-usage", "read"), ("disk-cleanup", "change")] {
-            let component = folder.join(format!("plugins/{plugin}.wasm"));
-            scratch
-                .write(&format!("plugins/{plugin}.wasm"), packed(&sandbox, plugin).await)
-                .unwrap();
-            toml += &settings::plugin(plugin, &component, "");
-            let files = settings::quoted(&folder.join("files"));
-            toml += &format!(
-                "[[plugins.{plugin}.grant.files]]\npath = {files}\nat = \"scratch\"\naccess = \"{access}\"\n"
-            );
-        }
+        toml += &disk::plugins(&scratch, &sandbox()).await;
         for (name, role, groups) in PEOPLE {
             let digest = hex::encode(Sha256::digest(token(name)));
             toml += &format!(
@@ -115,14 +103,8 @@ impl Site {
 
     /// Two files that are old enough to be removed.
     fn litter(&self) {
-        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
         for name in ["old-1.log", "old-2.log"] {
-            self.scratch
-                .write(&format!("files/{name}"), vec![0; 100_000])
-                .unwrap();
-            let file = self.scratch.path().join("files").join(name);
-            let file = fs::File::options().write(true).open(file).unwrap();
-            file.set_modified(old).unwrap();
+            disk::old_file(&self.scratch, name, 100_000);
         }
     }
 

@@ -35,6 +35,13 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Its body as JSON; `null` where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
 impl Connection {
     /// Connects.
     pub fn open(host: SocketAddr) -> std::io::Result<Self> {
@@ -76,6 +83,26 @@ impl<S: Read + Write> Connection<S> {
             ("content-type", "application/json"),
         ];
         self.send("POST", path, &headers, body)
+    }
+
+    /// Asks the API with a user's token; `null` is no body.
+    pub fn api(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &serde_json::Value,
+    ) -> std::io::Result<Answer> {
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let body = match body {
+            serde_json::Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        self.send(method, &format!("/api/v1{path}"), &headers, &body)
     }
 
     /// Asks for what goes on coming, and is given each line of it, until there is something or no more comes.

@@ -15,13 +15,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use stanch_outside::run::asked;
 use stanch_outside::serve::{Engine, Scratch, program};
-use stanch_tests::{packed, sandbox};
+use stanch_tests::{disk, packed, sandbox};
 
 const TOKEN: &str = "dana's token";
 
@@ -98,15 +98,8 @@ async fn laid_out() -> (Scratch, SocketAddr) {
             .write(&format!("plugins/{plugin}.wasm"), packed(&sandbox, plugin).await)
             .unwrap();
     }
-    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
     for name in ["old-1.log", "old-2.log"] {
-        scratch.write(&format!("files/{name}"), vec![0; 100_000]).unwrap();
-        fs::File::options()
-            .write(true)
-            .open(folder.join("files").join(name))
-            .unwrap()
-            .set_modified(old)
-            .unwrap();
+        disk::old_file(&scratch, name, 100_000);
     }
     scratch.write("files/new.log", "new").unwrap();
     scratch.write("runbooks/disk-full.toml", RUNBOOK).unwrap();

@@ -15,20 +15,7 @@ struct Api {
 
 impl Api {
     fn ask(&mut self, method: &str, path: &str, body: &Value) -> (u16, String) {
-        let authorization = format!("Bearer {TOKEN}");
-        let headers = [
-            ("authorization", authorization.as_str()),
-            ("content-type", "application/json"),
-        ];
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let answer = self
-            .connection
-            .send(method, &format!("/api/v1{path}"), &headers, &body)
-            .unwrap();
+        let answer = self.connection.api(method, path, TOKEN, body).unwrap();
         (answer.status, answer.body)
     }
 

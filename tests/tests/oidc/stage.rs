@@ -96,20 +96,9 @@ role = "viewer"
 
     /// What the API answers to this token.
     pub(crate) fn api(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
-        let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str())];
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        let answer = Connection::open(self.listens)
-            .and_then(|mut engine| engine.send(method, &format!("/api/v1{path}"), &headers, &body))
-            .unwrap();
-        (
-            answer.status,
-            serde_json::from_str(&answer.body).unwrap_or_default(),
-        )
+        let mut engine = Connection::open(self.listens).unwrap();
+        let answer = engine.api(method, path, token, body).unwrap();
+        (answer.status, answer.json())
     }
 
     /// What `stanch doctor` finds of the provider, whatever else it finds.

@@ -3,14 +3,13 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stanch_outside::run::asked;
 use stanch_outside::serve::{Engine, Scratch, program};
-use stanch_tests::Server;
-use stanch_tests::{packed, sandbox};
+use stanch_tests::{Server, disk, packed, sandbox};
 
 use super::workspace::{APP_TOKEN, Message, SIGNING, TOKEN, Workspace};
 
@@ -241,14 +240,7 @@ impl Stage {
 
     /// Puts an old file into the folder.
     pub(crate) fn old_file(&self, name: &str) {
-        let name = format!("files/{name}");
-        self.scratch.write(&name, vec![0; 100_000]).unwrap();
-        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
-        let file = fs::File::options()
-            .write(true)
-            .open(self.scratch.path().join(name))
-            .unwrap();
-        file.set_modified(old).unwrap();
+        disk::old_file(&self.scratch, name, 100_000);
     }
 
     /// How many files are in the folder.
