@@ -1,6 +1,7 @@
 //! All tests: the plugins are built, the runbooks that ship are checked and tested with them, the demo is played, then cargo's
-//! tests run, in one invocation, so that its summary is the last that is said. The real parts that tests start are got
-//! meanwhile.
+//! tests run. The real parts that tests start are got meanwhile.
+
+mod programs;
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use stanch_outside::serve::Scratch;
 
 use crate::engine::{Binaries, Build};
 use crate::parts::Getting;
-use crate::shell::{TaskError, Workspace, cargo, root, run, step};
+use crate::shell::{TaskError, Workspace, root, run, step};
 use crate::{demo, needs, plugins};
 
 /// Passes all tests.
@@ -24,22 +25,7 @@ pub(crate) fn all(install: bool) -> Result<(), TaskError> {
     })?;
     step("play the demo", || demo::all(&binaries, &plugins))?;
     step("wait for the parts of tests", || parts.done())?;
-    step("cargo test", || {
-        run(cargo()
-            .args(["test", "--workspace", "--locked"])
-            .env(THREADS, threads()))
-    })
-}
-
-/// What the test harness reads its number of threads from.
-const THREADS: &str = "RUST_TEST_THREADS";
-
-/// What somebody asks for, or twice as many as there are processors: most of the longer tests wait for a real part.
-fn threads() -> String {
-    std::env::var(THREADS).unwrap_or_else(|_| {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        (2 * processors).to_string()
-    })
+    step("pass the tests", || programs::run(&workspace))
 }
 
 /// The way to a cluster that is nowhere: no test of a runbook asks one.

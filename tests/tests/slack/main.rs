@@ -674,11 +674,7 @@ async fn what_a_person_has_to_answer_or_do_is_a_message_with_buttons_that_follow
     );
     press(&stage.url, DANA, &check, &button(&check, "Yes"), How::default());
     until("the answer in the message", || {
-        let text = stage
-            .about("Does the graph show one bad disk?")
-            .remove(0)
-            .blocks
-            .to_string();
+        let text = stage.says(&check);
         (text.contains("yes, by dana") && !text.contains("\"actions\"")).then_some(())
     });
     assert_eq!(stage.run(&run)["checklist"][0]["by"], "dana");
@@ -689,7 +685,7 @@ async fn what_a_person_has_to_answer_or_do_is_a_message_with_buttons_that_follow
     press(&stage.url, DANA, &step, &button(&step, "Done"), How::default());
     stage.step_is(&run, "done");
     until("the step's message to say so", || {
-        let text = stage.about("Call the vendor").remove(0).blocks.to_string();
+        let text = stage.says(&step);
         (text.contains("done") && !text.contains("\"actions\"")).then_some(())
     });
     assert_eq!(stage.about("Call the vendor").len(), 1, "it was told once");
@@ -759,11 +755,7 @@ trust = "alert"
     assert!(!text.contains("\"actions\""), "two answers at once are no button");
     stage.tell(&["settle", &run, "grow", "--not-happened", "--stop"]);
     until("the doubt to be over", || {
-        let text = stage
-            .about("In doubt: Have the disk grown")
-            .remove(0)
-            .blocks
-            .to_string();
+        let text = stage.says(&doubt);
         (!text.contains("stanch settle")).then_some(())
     });
     let escalated = until("that it is escalated", || stage.about("Needs a person").pop());
@@ -775,7 +767,7 @@ trust = "alert"
     // It may be over by itself.
     stage.said(None, &["cancel", &run, "--leave"]);
     until("the message to say how it ended", || {
-        let text = stage.about("Needs a person").remove(0).blocks.to_string();
+        let text = stage.says(&escalated);
         (!text.contains("stanch runs show")).then_some(())
     });
     for what in ["In doubt: Have the disk grown", "Needs a person"] {

@@ -143,6 +143,13 @@ impl Stage {
             .collect()
     }
 
+    /// What this message says by now. Two messages come in any order, and one may name what the other asks.
+    pub(crate) fn says(&self, message: &Message) -> String {
+        let all = self.slack.questions().into_iter();
+        let mut same = all.filter(|other| (&other.channel, &other.ts) == (&message.channel, &message.ts));
+        same.next().unwrap().blocks.to_string()
+    }
+
     /// With Socket Mode, and no way in.
     pub(crate) async fn over_a_socket(approval: &str) -> Self {
         Self::made(approval, "", &[], "app_token = \"${secret:slack_app}\"").await
