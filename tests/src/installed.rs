@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Server;
 
-/// The sandbox of this test binary: what one test compiled the others have.
+/// The sandbox of this test binary. What another one compiled is not compiled again.
 ///
 /// # Panics
 /// Where wasmtime does not start.
@@ -32,7 +32,7 @@ pub fn sandbox() -> Sandbox {
     SANDBOX
         .get_or_init(|| {
             Sandbox::new(&SandboxOptions {
-                cache: None,
+                cache: Some(stanch_test_support::target().join("compiled-plugins")),
                 calls: 64,
                 ..SandboxOptions::default()
             })

@@ -80,7 +80,7 @@ fn side_by_side(
     let (tell, told) = mpsc::channel();
     let mut failed = Vec::new();
     std::thread::scope(|scope| {
-        for _ in 0..=processors {
+        for _ in 0..2 * processors {
             let (tell, waiting) = (tell.clone(), &waiting);
             scope.spawn(move || {
                 loop {
