@@ -110,8 +110,10 @@ impl<'a> City<'a> {
 
     /// Users of the near region come through the router, those of the far one have their own way.
     pub(crate) fn users(&self) -> (Users, Users) {
+        let (near, far) = (self.near.came(), self.far.came());
+        let came = move |path: &str| near(path) || far(path);
         (
-            Users::come(40, self.caddy.address, "/v1/generate"),
+            Users::come_by(40, self.caddy.address, "/v1/generate", came),
             Users::come(2, self.far.address, "/v1/own"),
         )
     }

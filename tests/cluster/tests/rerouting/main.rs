@@ -87,13 +87,14 @@ fn live_traffic_is_moved_in_stages_over_a_death_of_the_engine_and_back_once_the_
     assert_eq!(city.weights(), BEFORE);
     about(city.share(60), 0.95);
     assert_eq!(city.stage.pages(), Vec::<serde_json::Value>::new());
-    let served = near.served();
+    let (served, never_came) = (near.served(), near.never_came());
     assert_eq!(
         (near.leave(), far.leave()),
         (Vec::new(), Vec::new()),
         "of {served} requests"
     );
     assert!(served > 300, "{served}");
+    assert!(never_came * 100 < served, "{never_came} of {served}");
 }
 
 #[test]

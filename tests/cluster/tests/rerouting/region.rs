@@ -1,8 +1,9 @@
 //! A region of a model gateway: it answers prompts, some slower than others, and counts what it took and how long it took.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stanch_outside::http::Server;
@@ -17,8 +18,9 @@ const SLOW: Duration = Duration::from_millis(2_300);
 #[derive(Default)]
 struct State {
     slow: AtomicBool,
-    /// Prompts that came through the router.
+    /// Prompts that came through the router, and the number of each.
     routed: AtomicU64,
+    numbers: Mutex<HashSet<String>>,
     buckets: [AtomicU64; BOUNDS.len()],
     answered: AtomicU64,
 }
@@ -38,7 +40,8 @@ impl Region {
             "/metrics" => (200, own.metrics(cluster)),
             "/health" => (200, own.prompt(cluster)),
             path => {
-                if path == "/v1/generate" {
+                if path.starts_with("/v1/generate?") {
+                    own.numbers.lock().unwrap().insert(path.to_owned());
                     own.routed.fetch_add(1, Ordering::SeqCst);
                 }
                 (200, own.prompt(cluster))
@@ -52,6 +55,12 @@ impl Region {
 
     pub(crate) fn set_slow(&self, slow: bool) {
         self.state.slow.store(slow, Ordering::SeqCst);
+    }
+
+    /// Whether prompts came to it, told by their path.
+    pub(crate) fn came(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move |path| state.numbers.lock().unwrap().contains(path)
     }
 
     /// How many prompts came through the router until now.
