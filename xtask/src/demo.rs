@@ -166,11 +166,6 @@ pub(crate) fn once(word: &str) -> Result<(), TaskError> {
     played(&demo, &scenarios)
 }
 
-/// The same, with what is built already.
-pub(crate) fn all(binaries: &Binaries, plugins: &std::path::Path) -> Result<(), TaskError> {
-    played(&Demo::begin(binaries, plugins, None)?, &Scenario::ALL)
-}
-
 fn played(demo: &Demo, scenarios: &[Scenario]) -> Result<(), TaskError> {
     for scenario in scenarios {
         say(scenario.story());

@@ -1,5 +1,5 @@
-//! All tests: the plugins are built, the runbooks that ship are checked and tested with them, the demo is played, then cargo's
-//! tests run. The real parts that tests start are got meanwhile.
+//! All tests: the plugins are built, the runbooks that ship are checked and tested with them, then cargo's tests run and the demo
+//! is played. The real parts that tests start are got meanwhile.
 
 mod programs;
 
@@ -11,7 +11,7 @@ use stanch_outside::serve::Scratch;
 use crate::engine::{Binaries, Build};
 use crate::parts::Getting;
 use crate::shell::{TaskError, Workspace, root, run, step};
-use crate::{demo, needs, plugins};
+use crate::{needs, plugins};
 
 /// Passes all tests.
 pub(crate) fn all(install: bool) -> Result<(), TaskError> {
@@ -23,7 +23,6 @@ pub(crate) fn all(install: bool) -> Result<(), TaskError> {
     step("check and test the runbooks that ship", || {
         shipped_runbooks(&binaries, &plugins)
     })?;
-    step("play the demo", || demo::all(&binaries, &plugins))?;
     step("wait for the parts of tests", || parts.done())?;
     step("pass the tests", || programs::run(&workspace))
 }

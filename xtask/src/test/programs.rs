@@ -135,7 +135,7 @@ fn show(ended: &Ended) {
     eprintln!("{}", String::from_utf8_lossy(&printed).trim());
 }
 
-/// Every program with tests, as cargo built it, and the examples in the documentation.
+/// Every program with tests, as cargo built it, the examples in the documentation, and the demo.
 fn programs() -> Result<Vec<Program>, TaskError> {
     let built = step("build what is not built of the tests", || {
         output(cargo().args([
@@ -156,6 +156,14 @@ fn programs() -> Result<Vec<Program>, TaskError> {
     programs.push(Program {
         name: "documentation".to_owned(),
         command: documentation,
+    });
+    let mut demo = Command::new(
+        std::env::current_exe().map_err(|why| TaskError::Other(format!("this program: {why}")))?,
+    );
+    demo.args(["demo", "--once", "all"]);
+    programs.push(Program {
+        name: "demo".to_owned(),
+        command: demo,
     });
     let threads = threads();
     for program in &mut programs {
