@@ -16,6 +16,7 @@ mod process;
 mod setting;
 mod watched;
 
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use stanch_outside::http::{Sink, free_port};
 use stanch_outside::serve::{Engine, Scratch};
 
 use crate::engine::{Binaries, Build};
-use crate::shell::{TaskError, Workspace, step};
+use crate::shell::{TaskError, Workspace, output, step};
 use crate::{parts, plugins};
 use figure::{Goal, Table};
 use load::{Load, accepted, one_by_one, saturated};
@@ -236,7 +237,17 @@ impl Bench {
 
     fn watched(&self, table: &mut Table) -> Result<(), TaskError> {
         let running = self.start(Kind::Asked)?;
-        let (seen, probe) = probe::beside(running.scratch.path(), || watched::measured(&running.load))?;
+        parts::get()?;
+        let engine = format!("http://{}", running.load.listens());
+        let mut painted = String::new();
+        let look = |run: &str| {
+            let page = format!("/runs/{run}");
+            let paths = ["/", &page, "/runs", "/r/bench", "/a", "/plugins", "/report"];
+            let mut bench = Command::new(self.binaries.get("pages-bench"));
+            painted = output(bench.args([engine.as_str(), setting::VIEWER]).args(paths))?;
+            Ok(())
+        };
+        let (seen, probe) = probe::beside(running.scratch.path(), || watched::measured(&running.load, look))?;
         let (runs, viewers) = (watched::RUNS, watched::VIEWERS);
         let name = format!("alerts accepted with {runs} runs open and {viewers} viewers");
         table.probed(&name, Goal::None("/s"), seen.watched, probe);
@@ -247,6 +258,7 @@ impl Bench {
             Goal::None(""),
             seen.pages as f64,
         );
+        table.read("pages-bench", &painted, |unit| Goal::AtMost(200.0, unit))?;
         Ok(running.engine.stop()?)
     }
 

@@ -38,7 +38,15 @@ impl Binaries {
                 Build::Dev => build.arg("--bins"),
                 Build::WithTests => build.args(["--bins", "--tests"]),
                 // Each program is optimised as a whole when it is linked, so only what is measured is, and what measures.
-                Build::Release => build.args(["--release", "--bin", "stanch", "--bin", "cluster-bench"]),
+                Build::Release => build.args([
+                    "--release",
+                    "--bin",
+                    "stanch",
+                    "--bin",
+                    "cluster-bench",
+                    "--bin",
+                    "pages-bench",
+                ]),
             };
             run(&mut build)
         })?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::shell::TaskError;
+
 /// What a figure should be; with its unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Goal {
@@ -66,6 +68,21 @@ impl Table {
         });
     }
 
+    /// What another program measured: on each line a figure's name, its value and its unit, with tabs between.
+    pub(super) fn read(
+        &mut self,
+        program: &str,
+        said: &str,
+        goal: impl Fn(&'static str) -> Goal,
+    ) -> Result<(), TaskError> {
+        for line in said.lines() {
+            let (name, value, unit) = told(line)
+                .ok_or_else(|| TaskError::Other(format!("`{program}` says `{line}`, which is no figure")))?;
+            self.add(name, goal(unit), value);
+        }
+        Ok(())
+    }
+
     /// A figure that waits for the disk, with what the probe took beside it.
     pub(super) fn probed(&mut self, name: &str, goal: Goal, value: f64, probe: Duration) {
         self.figures.push(Figure {
@@ -75,6 +92,13 @@ impl Table {
             probe: Some(probe),
         });
     }
+}
+
+fn told(line: &str) -> Option<(&str, f64, &'static str)> {
+    let mut parts = line.split('\t');
+    let (name, value, unit) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+    let unit = ["ms", "×"].into_iter().find(|known| *known == unit)?;
+    Some((name, value, unit))
 }
 
 impl fmt::Display for Table {
@@ -138,6 +162,20 @@ pub(super) fn quantile(values: &mut [Duration], part: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_program_measured_is_a_name_a_value_and_a_unit() {
+        assert_eq!(
+            told("alert to recycle\t12.5\tms"),
+            Some(("alert to recycle", 12.5, "ms"))
+        );
+        for odd in ["", "alert", "alert\tmany\tms", "alert\t1\tparsecs"] {
+            assert_eq!(told(odd), None, "{odd}");
+        }
+        let mut table = Table::default();
+        let why = table.read("it", "alert\t1\tparsecs", Goal::None).unwrap_err();
+        assert!(why.to_string().contains("`it` says `alert"), "{why}");
+    }
 
     #[test]
     fn a_figure_is_beside_its_goal_and_says_where_that_is_missed() {
