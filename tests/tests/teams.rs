@@ -1,4 +1,4 @@
-//! Roles that are bounded to the runbooks of some teams, at the real program: what each may see and do, beside what they may not.
+//! Roles that are bounded to the runbooks of some teams and owners, at the real program: what each may see and do, beside what they may not.
 
 #![allow(
     clippy::unwrap_used,
@@ -72,13 +72,20 @@ stable_for = "1s"
 trust = "alert"
 "#;
 
-const PEOPLE: [(&str, &str); 5] = [
+const PEOPLE: [(&str, &str); 8] = [
     ("ada", "role = \"admin\""),
     ("ina", "role = \"operator\"\nteams = [\"inference\"]"),
     ("pat", "role = \"approver\"\nteams = [\"platform\"]"),
     (
         "pia",
         "role = \"operator\"\nteams = [\"platform\"]\nelsewhere = \"viewer\"",
+    ),
+    ("vic", "role = \"viewer\""),
+    ("olu", "role = \"operator\"\nowners = [\"platform-oncall\"]"),
+    // Nothing is both.
+    (
+        "oki",
+        "role = \"operator\"\nteams = [\"platform\"]\nowners = [\"inference-oncall\"]",
     ),
     ("bo", "role = \"operator\"\nteams = [\"inference\", \"platform\"]"),
 ];
@@ -150,7 +157,7 @@ impl Site {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the_rest_is() {
+async fn a_role_of_some_teams_or_owners_sees_and_does_what_is_theirs_and_is_told_whose_the_rest_is() {
     let site = Site::start().await;
     let disk = site.fire("DiskFull");
     let gpu = site.fire("GpuHangs");
@@ -171,8 +178,11 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
         ("bo", vec!["disk-full", "hanged-gpu"]),
         ("pia", vec!["disk-full", "hanged-gpu"]),
         ("pat", vec!["disk-full"]),
+        ("olu", vec!["disk-full"]),
         ("ina", vec!["hanged-gpu"]),
+        ("oki", vec![]),
     ] {
+        let platforms = runbooks.contains(&"disk-full");
         assert_eq!(site.names(who, "/runbooks", "name"), runbooks, "{who}");
         assert_eq!(site.names(who, "/runs", "runbook"), runbooks, "{who}");
         assert_eq!(site.names(who, "/report", "runbook"), runbooks, "{who}");
@@ -185,7 +195,7 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
         );
         assert_eq!(
             alerts.contains(&"DiskFull".into()),
-            who != "ina",
+            platforms,
             "{who}: {alerts:?}"
         );
         let (_, explained) = site.api(who, "POST", "/explain", &json!({ "fingerprint": "GpuHangs" }));
@@ -195,11 +205,11 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
         assert_eq!(status["runbooks"], json!(runbooks.len()), "{who}");
         assert_eq!(
             status["problems"].as_array().unwrap().len(),
-            usize::from(who != "ina"),
+            usize::from(platforms),
             "{who}: {status}"
         );
         let plugins = site.names(who, "/plugins", "key");
-        assert_eq!(plugins.is_empty(), who == "ina", "{who}: {plugins:?}");
+        assert_eq!(plugins.is_empty(), !platforms, "{who}: {plugins:?}");
     }
 
     // What each may do: who, how, where, what, and the status.
@@ -216,6 +226,13 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
         ("ina", "GET", run(&gpu, ""), none.clone(), 200),
         ("pia", "GET", run(&gpu, ""), none.clone(), 200),
         ("pat", "GET", run(&gpu, ""), none.clone(), 403),
+        ("olu", "GET", run(&gpu, ""), none.clone(), 403),
+        ("olu", "GET", run(&disk, ""), none.clone(), 200),
+        ("oki", "GET", run(&gpu, ""), none.clone(), 403),
+        ("oki", "GET", run(&disk, ""), none.clone(), 403),
+        ("olu", "POST", "/pauses".into(), pause("runbook:hanged-gpu"), 403),
+        ("olu", "POST", "/pauses".into(), pause("all"), 403),
+        ("oki", "POST", run(&disk, "/cancel"), json!({}), 403),
         (
             "ina",
             "POST",
@@ -279,6 +296,13 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
             none.clone(),
             204,
         ),
+        (
+            "vic",
+            "POST",
+            run(&disk, "/steps/clean/decision"),
+            yes.clone(),
+            403,
+        ),
         // What is of the engine as a whole.
         ("bo", "POST", "/reload".into(), none.clone(), 403),
         ("bo", "POST", "/rollback".into(), json!({}), 403),
@@ -316,16 +340,32 @@ async fn a_role_of_some_teams_sees_and_does_what_is_theirs_and_is_told_whose_the
             )
         )
     );
+    let (_, refused) = site.api("oki", "GET", &run(&disk, ""), &none);
+    assert_eq!(
+        (refused["detail"].as_str(), refused["hint"].as_str()),
+        (
+            Some("the runbook `disk-full` is `platform-oncall`'s, which the role of `oki` does not reach"),
+            Some("ask it, or have `owners` of your entry or rule in stanch.toml name `platform-oncall`")
+        )
+    );
     until("the file to be gone", || {
         (!site.scratch.path().join("files/old.log").exists()).then_some(())
     })
     .unwrap();
+    let alone =
+        json!({ "yes": true, "digest": asked, "break_glass": true, "reason": "nobody else is awake" });
+    let (status, refused) = site.api("olu", "POST", &run(&disk, "/steps/clean/decision"), &alone);
+    assert_eq!(status, 403, "{refused}");
     // What did not count is in the audit, with why.
     let audit = site.engine.ask(&["audit", "list"]).unwrap().to_string();
-    assert!(
-        audit.contains("`pia` has role viewer; to decide takes role approver"),
-        "{audit}"
-    );
+    for why in [
+        "`pia` has role viewer; to decide takes role approver",
+        "`vic` has role viewer; to decide takes role approver",
+        "the runbook `disk-full` is the team `platform`'s, which the role of `ina` does not reach",
+        "nobody may decide alone here: the operator did not allow it",
+    ] {
+        assert!(audit.contains(why), "{why}: {audit}");
+    }
     site.engine.stop().unwrap();
 }
 

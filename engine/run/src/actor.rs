@@ -16,22 +16,44 @@ pub enum Role {
     Admin,
 }
 
+/// Which runbooks: all, unless it is bounded. A runbook has to be within each bound that is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Those in these teams' folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<String>>,
+    /// Those that name one of these as `owner`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owners: Option<Vec<String>>,
+}
+
+impl Scope {
+    /// Whether it is all of them, and the engine as a whole with them.
+    pub fn is_all(&self) -> bool {
+        self.teams.is_none() && self.owners.is_none()
+    }
+
+    fn has_team(&self, team: &str) -> bool {
+        self.teams
+            .as_ref()
+            .is_none_or(|teams| teams.iter().any(|own| own == team))
+    }
+
+    fn has_owner(&self, owner: &str) -> bool {
+        self.owners
+            .as_ref()
+            .is_none_or(|owners| owners.iter().any(|own| own == owner))
+    }
+}
+
 /// How far a role goes, where it does not go everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
     /// What they may do there.
     pub role: Role,
-    /// In the runbooks of these teams; absent: in all, and with the engine as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teams: Option<Vec<String>>,
-}
-
-impl Bound {
-    fn reaches(&self, team: &str) -> bool {
-        self.teams
-            .as_ref()
-            .is_none_or(|teams| teams.iter().any(|own| own == team))
-    }
+    /// Where.
+    #[serde(flatten)]
+    pub scope: Scope,
 }
 
 /// A person, or the socket's owner as `os:NAME`.
@@ -59,12 +81,26 @@ impl Actor {
         self
     }
 
-    /// The same person as far as their role goes in the runbooks of this team; nobody where it does not go there.
-    pub fn within(&self, team: &str) -> Option<Self> {
+    /// The same person as far as their role goes in a runbook of this team and owner; nobody where it does not go there.
+    pub fn within(&self, team: &str, owner: &str) -> Option<Self> {
+        self.as_far_as(|scope| scope.has_team(team) && scope.has_owner(owner))
+    }
+
+    /// The same, in every runbook of this team, whoever its owner is.
+    pub fn within_team(&self, team: &str) -> Option<Self> {
+        self.as_far_as(|scope| scope.has_team(team) && scope.owners.is_none())
+    }
+
+    /// Whether their role goes to some runbooks of this team, if not to those of every owner.
+    pub fn has_some_of(&self, team: &str) -> bool {
+        self.as_far_as(|scope| scope.has_team(team)).is_some()
+    }
+
+    fn as_far_as(&self, reaches: impl Fn(&Scope) -> bool) -> Option<Self> {
         if self.bounds.is_empty() {
             return Some(self.clone());
         }
-        let there = self.bounds.iter().filter(|bound| bound.reaches(team));
+        let there = self.bounds.iter().filter(|bound| reaches(&bound.scope));
         there.map(|bound| bound.role).max().map(|role| self.with(role))
     }
 
@@ -77,12 +113,12 @@ impl Actor {
         }
     }
 
-    /// What they may do with what is of no team: the engine as a whole.
+    /// What they may do with what is of no runbook: the engine as a whole.
     pub fn everywhere(&self) -> Option<Role> {
         if self.bounds.is_empty() {
             return Some(self.role);
         }
-        let all = self.bounds.iter().filter(|bound| bound.teams.is_none());
+        let all = self.bounds.iter().filter(|bound| bound.scope.is_all());
         all.map(|bound| bound.role).max()
     }
 
@@ -105,6 +141,10 @@ impl Actor {
 mod tests {
     use super::*;
 
+    fn words(list: &[&str]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
     fn person(name: &str, groups: &[&str], role: Role) -> Actor {
         Actor {
             name: name.into(),
@@ -119,18 +159,21 @@ mod tests {
     fn a_role_goes_as_far_as_its_bounds_and_the_highest_that_reaches_counts() {
         let bound = |role, teams: Option<&[&str]>| Bound {
             role,
-            teams: teams.map(|teams| teams.iter().map(ToString::to_string).collect()),
+            scope: Scope {
+                teams: teams.map(words),
+                owners: None,
+            },
         };
         let mut dana = person("dana", &["sre"], Role::Operator);
         assert_eq!(
-            (dana.within("web"), dana.everywhere()),
+            (dana.within("web", "web-oncall"), dana.everywhere()),
             (Some(dana.clone()), Some(Role::Operator))
         );
         dana.bounds = vec![
             bound(Role::Operator, Some(&["web", "mail"])),
             bound(Role::Approver, Some(&["web", "db"])),
         ];
-        let within = |dana: &Actor, team: &str| dana.within(team).map(|dana| dana.role);
+        let within = |dana: &Actor, team: &str| dana.within(team, "web-oncall").map(|dana| dana.role);
         for (team, role) in [
             ("web", Some(Role::Operator)),
             ("mail", Some(Role::Operator)),
@@ -147,11 +190,51 @@ mod tests {
             (Some(Role::Viewer), Some(Role::Viewer))
         );
         assert_eq!(dana.everywhere(), Some(Role::Viewer));
-        let there = dana.within("db").unwrap();
+        let there = dana.within("db", "").unwrap();
         assert_eq!(
             (there.name.as_str(), there.groups.len(), there.bounds.len()),
             ("dana", 1, 0)
         );
+    }
+
+    #[test]
+    fn a_bound_of_teams_and_owners_holds_for_both_and_its_role_is_not_for_the_rest_of_the_team() {
+        let mut dana = person("dana", &["sre"], Role::Operator);
+        let bound = |role, teams: Option<&[&str]>, owners: Option<&[&str]>| Bound {
+            role,
+            scope: Scope {
+                teams: teams.map(words),
+                owners: owners.map(words),
+            },
+        };
+        dana.bounds = vec![
+            bound(Role::Operator, Some(&["web"]), Some(&["cdn"])),
+            bound(Role::Approver, None, Some(&["dns"])),
+            bound(Role::Viewer, Some(&["mail"]), None),
+        ];
+        let role = |actor: Option<Actor>| actor.map(|actor| actor.role);
+        for (team, owner, expected) in [
+            ("web", "cdn", Some(Role::Operator)),
+            ("web", "dns", Some(Role::Approver)),
+            ("db", "dns", Some(Role::Approver)),
+            ("mail", "dns", Some(Role::Approver)),
+            ("mail", "cdn", Some(Role::Viewer)),
+            ("web", "shop", None),
+            ("db", "cdn", None),
+            ("", "", None),
+        ] {
+            assert_eq!(role(dana.within(team, owner)), expected, "{team} {owner}");
+        }
+        let team = |team| (role(dana.within_team(team)), dana.has_some_of(team));
+        assert_eq!(team("web"), (None, true));
+        assert_eq!(team("mail"), (Some(Role::Viewer), true));
+        assert_eq!(dana.everywhere(), None);
+        let kept = serde_json::to_value(&dana).unwrap();
+        assert_eq!(
+            kept["bounds"][1],
+            serde_json::json!({ "role": "approver", "owners": ["dns"] })
+        );
+        assert_eq!(serde_json::from_value::<Actor>(kept).unwrap(), dana);
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod state;
 mod step;
 mod view;
 
-pub use actor::{Actor, Bound, Role};
+pub use actor::{Actor, Bound, Role, Scope};
 pub use codec::{DecodeError, decode, encode};
 pub use command::{ApplyCall, Call, Command, CommandId, Key, Notify, PluginCall, Slot};
 pub use event::{Barrier, Event, EventKind, Question};

@@ -103,6 +103,8 @@ pub trait Control: Send + Sync + 'static {
     async fn alerts(&self, actor: &Actor, alerts: Vec<Alert>) -> Answer<Accepted>;
     /// Yes or no to a question.
     async fn decide(&self, actor: &Actor, run: &RunId, step: &StepId, request: Decide) -> Answer<()>;
+    /// Notes that somebody's yes or no does not count, and why. `run` is as they named it.
+    fn not_taken(&self, actor: &Actor, run: &str, step: &StepId, request: &Decide, why: &Problem);
     /// A person's answer to a check.
     async fn answer(&self, actor: &Actor, run: &RunId, check: &StepId, request: AnswerCheck) -> Answer<()>;
     /// What a person says of a step done by hand.

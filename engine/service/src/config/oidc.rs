@@ -4,8 +4,7 @@ use stanch_contract::Span;
 use stanch_runbook::reading::{Fields, Got, Problems};
 use url::Url;
 
-use super::folders;
-use super::people::ROLES;
+use super::people::{self, ROLES};
 use super::settings::{Folder, Oidc, OidcRule};
 use super::values::{self, Names};
 use crate::web::CALLBACK;
@@ -104,7 +103,7 @@ fn rules(
             fields.missing("role", "role = \"approver\"", problems);
         }
         let role = fields.word("role", &ROLES, problems);
-        let teams = folders::teams(&mut fields, folders, problems);
+        let scope = people::scope(&mut fields, folders, problems);
         let groups = fields.texts("groups", problems);
         let at = fields.at().clone();
         fields.finish(problems);
@@ -124,7 +123,7 @@ fn rules(
         rules.push(OidcRule {
             group: group.value.to_owned(),
             role: role.value,
-            teams,
+            scope,
             groups: groups.map_or_else(
                 || vec![group.value.to_owned()],
                 |groups| groups.iter().map(|group| group.value.to_owned()).collect(),

@@ -7,6 +7,7 @@ use stanch_contract::Digest;
 
 use super::folders;
 use super::settings::{Folder, Oidc, Role, User};
+use stanch_run::Scope;
 use stanch_runbook::reading::{Fields, Problems};
 
 pub(super) const ROLES: [(&str, Role); 4] = [
@@ -15,6 +16,15 @@ pub(super) const ROLES: [(&str, Role); 4] = [
     ("operator", Role::Operator),
     ("admin", Role::Admin),
 ];
+
+/// `teams` and `owners`: to which runbooks a role is bounded.
+pub(super) fn scope(fields: &mut Fields<'_, '_>, folders: &[Folder], problems: &mut Problems<'_>) -> Scope {
+    let owners = fields.texts("owners", problems);
+    Scope {
+        teams: folders::teams(fields, folders, problems),
+        owners: owners.map(|owners| owners.iter().map(|owner| owner.value.to_owned()).collect()),
+    }
+}
 
 pub(super) fn users(
     top: &mut Fields<'_, '_>,
@@ -36,20 +46,20 @@ pub(super) fn users(
             fields.missing("role", "role = \"approver\"", problems);
         }
         let role = fields.word("role", &ROLES, problems);
-        let teams = folders::teams(&mut fields, folders, problems);
+        let scope = scope(&mut fields, folders, problems);
         let elsewhere = fields.word("elsewhere", &ROLES, problems);
         if let Some(elsewhere) = &elsewhere {
-            if teams.is_none() {
+            if scope.is_all() {
                 let help =
-                    "add `teams = [\"…\"]`, or leave `elsewhere` out: the role is for everywhere".to_owned();
+                    "add `teams = [\"…\"]` or `owners = [\"…\"]`, or leave `elsewhere` out: the role is for everywhere".to_owned();
                 problems.add(
                     &elsewhere.at,
                     "`elsewhere` than where is not said",
-                    "there are no `teams`",
+                    "there are no `teams` and no `owners`",
                     help,
                 );
             } else if role.as_ref().is_some_and(|role| elsewhere.value >= role.value) {
-                let help = "write a lower role, or leave `teams` and `elsewhere` out".to_owned();
+                let help = "write a lower role, or leave the bounds and `elsewhere` out".to_owned();
                 problems.add(
                     &elsewhere.at,
                     "`elsewhere` is not less than `role`",
@@ -171,7 +181,7 @@ pub(super) fn users(
                 .into_iter()
                 .collect(),
             role: role.value,
-            teams,
+            scope,
             elsewhere: elsewhere.map(|role| role.value),
         }));
     }

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stanch_contract::{ByteSize, Digest, PluginKey, RunId, Span, text};
+use stanch_run::Scope;
 pub use stanch_runbook::Channel;
 use stanch_runbook::EngineGuardrails;
 use stanch_runbook::model::Mode;
@@ -199,8 +200,8 @@ pub struct User {
     pub groups: Vec<String>,
     /// What the user may do.
     pub role: Role,
-    /// In the runbooks of which teams; absent: everywhere.
-    pub teams: Option<Vec<String>>,
+    /// In which runbooks.
+    pub scope: Scope,
     /// What they may do in all others, and with the engine as a whole; absent: nothing.
     pub elsewhere: Option<Role>,
 }
@@ -241,8 +242,8 @@ pub struct OidcRule {
     pub group: String,
     /// What who is in it may do.
     pub role: Role,
-    /// In the runbooks of which teams; absent: everywhere.
-    pub teams: Option<Vec<String>>,
+    /// In which runbooks.
+    pub scope: Scope,
     /// In which groups they are here. That of the provider unless set.
     pub groups: Vec<String>,
 }

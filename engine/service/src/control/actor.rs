@@ -6,9 +6,11 @@
 //! does not fall through to the peer, so that a revoked one is noticed. The kernel says who the peer is (SO_PEERCRED).
 //! Over the network there is no peer that counts: a token, or nobody.
 
-use stanch_run::{Actor, Bound, Role};
+use stanch_contract::{RunId, StepId};
+use stanch_run::{Actor, Bound, Role, Scope};
 
-use super::types::{Code, Problem};
+use super::types::{Code, Decide, Problem};
+use super::{Answer, Control};
 use crate::config::Settings;
 use crate::config::settings::{self, User};
 use crate::executor::reach::word;
@@ -31,6 +33,28 @@ pub fn must_be(actor: &Actor, least: Role, what: &str) -> Result<(), Problem> {
     )))
 }
 
+/// The run that somebody's yes or no is for; that they may not say it is audited.
+///
+/// # Errors
+/// [`Code::Forbidden`], with the role that is needed or whose the run is; where there is no such run.
+pub(crate) async fn to_decide(
+    control: &dyn Control,
+    actor: &Actor,
+    run: &str,
+    step: &StepId,
+    request: &Decide,
+) -> Answer<RunId> {
+    let found = match must_be(actor, Role::Approver, "decide") {
+        Ok(()) => control.find_run(actor, run).await,
+        Err(why) => Err(why),
+    };
+    found.inspect_err(|why| {
+        if why.code == Code::Forbidden {
+            control.not_taken(actor, run, step, request, why);
+        }
+    })
+}
+
 /// Refuses unless the actor's role reaches everywhere: for what is of no team, such as a reload.
 ///
 /// # Errors
@@ -43,10 +67,10 @@ pub fn must_be_everywhere(actor: &Actor, least: Role, what: &str) -> Result<(), 
     let (name, least) = (&actor.name, word(least));
     Err(Problem::new(
         Code::Forbidden,
-        format!("the role of `{name}` is for some teams' runbooks; to {what} takes role {least} for all"),
+        format!("the role of `{name}` is for some runbooks; to {what} takes role {least} for all"),
     )
     .hint(format!(
-        "ask somebody with role {least} whose entry or rule in stanch.toml has no `teams`"
+        "ask somebody with role {least} whose entry or rule in stanch.toml has no `teams` and no `owners`"
     )))
 }
 
@@ -130,19 +154,18 @@ pub fn of_user(user: &User) -> Actor {
         name: user.name.clone(),
         role: role_of(user.role),
         groups: user.groups.clone(),
-        bounds: match &user.teams {
-            None => Vec::new(),
-            Some(teams) => {
-                let own = Bound {
-                    role: role_of(user.role),
-                    teams: Some(teams.clone()),
-                };
-                let elsewhere = user.elsewhere.map(|role| Bound {
-                    role: role_of(role),
-                    teams: None,
-                });
-                std::iter::once(own).chain(elsewhere).collect()
-            }
+        bounds: if user.scope.is_all() {
+            Vec::new()
+        } else {
+            let own = Bound {
+                role: role_of(user.role),
+                scope: user.scope.clone(),
+            };
+            let elsewhere = user.elsewhere.map(|role| Bound {
+                role: role_of(role),
+                scope: Scope::default(),
+            });
+            std::iter::once(own).chain(elsewhere).collect()
         },
         via: String::new(),
     }

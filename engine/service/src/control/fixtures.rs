@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use stanch_contract::{Alert, Digest, PluginKey, RunId, StepId};
-use stanch_run::Actor;
+use stanch_run::{Actor, Scope};
 
 use super::types::{
     Accepted, AlertsFilter, AnswerCheck, AuditPage, AuditPart, ByHand, CancelRun, Code, Decide, DryRun,
@@ -27,7 +27,7 @@ pub(crate) fn user(name: &str, token: Option<&str>, os_user: &str, groups: &[&st
         oidc: None,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         role,
-        teams: None,
+        scope: Scope::default(),
         elsewhere: None,
     })
 }
@@ -80,6 +80,7 @@ impl Control for Wall {
     async fn decide(&self, actor: &Actor, _: &RunId, _: &StepId, _: Decide) -> Answer<()> {
         reached(&actor.name)
     }
+    fn not_taken(&self, _: &Actor, _: &str, _: &StepId, _: &Decide, _: &Problem) {}
     async fn answer(&self, actor: &Actor, _: &RunId, _: &StepId, _: AnswerCheck) -> Answer<()> {
         reached(&actor.name)
     }

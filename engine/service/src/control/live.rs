@@ -314,6 +314,18 @@ impl Control for Live {
         decided.await.map_err(refused)
     }
 
+    fn not_taken(&self, actor: &Actor, run: &str, step: &StepId, request: &Decide, why: &Problem) {
+        self.engine.audit().note(Entry::NotTaken {
+            run: RunId::from(text::clean_line_to(run, 40).as_str()),
+            step: Some(step.clone()),
+            yes: request.yes,
+            by: actor.name.clone(),
+            via: actor.via.clone(),
+            plan: Some(request.digest),
+            why: why.detail.clone(),
+        });
+    }
+
     async fn answer(&self, actor: &Actor, run: &RunId, check: &StepId, request: AnswerCheck) -> Answer<()> {
         self.engine
             .answer(actor.clone(), run, check.clone(), request.verdict)

@@ -1,8 +1,8 @@
-//! How far people reach: a role may be bounded to the runbooks of some teams.
+//! How far people reach: a role may be bounded to the runbooks of some teams and owners.
 //!
-//! Whose a runbook is its folder says now, and a run is its runbook's, so who joins or leaves a team reaches its runs or does not from the
-//! next request on. A runbook that is not loaded any more is nobody's but theirs whose role goes everywhere. What people do to runs passes
-//! here, from wherever they say it; the run itself knows the role that they have there, and nothing of teams.
+//! Whose a runbook is its folder and its `owner` say now, and a run is its runbook's, so who joins or leaves a team reaches its runs or does
+//! not from the next request on. A runbook that is not loaded any more is nobody's but theirs whose role goes everywhere. What people do to runs passes
+//! here, from wherever they say it; the run itself knows the role that they have there, and nothing of teams and owners.
 
 use stanch_contract::RunId;
 use stanch_run::{Actor, Role};
@@ -26,6 +26,16 @@ enum Reason {
         runbook: String,
         /// Whose it is, in words.
         team: String,
+        /// Who answers for it.
+        owner: String,
+    },
+    /// It goes to some runbooks of the team, and not to this owner's.
+    #[error("the runbook `{runbook}` is `{owner}`'s, which the role of `{who}` does not reach")]
+    Owner {
+        /// The person.
+        who: String,
+        /// The runbook.
+        runbook: String,
         /// Who answers for it.
         owner: String,
     },
@@ -62,10 +72,15 @@ impl NotTheirs {
                     "ask its owner, `{owner}`, or have `teams` of your entry or rule in stanch.toml name {team}"
                 )
             }
+            Reason::Owner { owner, .. } => {
+                format!("ask it, or have `owners` of your entry or rule in stanch.toml name `{owner}`")
+            }
             Reason::Role { owner, least, .. } => {
                 format!("ask its owner, `{owner}`, or somebody with role {least} there")
             }
-            Reason::Unloaded { .. } => "ask somebody whose role is not bounded by `teams`".to_owned(),
+            Reason::Unloaded { .. } => {
+                "ask somebody whose role is not bounded by `teams` or `owners`".to_owned()
+            }
         }
     }
 }
@@ -102,7 +117,7 @@ impl Engine {
             };
         };
         let (who, runbook, owner) = (by.name.clone(), runbook.to_owned(), book.owner.clone());
-        match by.within(&book.team) {
+        match by.within(&book.team, &book.owner) {
             Some(there) if there.role >= least => Ok(there),
             Some(there) => refused(Reason::Role {
                 who,
@@ -112,6 +127,7 @@ impl Engine {
                 least: word(least),
                 what: what.to_owned(),
             }),
+            None if by.has_some_of(&book.team) => refused(Reason::Owner { who, runbook, owner }),
             None => refused(Reason::Team {
                 who,
                 runbook,

@@ -139,13 +139,13 @@ pub(crate) fn who(settings: &Settings, claimed: &Claimed) -> Result<Actor, NotKn
         name: name.clone(),
         role: role_of(role),
         groups: groups.into_iter().cloned().collect(),
-        bounds: match rules.iter().any(|rule| rule.teams.is_some()) {
+        bounds: match rules.iter().any(|rule| !rule.scope.is_all()) {
             false => Vec::new(),
             true => rules
                 .iter()
                 .map(|rule| Bound {
                     role: role_of(rule.role),
-                    teams: rule.teams.clone(),
+                    scope: rule.scope.clone(),
                 })
                 .collect(),
         },
@@ -296,7 +296,7 @@ mod tests {
         let of = |groups: &[&str]| {
             let claims = json!({ "preferred_username": "eve", "realm_access": { "roles": groups } });
             let eve = known(&settings, claims).unwrap();
-            let role = |team: &str| eve.within(team).map(|eve| eve.role);
+            let role = |team: &str| eve.within(team, "oncall").map(|eve| eve.role);
             (eve.role, role("a"), role("b"), eve.everywhere())
         };
         let (viewer, approver, operator) = (Some(Role::Viewer), Some(Role::Approver), Some(Role::Operator));

@@ -9,7 +9,7 @@ use stanch_run::ledger::PauseScope;
 use super::visitor::{Fields, Sent, Visitor};
 use super::{Web, frame};
 use crate::control::Answer;
-use crate::control::actor::must_be;
+use crate::control::actor::{must_be, to_decide};
 use crate::control::types::{
     AnswerCheck, ByHand, CancelRun, Code, Decide, PauseRequest, Problem, Settle, UndoRun,
 };
@@ -39,7 +39,6 @@ pub(super) async fn decide(
     Sent { who, fields }: Sent,
 ) -> Response {
     let done = async {
-        let run = found(&web, &who, Role::Approver, "decide", &run).await?;
         let digest = fields.need("digest")?;
         let request = Decide {
             yes: fields.yes("decision")?,
@@ -47,6 +46,7 @@ pub(super) async fn decide(
             reason: fields.text("reason").map(str::to_owned),
             break_glass: fields.text("alone").is_some(),
         };
+        let run = to_decide(web.control.as_ref(), &who, &run, &step, &request).await?;
         web.control.decide(&who, &run, &step, request).await
     };
     let done = done.await;

@@ -4,7 +4,7 @@ use stanch_contract::{PlanDigest, RunId, StepId};
 use stanch_run::{Actor, Role};
 
 use super::refusals::refused;
-use super::{Answer, Live};
+use super::{Answer, Control as _, Live};
 use crate::config::settings::BreakGlass;
 use crate::control::actor::{must_be, role_of};
 use crate::control::types::{Code, Decide, Problem};
@@ -38,7 +38,8 @@ impl Live {
         request: Decide,
     ) -> Answer<()> {
         let glass = self.engine.current().load().settings.break_glass;
-        may(glass, actor, &request)?;
+        may(glass, actor, &request)
+            .inspect_err(|why| self.not_taken(actor, run.as_str(), step, &request, why))?;
         let least = glass.map_or(Role::Admin, |glass| role_of(glass.role));
         let digest = Some(PlanDigest::from(request.digest));
         let reason = request.reason.unwrap_or_default();

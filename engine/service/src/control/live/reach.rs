@@ -7,6 +7,7 @@ use stanch_journal::RunRecord;
 use stanch_run::{Actor, Role};
 
 use super::LOOK;
+use crate::config::settings::Folder;
 use crate::executor::Engine;
 use crate::snapshot::{Problem, ProblemKind, Snapshot};
 
@@ -46,7 +47,7 @@ impl<'a> Reach<'a> {
         folders.any(|folder| {
             // A file is by its folder, a folder that cannot be read as it is written.
             let is_in = problem.path.starts_with(&folder.path) || problem.path.starts_with(&folder.written);
-            is_in && self.who.within(&folder.team).is_some()
+            is_in && self.reaches(snapshot, folder)
         })
     }
 
@@ -54,7 +55,21 @@ impl<'a> Reach<'a> {
     pub(super) fn sees_plugin(&self, snapshot: &Snapshot, plugin: &PluginKey) -> bool {
         let mut folders = snapshot.settings.folders.iter();
         self.sees_all()
-            || folders.any(|folder| folder.plugins.allows(plugin) && self.who.within(&folder.team).is_some())
+            || folders.any(|folder| folder.plugins.allows(plugin) && self.reaches(snapshot, folder))
+    }
+
+    /// Whether a folder holds runbooks of theirs: its team's, or such as have an owner that their role is for.
+    fn reaches(&self, snapshot: &Snapshot, folder: &Folder) -> bool {
+        let mut runbooks = snapshot.runbooks.values();
+        self.who.within_team(&folder.team).is_some()
+            || runbooks.any(|loaded| {
+                let written = folder.written.trim_end_matches('/');
+                let name = loaded.source.path.strip_prefix(written);
+                let is_in = name.and_then(|name| name.strip_prefix('/'))
+                    == Some(&format!("{}.toml", loaded.source.stem));
+                let book = &loaded.runbook;
+                is_in && self.who.within(&book.team, &book.owner).is_some()
+            })
     }
 
     /// The runs that cannot go on, and why.

@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::Shared;
 use crate::control::Answer;
-use crate::control::actor::must_be;
+use crate::control::actor::{must_be, to_decide};
 use crate::control::extract::{Body, Caller, Follower, Queried, asked};
 use crate::control::types::{
     AnswerCheck, ByHand, CancelRun, Decide, RunFilter, RunSummary, RunView, Settle, StartRun, Suggested,
@@ -163,8 +163,7 @@ pub(super) async fn decide(
     Path((run, step)): Path<(String, StepId)>,
     Body(request): Body<Decide>,
 ) -> Answer<StatusCode> {
-    must_be(&who, Role::Approver, "decide")?;
-    let run = shared.control.find_run(&who, &run).await?;
+    let run = to_decide(shared.control.as_ref(), &who, &run, &step, &request).await?;
     shared
         .control
         .decide(&who, &run, &step, request)
