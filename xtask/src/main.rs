@@ -15,8 +15,8 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, checks, change, recycle, crates,
-                               plugins
+cargo xtask bench [PART…]      measure speed and memory beside their goals: start, alerts, watched, checks, change, recycle,
+                               crates, plugins
 cargo xtask demo               open a small city that breaks at the press of a button, beside the engine that mends it
 cargo xtask demo --once WHAT   play one thing that breaks in the terminal: latency, provider, toxic, pod,
                                disk-full, all
