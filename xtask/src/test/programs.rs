@@ -69,7 +69,7 @@ fn remember(times: &Path, known: &BTreeMap<String, f64>) {
     }
 }
 
-/// Gives those that failed.
+/// One more at a time than there are processors, as most of them wait. Gives those that failed.
 fn side_by_side(
     programs: Vec<Program>,
     folder: &Path,
@@ -80,7 +80,7 @@ fn side_by_side(
     let (tell, told) = mpsc::channel();
     let mut failed = Vec::new();
     std::thread::scope(|scope| {
-        for _ in 0..2 * processors {
+        for _ in 0..=processors {
             let (tell, waiting) = (tell.clone(), &waiting);
             scope.spawn(move || {
                 loop {
