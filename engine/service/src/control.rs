@@ -42,6 +42,7 @@ use crate::oidc::Provider;
 
 pub(crate) use self::live::grants_of;
 pub use self::live::{Live, Pulse};
+pub(crate) use self::routes::FOLLOWERS;
 pub use self::server::Server;
 
 /// The routes under `/api/v1` for the address that the engine listens on: who has no user's token gets nothing. Streams end
@@ -57,7 +58,7 @@ pub fn network(control: Arc<dyn Control>, followers: Arc<Semaphore>, ending: Can
 
 /// The places of those who follow over the network, by the API and on pages.
 pub fn followers() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(routes::FOLLOWERS))
+    Arc::new(Semaphore::new(FOLLOWERS))
 }
 
 /// What an operation gives: what was asked for, or why not.

@@ -105,6 +105,8 @@ pub enum ProblemKind {
     Cluster,
     /// The certificate of `server.tls` and its key.
     Certificate,
+    /// The provider of `[oidc]`.
+    Provider,
 }
 
 impl Snapshot {

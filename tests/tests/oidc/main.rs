@@ -417,6 +417,21 @@ fn while_the_provider_is_down_tokens_go_on_and_the_page_says_so_and_it_comes_bac
     assert_eq!(stage.api("GET", "/status", "a.b.c", &Value::Null).0, 503);
     assert!(stage.log().contains("is of no use"), "{}", stage.log());
 
+    let (_, status) = stage.api("GET", "/status", TOKEN, &Value::Null);
+    let down = &status["problems"][0];
+    assert_eq!(
+        (&down["kind"], &down["name"]),
+        (&json!("provider"), &json!("oidc")),
+        "{status}"
+    );
+    assert!(
+        down["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("nobody can log in by "),
+        "{down}"
+    );
+
     until("the metric to say so", || {
         let metrics = Visitor::new(&stage).get("/metrics").body;
         metrics
@@ -433,6 +448,8 @@ fn while_the_provider_is_down_tokens_go_on_and_the_page_says_so_and_it_comes_bac
     let mut visitor = Visitor::new(&stage);
     assert_eq!(visitor.log_in("eve").status, 303);
     assert!(visitor.is_in());
+    let (_, status) = stage.api("GET", "/status", TOKEN, &Value::Null);
+    assert_eq!(status["problems"], json!([]));
     assert!(
         !Visitor::new(&stage)
             .get("/login")

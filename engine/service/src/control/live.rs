@@ -221,6 +221,7 @@ impl Control for Live {
                 .filter(|problem| reach.sees_problem(&snapshot, problem))
                 .cloned()
                 .chain(self.tls.as_ref().and_then(|tls| tls.problem()))
+                .chain(self.provider.problem(&snapshot.settings))
                 .collect(),
             clusters: self
                 .reloader

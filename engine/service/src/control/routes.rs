@@ -24,7 +24,7 @@ use super::{Answer, Control};
 
 /// How many may follow runs over the network at the same time. They share the port with those who send alerts, and whoever
 /// follows stays connected: this leaves half of the port's places to alerts.
-pub(super) const FOLLOWERS: usize = 256;
+pub(crate) const FOLLOWERS: usize = 256;
 
 /// The door that the routes are behind, and so what says who is asking.
 #[derive(Clone)]

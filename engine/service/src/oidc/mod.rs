@@ -38,6 +38,7 @@ use crate::config::settings::Oidc;
 use crate::control::Answer;
 use crate::control::types::{Code, Problem};
 use crate::secrets::Secrets;
+use crate::snapshot::{Problem as LoadProblem, ProblemKind};
 use crate::telemetry::Metrics;
 
 /// What is known is looked at anew after this long.
@@ -117,6 +118,21 @@ impl Provider {
     pub(crate) fn down(&self, oidc: &Oidc) -> Option<Down> {
         let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         down.clone().filter(|down| down.issuer == oidc.issuer)
+    }
+
+    /// The same, as whoever asks how the engine stands is told it.
+    pub(crate) fn problem(&self, settings: &Settings) -> Option<LoadProblem> {
+        let Down { issuer, since, why } = self.down(settings.oidc.as_ref()?)?;
+        let message = format!("nobody can log in by {issuer}: {why}");
+        Some(LoadProblem {
+            kind: ProblemKind::Provider,
+            path: settings.path.clone(),
+            name: "oidc".to_owned(),
+            rendered: format!("{message}\n"),
+            message,
+            kept: None,
+            since,
+        })
     }
 
     /// Who comes to the API with this token.

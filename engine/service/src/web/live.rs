@@ -16,12 +16,14 @@ use tokio::time::Instant;
 
 use super::visitor::{Visitor, status};
 use super::{Web, frame, now, run};
-use crate::control::Answer;
 use crate::control::actor::must_be;
 use crate::control::types::{Code, Problem};
+use crate::control::{Answer, FOLLOWERS};
 
 /// Changes that follow closely are shown once: nobody reads faster, and a list changes with every run.
 const CLOSELY: Duration = Duration::from_millis(400);
+/// With each so many who follow it is as long again: what is shown is made for each of them, and alerts come first.
+const MANY: usize = 50;
 /// What nobody tells of, such as a cluster that stopped answering, is looked at this often.
 const ANYHOW: Duration = Duration::from_secs(15);
 
@@ -112,6 +114,11 @@ struct Following<L> {
 }
 
 impl<L: Fn(Web, Arc<Visitor>, Instant) -> Look> Following<L> {
+    fn closely(&self) -> Duration {
+        let follow = FOLLOWERS.saturating_sub(self.web.viewers.available_permits());
+        CLOSELY * u32::try_from(1 + follow / MANY).unwrap_or(1)
+    }
+
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         while !self.over {
             let mut since = Instant::now();
@@ -120,7 +127,7 @@ impl<L: Fn(Web, Arc<Visitor>, Instant) -> Look> Following<L> {
                     Ok(None) => return None,
                     Ok(Some(())) => {
                         since = Instant::now();
-                        tokio::time::sleep(CLOSELY).await;
+                        tokio::time::sleep(self.closely()).await;
                     }
                     // What another saw while this one waited is new enough.
                     Err(_) => {}
