@@ -24,7 +24,7 @@ pub(crate) fn all(install: bool) -> Result<(), TaskError> {
         shipped_runbooks(&binaries, &plugins)
     })?;
     step("wait for the parts of tests", || parts.done())?;
-    step("pass the tests", || programs::run(&workspace))
+    step("pass the tests", || programs::run(&workspace, &binaries))
 }
 
 /// The way to a cluster that is nowhere: no test of a runbook asks one.

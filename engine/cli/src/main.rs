@@ -27,10 +27,6 @@ use clap::Parser as _;
 use self::args::Args;
 use self::console::Console;
 
-/// More than a quarter of a busy engine's time went into the C library's taking and giving back of memory (docs/performance.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let args = Args::parse();
     let console = Console::new(args.json);

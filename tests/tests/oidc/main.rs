@@ -413,6 +413,8 @@ fn while_the_provider_is_down_tokens_go_on_and_the_page_says_so_and_it_comes_bac
         303
     );
     assert!(visitor.is_in());
+    let now = visitor.get("/").body;
+    assert!(now.contains("The provider of log-ins does not answer"), "{now}");
     assert_eq!(stage.api("GET", "/status", TOKEN, &Value::Null).0, 200);
     assert_eq!(stage.api("GET", "/status", "a.b.c", &Value::Null).0, 503);
     assert!(stage.log().contains("is of no use"), "{}", stage.log());

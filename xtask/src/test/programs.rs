@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use stanch_outside::serve::Scratch;
 
+use crate::engine::Binaries;
 use crate::shell::{TaskError, Workspace, cargo, output, step};
 
 /// What the test harness reads its number of threads from.
@@ -37,13 +38,13 @@ struct Ended {
 }
 
 /// Runs all of them; each is run to its end, whatever became of another.
-pub(super) fn run(workspace: &Workspace) -> Result<(), TaskError> {
+pub(super) fn run(workspace: &Workspace, binaries: &Binaries) -> Result<(), TaskError> {
     let times = workspace.target().join("test-times.json");
     let mut known: BTreeMap<String, f64> = fs::read(&times)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
-    let mut programs = programs()?;
+    let mut programs = programs(binaries)?;
     // What is not known yet may be long.
     let long = |program: &Program| known.get(&program.name).copied().unwrap_or(f64::MAX);
     programs.sort_by(|one, other| long(other).total_cmp(&long(one)));
@@ -136,7 +137,7 @@ fn show(ended: &Ended) {
 }
 
 /// Every program with tests, as cargo built it, the examples in the documentation, and the demo.
-fn programs() -> Result<Vec<Program>, TaskError> {
+fn programs(binaries: &Binaries) -> Result<Vec<Program>, TaskError> {
     let built = step("build what is not built of the tests", || {
         output(cargo().args([
             "test",
@@ -157,9 +158,8 @@ fn programs() -> Result<Vec<Program>, TaskError> {
         name: "documentation".to_owned(),
         command: documentation,
     });
-    let mut demo = Command::new(
-        std::env::current_exe().map_err(|why| TaskError::Other(format!("this program: {why}")))?,
-    );
+    // This one may have been built anew meanwhile, and is not there under its old name then.
+    let mut demo = Command::new(binaries.get("xtask"));
     demo.args(["demo", "--once", "all"]);
     programs.push(Program {
         name: "demo".to_owned(),

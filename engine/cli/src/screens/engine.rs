@@ -1,6 +1,6 @@
 //! The engine's state, and what a reload did.
 
-use stanch_service::control::types::{FileProblem, Reloaded, Status, Tone};
+use stanch_service::control::types::{FileProblem, ProblemKind, Reloaded, Status, Tone};
 use stanch_service::report::{Page, Piece, Style, words};
 
 /// Problems first: whoever asks wants to know what is wrong.
@@ -115,18 +115,31 @@ pub fn reloaded(reloaded: &Reloaded, width: usize) -> Page {
     page
 }
 
-/// Files that do not load, each with its whole message.
+/// Files that do not load, and a provider that does not answer, each with its whole message.
 pub fn problems<'a>(page: &mut Page, problems: impl IntoIterator<Item = &'a FileProblem>) {
     for problem in problems {
         page.gap();
-        let kept = match &problem.kept {
-            Some(digest) => format!("  the last good version ({}) stays", digest.short()),
-            None => "  nothing is in its place".to_owned(),
+        let (word, what, rest) = match (problem.kind, &problem.kept) {
+            (ProblemKind::Provider, _) => (
+                "DOES NOT ANSWER",
+                "the provider of log-ins".to_owned(),
+                String::new(),
+            ),
+            (_, Some(digest)) => (
+                "DOES NOT LOAD",
+                problem.path.display().to_string(),
+                format!("  the last good version ({}) stays", digest.short()),
+            ),
+            (_, None) => (
+                "DOES NOT LOAD",
+                problem.path.display().to_string(),
+                "  nothing is in its place".to_owned(),
+            ),
         };
         page.line([
-            Piece::new("DOES NOT LOAD", Style::State(Tone::Bad)),
-            Piece::plain(format!("  {}", problem.path.display())),
-            Piece::new(kept, Style::Faint),
+            Piece::new(word, Style::State(Tone::Bad)),
+            Piece::plain(format!("  {what}")),
+            Piece::new(rest, Style::Faint),
         ]);
         // Not wrapped: it points at columns of the file.
         for line in problem.rendered.lines() {

@@ -21,6 +21,7 @@ use crate::control::Answer;
 use crate::control::actor::must_be;
 use crate::control::types::{QuestionView, RunFilter, RunSummary, Status};
 use crate::report::words;
+use crate::snapshot::ProblemKind;
 
 /// Runs that are shown.
 const SHOWN: u32 = 50;
@@ -275,7 +276,13 @@ fn health(status: &Status, who: &Visitor) -> Markup {
                 @if let Some(problem) = &cluster.problem { p.bad { "Cluster " b { (cluster.name) } ": " (problem) } }
             }
             @for problem in &status.problems {
-                details { summary.bad { (problem.path.display()) " does not load; the last good version stays" } pre { (problem.rendered) } }
+                details {
+                    summary.bad {
+                        @if problem.kind == ProblemKind::Provider { "The provider of log-ins does not answer" }
+                        @else { (problem.path.display()) " does not load; the last good version stays" }
+                    }
+                    pre { (problem.rendered) }
+                }
             }
             @for (run, why) in &status.stuck_runs {
                 p.bad { "Run " a href={ "/runs/" (run) } { (run) } " cannot go on: " (why) }

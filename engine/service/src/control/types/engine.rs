@@ -9,7 +9,7 @@ use stanch_sandbox::gate::GrantSpec;
 
 use super::run::RunView;
 pub use crate::intake::Accepted;
-pub use crate::snapshot::Problem as FileProblem;
+pub use crate::snapshot::{Problem as FileProblem, ProblemKind};
 pub use stanch_journal::{AuditEntry, AuditPage};
 pub use stanch_run::ledger::Pause;
 
