@@ -16,7 +16,7 @@ use stanch_outside::http::{Connection, Server};
 use stanch_outside::serve::program;
 use stanch_parts::{Browser, until};
 
-/// The demo, as `cargo xtask demo` starts it. It ends with this value, and its city and engine with it.
+/// The demo, as `cargo xtask demo` starts it once it has built everything. It ends with this value, and its city and engine with it.
 struct Demo {
     child: Child,
     /// `http://127.0.0.1:PORT`.
@@ -26,7 +26,10 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let mut demo = Command::new(program("xtask").unwrap());
-        let demo = demo.arg("demo").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let demo = demo
+            .args(["demo", "--built"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = demo.spawn().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());
         let page = said.lines().map_while(Result::ok).find_map(|line| {

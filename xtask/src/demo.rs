@@ -137,17 +137,32 @@ impl Demo {
     }
 }
 
-fn begin(page: Option<SocketAddr>) -> Result<Demo, TaskError> {
+/// What the demo runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum With {
+    /// All of it is built first.
+    Built,
+    /// It is there: a test runs beside others that use it too.
+    WhatIsThere,
+}
+
+fn begin(with: With, page: Option<SocketAddr>) -> Result<Demo, TaskError> {
     let workspace = Workspace::read()?;
-    let binaries = Binaries::build(&workspace, Build::Dev)?;
-    let plugins = plugins::build(&workspace, &binaries)?;
+    let (binaries, plugins) = match with {
+        With::Built => {
+            let binaries = Binaries::build(&workspace, Build::Dev)?;
+            let plugins = plugins::build(&workspace, &binaries)?;
+            (binaries, plugins)
+        }
+        With::WhatIsThere => (Binaries::built(&workspace), workspace.target().join("plugins")),
+    };
     Demo::begin(&binaries, &plugins, page)
 }
 
 /// Opens the page, and stays until somebody presses Enter.
-pub(crate) fn show() -> Result<(), TaskError> {
+pub(crate) fn show(with: With) -> Result<(), TaskError> {
     let page = Page::open()?;
-    let demo = Arc::new(begin(Some(page.address))?);
+    let demo = Arc::new(begin(with, Some(page.address))?);
     page.show(&demo);
     say(&format!(
         "The city is at http://{}. Break something there. Enter ends all of it.",
@@ -160,9 +175,9 @@ pub(crate) fn show() -> Result<(), TaskError> {
 }
 
 /// Plays these in the terminal, one after the other; how the runs end is how this ends.
-pub(crate) fn once(word: &str) -> Result<(), TaskError> {
+pub(crate) fn once(with: With, word: &str) -> Result<(), TaskError> {
     let scenarios = Scenario::named(word)?;
-    let demo = begin(None)?;
+    let demo = begin(with, None)?;
     played(&demo, &scenarios)
 }
 

@@ -55,6 +55,14 @@ impl Binaries {
         })
     }
 
+    /// Those of a development build that is there already. Building them without the tests would choose other features once more,
+    /// and put others in their place while the tests run.
+    pub(crate) fn built(workspace: &Workspace) -> Self {
+        Self {
+            folder: workspace.target().join("debug"),
+        }
+    }
+
     /// Where a program is.
     pub(crate) fn get(&self, program: &str) -> PathBuf {
         self.folder.join(program)

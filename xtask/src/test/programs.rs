@@ -160,7 +160,7 @@ fn programs(binaries: &Binaries) -> Result<Vec<Program>, TaskError> {
     });
     // This one may have been built anew meanwhile, and is not there under its old name then.
     let mut demo = Command::new(binaries.get("xtask"));
-    demo.args(["demo", "--once", "all"]);
+    demo.args(["demo", "--built", "--once", "all"]);
     programs.push(Program {
         name: "demo".to_owned(),
         command: demo,
