@@ -69,13 +69,11 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
         let text = message.blocks.to_string();
         (text.contains("approved by dana → done") && !text.contains("\"actions\"")).then_some(())
     });
-    assert!(
-        stage
-            .slack
-            .thread(&question.ts)
-            .iter()
-            .any(|said| said.contains("approved by dana"))
-    );
+    until("the thread to say so", || {
+        let thread = stage.slack.thread(&question.ts);
+        let says = thread.iter().any(|said| said.contains("approved by dana"));
+        says.then_some(())
+    });
     assert_eq!(stage.slack.questions().len(), 1, "it was asked once");
     stage.alert("resolved");
     stage.ends(&run, "healed");
