@@ -292,6 +292,14 @@ impl Stage {
         })
     }
 
+    /// Waits until the audit has all of this: what did not count is written a moment after it was said.
+    pub(crate) fn audited(&self, texts: &[&str]) {
+        until(&format!("{texts:?} in the audit"), || {
+            let audit = self.tell(&["audit", "list"]);
+            texts.iter().all(|text| audit.contains(text)).then_some(())
+        });
+    }
+
     /// The plan that is asked about.
     pub(crate) fn digest(&self, run: &str) -> String {
         until("the question", || asked(&self.run(run))).digest.unwrap()
