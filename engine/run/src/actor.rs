@@ -34,16 +34,16 @@ impl Scope {
     }
 
     fn has_team(&self, team: &str) -> bool {
-        self.teams
-            .as_ref()
-            .is_none_or(|teams| teams.iter().any(|own| own == team))
+        admits(self.teams.as_deref(), team)
     }
 
     fn has_owner(&self, owner: &str) -> bool {
-        self.owners
-            .as_ref()
-            .is_none_or(|owners| owners.iter().any(|own| own == owner))
+        admits(self.owners.as_deref(), owner)
     }
+}
+
+fn admits(bound: Option<&[String]>, name: &str) -> bool {
+    bound.is_none_or(|names| names.iter().any(|own| own == name))
 }
 
 /// How far a role goes, where it does not go everywhere.

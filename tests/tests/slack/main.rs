@@ -48,14 +48,7 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
             .text
             .contains("[high] A disk is almost full: Remove old scratch files for good?")
     );
-    until("the details", || {
-        stage
-            .slack
-            .thread(&question.ts)
-            .iter()
-            .any(|said| said.contains("old-1.log"))
-            .then_some(())
-    });
+    stage.said_below(&question, "old-1.log");
     let before = stage.run(&run);
     assert_eq!(before["steps"][0]["state"], "asked");
 
@@ -69,11 +62,7 @@ async fn a_signed_click_is_a_yes_and_the_message_follows_the_run() {
         let text = message.blocks.to_string();
         (text.contains("approved by dana → done") && !text.contains("\"actions\"")).then_some(())
     });
-    until("the thread to say so", || {
-        let thread = stage.slack.thread(&question.ts);
-        let says = thread.iter().any(|said| said.contains("approved by dana"));
-        says.then_some(())
-    });
+    stage.said_below(&question, "approved by dana");
     assert_eq!(stage.slack.questions().len(), 1, "it was asked once");
     stage.alert("resolved");
     stage.ends(&run, "healed");
@@ -371,14 +360,7 @@ async fn where_nobody_answers_they_are_warned_and_then_it_is_a_no() {
     let stage = Stage::new("from = [\"group:sre\"]\nexpires = \"8s\"", "").await;
     let run = stage.alert("firing");
     let question = stage.question();
-    until("the warning", || {
-        stage
-            .slack
-            .thread(&question.ts)
-            .iter()
-            .any(|said| said.contains("Nobody answered yet"))
-            .then_some(())
-    });
+    stage.said_below(&question, "Nobody answered yet");
     stage.step_is(&run, "rejected");
     until("the message to say so", || {
         let text = stage.slack.questions()[0].blocks.to_string();

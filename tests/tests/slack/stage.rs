@@ -150,6 +150,14 @@ impl Stage {
         same.next().unwrap().blocks.to_string()
     }
 
+    /// Waits until this is said below a message.
+    pub(crate) fn said_below(&self, message: &Message, text: &str) {
+        until(text, || {
+            let thread = self.slack.thread(&message.ts);
+            thread.iter().any(|said| said.contains(text)).then_some(())
+        });
+    }
+
     /// With Socket Mode, and no way in.
     pub(crate) async fn over_a_socket(approval: &str) -> Self {
         Self::made(approval, "", &[], "app_token = \"${secret:slack_app}\"").await

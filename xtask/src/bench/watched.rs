@@ -30,7 +30,8 @@ pub(super) struct Accepted {
     pub(super) pages: u64,
 }
 
-/// Measures both on one engine, with `look` at the pages when all of that is there, three times each, and takes the best: what disturbs the machine only ever makes it slower.
+/// Measures both on one engine, three times each, and takes the best: what disturbs the machine only ever makes it slower.
+/// `look` is called with a run's id while all of that is there.
 pub(super) fn measured(
     load: &Load,
     look: impl FnOnce(&str) -> Result<(), TaskError>,

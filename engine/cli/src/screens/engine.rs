@@ -119,22 +119,14 @@ pub fn reloaded(reloaded: &Reloaded, width: usize) -> Page {
 pub fn problems<'a>(page: &mut Page, problems: impl IntoIterator<Item = &'a FileProblem>) {
     for problem in problems {
         page.gap();
-        let (word, what, rest) = match (problem.kind, &problem.kept) {
-            (ProblemKind::Provider, _) => (
-                "DOES NOT ANSWER",
-                "the provider of log-ins".to_owned(),
-                String::new(),
-            ),
-            (_, Some(digest)) => (
-                "DOES NOT LOAD",
-                problem.path.display().to_string(),
-                format!("  the last good version ({}) stays", digest.short()),
-            ),
-            (_, None) => (
-                "DOES NOT LOAD",
-                problem.path.display().to_string(),
-                "  nothing is in its place".to_owned(),
-            ),
+        let (word, what) = match problem.kind {
+            ProblemKind::Provider => ("DOES NOT ANSWER", "the provider of log-ins".to_owned()),
+            _ => ("DOES NOT LOAD", problem.path.display().to_string()),
+        };
+        let rest = match (problem.kind, &problem.kept) {
+            (ProblemKind::Provider, _) => String::new(),
+            (_, Some(digest)) => format!("  the last good version ({}) stays", digest.short()),
+            (_, None) => "  nothing is in its place".to_owned(),
         };
         page.line([
             Piece::new(word, Style::State(Tone::Bad)),

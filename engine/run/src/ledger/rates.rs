@@ -20,7 +20,7 @@ struct Spent {
 }
 
 /// A run that changed something, or is about to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Changer {
     runbook: String,
     /// Which of the actions that were set aside are its own, by number.

@@ -1,6 +1,7 @@
 //! What somebody is shown of lists: what is of runbooks that their role reaches.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use stanch_contract::{PluginKey, RunId};
 use stanch_journal::RunRecord;
@@ -63,10 +64,7 @@ impl<'a> Reach<'a> {
         let mut runbooks = snapshot.runbooks.values();
         self.who.within_team(&folder.team).is_some()
             || runbooks.any(|loaded| {
-                let written = folder.written.trim_end_matches('/');
-                let name = loaded.source.path.strip_prefix(written);
-                let is_in = name.and_then(|name| name.strip_prefix('/'))
-                    == Some(&format!("{}.toml", loaded.source.stem));
+                let is_in = Path::new(&loaded.source.path).parent() == Some(Path::new(&folder.written));
                 let book = &loaded.runbook;
                 is_in && self.who.within(&book.team, &book.owner).is_some()
             })
